@@ -1,0 +1,171 @@
+//! The specification of a child: what to run, and how to treat it.
+//!
+//! A [`Child`] is a declaration, never the running thing. Its factory is called once for each
+//! incarnation, inside that incarnation's own task, so that a factory that blocks or panics costs
+//! nobody but its child. One file for each kind.
+
+mod actor;
+mod blocking;
+mod body;
+mod launch;
+mod step;
+mod task;
+mod worker;
+
+use std::convert::Infallible;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+pub(crate) use self::launch::{End, Launch, Launched};
+pub(crate) use self::launch::{Leaf, Seat};
+use crate::handle::{Address, DEFAULT_MAILBOX_CAPACITY, Handle};
+use crate::policy::backoff::Backoff;
+use crate::policy::restart::Restart;
+use crate::policy::stop::{DEFAULT_START_TIMEOUT, DEFAULT_STOP_TIMEOUT};
+
+/// What kind of node a child is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
+#[non_exhaustive]
+pub enum Kind {
+    /// A ractor actor.
+    Actor,
+    /// A task with an [`Inbox`](crate::handle::inbox::Inbox).
+    Worker,
+    /// A task.
+    Task,
+    /// A named thread.
+    Blocking,
+    /// Something that runs once; it has started when it has finished.
+    Step,
+    /// A supervisor with children of its own.
+    Supervisor,
+}
+
+/// Declares one leaf of the tree. `M` is what it can be sent.
+///
+/// Defaults: permanent (a step: transient; a child of a dynamic supervisor: temporary), the
+/// supervisor's backoff, 30 s to start, 5 s to stop, 16 384 waiting messages.
+#[must_use = "a child does nothing until a supervisor has it"]
+pub struct Child<M = Infallible> {
+    pub(crate) specification: Specification,
+    pub(crate) body: Arc<dyn launch::Body<M>>,
+    pub(crate) address: Arc<Address<M>>,
+    pub(crate) mailbox_capacity: usize,
+}
+
+/// How a leaf is treated; what it runs stands beside it.
+#[derive(Debug, Clone)]
+pub(crate) struct Specification {
+    pub(crate) name: String,
+    pub(crate) kind: Kind,
+    pub(crate) restart: Option<Restart>,
+    pub(crate) backoff: Option<Backoff>,
+    pub(crate) start_timeout: Duration,
+    pub(crate) stop_timeout: Duration,
+    pub(crate) stop_reserve: Option<Duration>,
+    pub(crate) explicit_ready: bool,
+}
+
+impl<M: Send + 'static> Child<M> {
+    fn new(name: impl Into<String>, kind: Kind, body: Arc<dyn launch::Body<M>>) -> Self {
+        let specification = Specification {
+            name: name.into(),
+            kind,
+            restart: None,
+            backoff: None,
+            start_timeout: DEFAULT_START_TIMEOUT,
+            stop_timeout: DEFAULT_STOP_TIMEOUT,
+            stop_reserve: None,
+            explicit_ready: false,
+        };
+        let address = Address::claimed();
+        Self { specification, body, address, mailbox_capacity: DEFAULT_MAILBOX_CAPACITY }
+    }
+
+    /// Returns a handle to this child, valid before its start and across its restarts.
+    #[must_use]
+    pub fn handle(&self) -> Handle<M> {
+        Handle::of(&self.address)
+    }
+
+    /// Gives the child a handle that was made before it, with [`Handle::unbound`].
+    ///
+    /// Giving one handle to two children is refused when the tree is validated.
+    pub fn address(mut self, handle: &Handle<M>) -> Self {
+        handle.address().claim();
+        self.address = Arc::clone(handle.address());
+        self
+    }
+
+    /// Sets how many messages may wait. Default 16 384; at least 1.
+    ///
+    /// Exact for workers. For actors it covers what goes through the handle: messages sent past it,
+    /// by an `ActorRef`, are not bounded and make the count read low.
+    pub fn mailbox(mut self, capacity: usize) -> Self {
+        self.mailbox_capacity = capacity.max(1);
+        self
+    }
+
+    /// Sets whether the child is restarted after it ended by itself.
+    pub fn restart(mut self, restart: Restart) -> Self {
+        self.specification.restart = Some(restart);
+        self
+    }
+
+    /// Sets how long the child waits before each restart. Default: the supervisor's backoff.
+    pub fn backoff(mut self, backoff: Backoff) -> Self {
+        self.specification.backoff = Some(backoff);
+        self
+    }
+
+    /// Sets how long a start may take before it counts as failed. Default 30 s.
+    pub fn start_timeout(mut self, timeout: Duration) -> Self {
+        self.specification.start_timeout = timeout;
+        self
+    }
+
+    /// Sets how long a stop may take at most. Default 5 s; less when the shutdown has less left.
+    pub fn stop_timeout(mut self, timeout: Duration) -> Self {
+        self.specification.stop_timeout = timeout;
+        self
+    }
+
+    /// Sets how much time of a shutdown is kept for this child while its siblings stop.
+    ///
+    /// Default: its stop timeout, 100 ms or an equal share of the budget, whichever is least.
+    pub fn stop_reserve(mut self, reserve: Duration) -> Self {
+        self.specification.stop_reserve = Some(reserve);
+        self
+    }
+
+    /// Makes the child count as started only once it calls
+    /// [`Context::ready`](crate::context::Context::ready).
+    ///
+    /// Default: an actor when its `pre_start` returned, a worker or task after its first poll, a
+    /// thread when it runs, a step when it finished.
+    pub fn explicit_ready(mut self) -> Self {
+        self.specification.explicit_ready = true;
+        self
+    }
+
+    pub(crate) fn into_leaf(self) -> (Specification, Arc<dyn Launch>) {
+        let seat = Seat {
+            address: self.address,
+            mailbox_capacity: self.mailbox_capacity,
+            explicit_ready: self.specification.explicit_ready,
+        };
+        (self.specification, Arc::new(Leaf { body: self.body, seat }))
+    }
+}
+
+impl<M> fmt::Debug for Child<M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Child")
+            .field("name", &self.specification.name)
+            .field("kind", &self.specification.kind)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,251 @@
+//! The one place that knows ractor.
+//!
+//! ractor gives a good mailbox and a poor supervisor: this adapter takes the first and does without
+//! the second. The user's actor is wrapped, so that every outcome of every hook becomes a typed
+//! exit, and it is never linked to ractor's own tree, whose links kill children unordered.
+//!
+//! # Invariants
+//!
+//! 1. The wrapper's `pre_start` returns at its first poll; the user's hooks and factory run in the
+//!    wrapper's later hooks, inside the actor's own task. So a start needs no task of its own, and
+//!    no user code runs on the supervisor's.
+//! 2. The user's actor and state are dropped inside a catch, in the actor's own task, before that
+//!    task ends.
+//! 3. `ActorRef<A::Msg>` stays the user's: the wrapper's message type is the actor's own.
+
+use std::io;
+use std::marker::PhantomData;
+use std::panic::AssertUnwindSafe;
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::{Context as PollContext, Poll, Waker};
+
+use ractor::{Actor, ActorProcessingErr, ActorRef, ActorRuntime, RpcReplyPort, SupervisionEvent};
+use tracing::Instrument;
+
+use super::launch::{Body, End, Launched, Seat};
+use super::{Child, Kind};
+use crate::context::Context;
+use crate::exit::{ErrorChain, Exit, Panic, catch, catch_blocking};
+use crate::handle::{CastError, Deliver, Meter, Reply, Routed};
+
+impl<M: ractor::Message> Child<M> {
+    /// Declares a ractor actor.
+    ///
+    /// The closure is called once for each incarnation and makes the actor and its arguments.
+    pub fn actor<A, F>(name: impl Into<String>, factory: F) -> Self
+    where
+        A: Actor<Msg = M>,
+        F: Fn(Context) -> (A, A::Arguments) + Send + Sync + 'static,
+    {
+        Self::new(name, Kind::Actor, Arc::new(ActorBody { factory: Arc::new(factory) }))
+    }
+}
+
+/// Lets a message carry ractor's own reply port: `handle.call(|reply| Msg::Get(reply.into()))`.
+impl<T> From<Reply<T>> for RpcReplyPort<T> {
+    fn from(reply: Reply<T>) -> Self {
+        Self::from(reply.into_sender())
+    }
+}
+
+type Factory<A> = dyn Fn(Context) -> (A, <A as Actor>::Arguments) + Send + Sync;
+
+struct ActorBody<F> {
+    factory: Arc<F>,
+}
+
+impl<A, F> Body<A::Msg> for ActorBody<F>
+where
+    A: Actor,
+    F: Fn(Context) -> (A, A::Arguments) + Send + Sync + 'static,
+{
+    fn launch(&self, cx: Context, seat: &Seat<A::Msg>) -> io::Result<Launched> {
+        let incarnation = Incarnation::<A> {
+            cx,
+            seat: seat.clone(),
+            factory: Arc::clone(&self.factory) as Arc<Factory<A>>,
+            alive: None,
+            routed: None,
+        };
+        let spawned = ActorRuntime::spawn(None, Supervised::<A>(PhantomData), incarnation);
+        // Unconstrained: a supervisor that used up its budget must not see this as pending.
+        let mut spawned = pin!(tokio::task::unconstrained(spawned));
+        match spawned.as_mut().poll(&mut PollContext::from_waker(Waker::noop())) {
+            Poll::Ready(Ok((actor, task))) => Ok(Launched {
+                end: End::Task(task),
+                on_stop: Some(Box::new(move || actor.stop(None))),
+            }),
+            Poll::Ready(Err(error)) => Err(io::Error::other(error.to_string())),
+            Poll::Pending => Err(io::Error::other("ractor did not spawn at its first poll")),
+        }
+    }
+}
+
+/// The actor that ractor sees.
+struct Supervised<A>(PhantomData<fn() -> A>);
+
+/// The state that ractor sees: the user's actor with its own state, once it is made.
+struct Incarnation<A: Actor> {
+    cx: Context,
+    seat: Seat<A::Msg>,
+    factory: Arc<Factory<A>>,
+    alive: Option<(A, A::State)>,
+    routed: Option<Routed<A::Msg>>,
+}
+
+impl<A: Actor> Actor for Supervised<A> {
+    type Msg = A::Msg;
+    type State = Incarnation<A>;
+    type Arguments = Incarnation<A>;
+
+    async fn pre_start(
+        &self,
+        _myself: ActorRef<A::Msg>,
+        incarnation: Incarnation<A>,
+    ) -> Result<Incarnation<A>, ActorProcessingErr> {
+        Ok(incarnation)
+    }
+
+    async fn post_start(
+        &self,
+        myself: ActorRef<A::Msg>,
+        incarnation: &mut Incarnation<A>,
+    ) -> Result<(), ActorProcessingErr> {
+        let span = incarnation.cx.run().span().clone();
+        incarnation.start(myself).instrument(span).await
+    }
+
+    async fn handle(
+        &self,
+        myself: ActorRef<A::Msg>,
+        message: A::Msg,
+        incarnation: &mut Incarnation<A>,
+    ) -> Result<(), ActorProcessingErr> {
+        let run = incarnation.cx.run();
+        run.meter().leave();
+        let Some((actor, state)) = incarnation.alive.as_mut() else {
+            return Err(Recorded.into());
+        };
+        // Called inside the future: a hook may panic before it returns its own.
+        let hook = async { actor.handle(myself, message, state).await };
+        let handled = catch(hook).instrument(run.span().clone()).await;
+        incarnation.keep_on(handled)
+    }
+
+    async fn handle_supervisor_evt(
+        &self,
+        myself: ActorRef<A::Msg>,
+        event: SupervisionEvent,
+        incarnation: &mut Incarnation<A>,
+    ) -> Result<(), ActorProcessingErr> {
+        let span = incarnation.cx.run().span().clone();
+        let Some((actor, state)) = incarnation.alive.as_mut() else {
+            return Err(Recorded.into());
+        };
+        let hook = async { actor.handle_supervisor_evt(myself, event, state).await };
+        let handled = catch(hook).instrument(span).await;
+        incarnation.keep_on(handled)
+    }
+
+    async fn post_stop(
+        &self,
+        myself: ActorRef<A::Msg>,
+        incarnation: &mut Incarnation<A>,
+    ) -> Result<(), ActorProcessingErr> {
+        let span = incarnation.cx.run().span().clone();
+        incarnation.routed = None;
+        let Some((actor, state)) = incarnation.alive.as_mut() else {
+            return Err(Recorded.into());
+        };
+        let hook = async { actor.post_stop(myself, state).await };
+        let stopped = catch(hook).instrument(span).await;
+        incarnation.keep_on(stopped)?;
+        incarnation.bury();
+        incarnation.cx.run().record_good_end();
+        Ok(())
+    }
+}
+
+impl<A: Actor> Incarnation<A> {
+    async fn start(&mut self, myself: ActorRef<A::Msg>) -> Result<(), ActorProcessingErr> {
+        let mailbox = Arc::new(Mailbox { actor: myself.clone(), meter: Arc::clone(self.cx.run().meter()) });
+        let (factory, cx) = (Arc::clone(&self.factory), self.cx.clone());
+        let starting = myself.clone();
+        let made = catch(async move {
+            let (actor, arguments) = factory(cx);
+            let state = actor.pre_start(starting, arguments).await?;
+            Ok((actor, state))
+        });
+        match made.await {
+            Ok(Ok(alive)) => self.alive = Some(alive),
+            failed => return self.keep_on(failed.map(|made: Result<_, ActorProcessingErr>| made.map(drop))),
+        }
+        self.routed = Some(self.seat.route_to(mailbox));
+        if !self.seat.explicit_ready {
+            self.cx.run().acknowledge();
+        }
+        let Some((actor, state)) = self.alive.as_mut() else {
+            return Err(Recorded.into());
+        };
+        let hook = async { actor.post_start(myself, state).await };
+        let started = catch(hook).await;
+        self.keep_on(started)
+    }
+
+    /// Goes on after a hook that succeeded; records a failure and ends the actor otherwise.
+    fn keep_on(&mut self, outcome: Result<Result<(), ActorProcessingErr>, Panic>) -> Result<(), ActorProcessingErr> {
+        let exit = match outcome {
+            Ok(Ok(())) => return Ok(()),
+            Ok(Err(error)) => Exit::Failed(ErrorChain::new(&*error)),
+            Err(panic) => Exit::Panicked(panic),
+        };
+        self.cx.run().record(exit);
+        self.routed = None;
+        self.bury();
+        Err(Recorded.into())
+    }
+
+    /// Drops the user's actor and state; a drop that panics is how the run ended.
+    fn bury(&mut self) {
+        let alive = self.alive.take();
+        if let Err(panic) = catch_blocking(AssertUnwindSafe(|| drop(alive))) {
+            self.cx.run().record(Exit::Panicked(panic));
+        }
+    }
+}
+
+impl<A: Actor> Drop for Incarnation<A> {
+    /// Reached with a living actor only when the run was killed at an await.
+    fn drop(&mut self) {
+        self.routed = None;
+        self.bury();
+    }
+}
+
+/// What ractor is told when the exit has been recorded here.
+#[derive(Debug, thiserror::Error)]
+#[error("the run has ended; its exit is recorded")]
+struct Recorded;
+
+/// An actor's mailbox as its handle sees it: ractor's own, with a bound.
+struct Mailbox<M> {
+    actor: ActorRef<M>,
+    meter: Arc<Meter>,
+}
+
+impl<M: ractor::Message> Deliver<M> for Mailbox<M> {
+    fn deliver(&self, message: M) -> Result<(), CastError<M>> {
+        if !self.meter.enter() {
+            return Err(CastError::Full(message));
+        }
+        self.actor.send_message(message).map_err(|refused| {
+            self.meter.leave();
+            match refused {
+                ractor::MessagingErr::SendErr(message) => CastError::Down(message),
+                // Both need another type of message or a closed reply channel: not possible here.
+                _ => unreachable!("a refused message comes back"),
+            }
+        })
+    }
+}

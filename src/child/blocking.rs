@@ -1,0 +1,59 @@
+//! A thread of its own, for code that blocks: a foreign library, a device, a large computation.
+//!
+//! A thread can't be killed. One that does not end when asked is named as hung, and the shutdown
+//! goes on without it.
+
+use std::convert::Infallible;
+use std::io;
+use std::sync::Arc;
+use std::thread;
+
+use tokio::sync::oneshot;
+
+use super::body::record;
+use super::launch::{Body, End, Launched, Seat};
+use super::{Child, Kind};
+use crate::context::Context;
+use crate::exit::{BoxError, catch_blocking};
+
+impl Child {
+    /// Declares a blocking child: a thread named after the child.
+    ///
+    /// It must look at [`Context::is_stopping`] or wait with
+    /// [`Context::wait_for_shutdown`] often enough to end within its stop timeout.
+    pub fn blocking<F>(name: impl Into<String>, body: F) -> Self
+    where
+        F: Fn(Context) -> Result<(), BoxError> + Send + Sync + 'static,
+    {
+        Self::new(name, Kind::Blocking, Arc::new(BlockingBody { body: Arc::new(body) }))
+    }
+}
+
+struct BlockingBody<F> {
+    body: Arc<F>,
+}
+
+impl<F> Body<Infallible> for BlockingBody<F>
+where
+    F: Fn(Context) -> Result<(), BoxError> + Send + Sync + 'static,
+{
+    fn launch(&self, cx: Context, seat: &Seat<Infallible>) -> io::Result<Launched> {
+        let body = Arc::clone(&self.body);
+        let explicit = seat.explicit_ready;
+        let name = cx.path().name().to_owned();
+        let (ended, end) = oneshot::channel::<()>();
+        let on_thread = move || {
+            // So that timers, sockets and `cx.spawn` work on this thread too.
+            let _runtime = cx.run().runtime().enter();
+            let _span = cx.run().span().enter();
+            if !explicit {
+                cx.run().acknowledge();
+            }
+            let own = cx.clone();
+            record(&cx, catch_blocking(|| body(own)));
+            drop(ended);
+        };
+        thread::Builder::new().name(name).spawn(on_thread)?;
+        Ok(Launched { end: End::Thread(end), on_stop: None })
+    }
+}

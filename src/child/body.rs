@@ -1,0 +1,79 @@
+//! Runs an asynchronous body: what tasks, workers and steps have in common.
+
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
+use std::task::Poll;
+
+use tokio::task::JoinHandle;
+use tracing::Instrument;
+
+use crate::context::Context;
+use crate::exit::{BoxError, Catch, ErrorChain, Exit, Panic};
+
+/// When a body's start counts as acknowledged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Acknowledge {
+    /// After its first poll, unless that already failed.
+    FirstPoll,
+    /// When it finished without an error.
+    Finished,
+    /// When it says so.
+    Explicit,
+}
+
+/// Spawns a body whose future is made inside its own task.
+///
+/// `up` runs at the acknowledgement; what it returns is dropped when the body ends.
+pub(super) fn spawn<F, Fut, U, G>(cx: Context, acknowledge: Acknowledge, up: U, make: F) -> JoinHandle<()>
+where
+    F: FnOnce() -> Fut + Send + 'static,
+    Fut: Future<Output = Result<(), BoxError>> + Send + 'static,
+    U: FnOnce() -> G + Send + 'static,
+    G: Send + 'static,
+{
+    let span = cx.run().span().clone();
+    let supervised = async move {
+        let run = cx.run();
+        // Both the factory and its future run inside the catch.
+        let mut body = pin!(Catch::new(async move { make().await }));
+        let mut up = Some(up);
+        let mut routed = None;
+        if acknowledge == Acknowledge::Explicit {
+            routed = up.take().map(|up| up());
+        }
+        let outcome = match first_poll(body.as_mut()).await {
+            Some(outcome) => outcome,
+            None => {
+                if acknowledge == Acknowledge::FirstPoll {
+                    routed = up.take().map(|up| up());
+                    run.acknowledge();
+                }
+                body.await
+            }
+        };
+        if acknowledge != Acknowledge::Explicit && matches!(outcome, Ok(Ok(()))) {
+            run.acknowledge();
+        }
+        record(&cx, outcome);
+        drop(routed);
+    };
+    tokio::spawn(supervised.instrument(span))
+}
+
+/// Polls once; `None` says that there is more to come.
+async fn first_poll<F: Future>(mut body: Pin<&mut F>) -> Option<F::Output> {
+    poll_fn(|cx| match body.as_mut().poll(cx) {
+        Poll::Ready(output) => Poll::Ready(Some(output)),
+        Poll::Pending => Poll::Ready(None),
+    })
+    .await
+}
+
+/// Records how a body ended.
+pub(super) fn record(cx: &Context, outcome: Result<Result<(), BoxError>, Panic>) {
+    match outcome {
+        Ok(Ok(())) => cx.run().record_good_end(),
+        Ok(Err(error)) => cx.run().record(Exit::Failed(ErrorChain::new(&*error))),
+        Err(panic) => cx.run().record(Exit::Panicked(panic)),
+    }
+}

@@ -1,0 +1,40 @@
+//! A step: something that runs once before what follows it, such as a migration.
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::io;
+use std::sync::Arc;
+
+use super::body::{self, Acknowledge};
+use super::launch::{Body, Launched, Seat};
+use super::{Child, Kind};
+use crate::context::Context;
+use crate::exit::BoxError;
+
+impl Child {
+    /// Declares a step: it counts as started when it has finished, so that the children after it
+    /// begin only then. Transient by default: a failure is a failed start.
+    pub fn step<F, Fut>(name: impl Into<String>, factory: F) -> Self
+    where
+        F: Fn(Context) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<(), BoxError>> + Send + 'static,
+    {
+        Self::new(name, Kind::Step, Arc::new(StepBody { factory: Arc::new(factory) }))
+    }
+}
+
+struct StepBody<F> {
+    factory: Arc<F>,
+}
+
+impl<F, Fut> Body<Infallible> for StepBody<F>
+where
+    F: Fn(Context) -> Fut + Send + Sync + 'static,
+    Fut: Future<Output = Result<(), BoxError>> + Send + 'static,
+{
+    fn launch(&self, cx: Context, _seat: &Seat<Infallible>) -> io::Result<Launched> {
+        let factory = Arc::clone(&self.factory);
+        let own = cx.clone();
+        Ok(body::spawn(cx, Acknowledge::Finished, || (), move || factory(own)).into())
+    }
+}

@@ -1,0 +1,49 @@
+//! A worker: a light actor, made of one task and one bounded inbox.
+
+use std::future::Future;
+use std::io;
+use std::sync::Arc;
+
+use super::body::{self, Acknowledge};
+use super::launch::{Body, Launched, Seat};
+use super::{Child, Kind};
+use crate::context::Context;
+use crate::exit::BoxError;
+use crate::handle::inbox::{Inbox, inbox};
+
+impl<M: Send + 'static> Child<M> {
+    /// Declares a worker.
+    ///
+    /// The closure is called once for each incarnation with a new inbox, which ends by itself when
+    /// shutdown reaches the worker.
+    pub fn worker<F, Fut>(name: impl Into<String>, factory: F) -> Self
+    where
+        F: Fn(Context, Inbox<M>) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<(), BoxError>> + Send + 'static,
+    {
+        Self::new(name, Kind::Worker, Arc::new(WorkerBody { factory: Arc::new(factory) }))
+    }
+}
+
+struct WorkerBody<F> {
+    factory: Arc<F>,
+}
+
+impl<M, F, Fut> Body<M> for WorkerBody<F>
+where
+    M: Send + 'static,
+    F: Fn(Context, Inbox<M>) -> Fut + Send + Sync + 'static,
+    Fut: Future<Output = Result<(), BoxError>> + Send + 'static,
+{
+    fn launch(&self, cx: Context, seat: &Seat<M>) -> io::Result<Launched> {
+        let factory = Arc::clone(&self.factory);
+        let acknowledge =
+            if seat.explicit_ready { Acknowledge::Explicit } else { Acknowledge::FirstPoll };
+        let run = cx.run();
+        let (slot, inbox) = inbox(seat.mailbox_capacity, Arc::clone(run.meter()), Arc::clone(run.stop()));
+        let seat = seat.clone();
+        let up = move || seat.route_to(Arc::new(slot));
+        let own = cx.clone();
+        Ok(body::spawn(cx, acknowledge, up, move || factory(own, inbox)).into())
+    }
+}

@@ -1,0 +1,119 @@
+//! What one run of a child is given: who it is, when it must end, and a place for its subtasks.
+//!
+//! A [`Context`] belongs to one incarnation. It holds no mailbox and no supervisor: everything it
+//! says is read from the run's own state, so that it answers in the middle of a long handler.
+//!
+//! # Invariants
+//!
+//! 1. The first exit that is recorded for a run is the one that counts.
+//! 2. A subtask ends before its incarnation counts as ended.
+
+mod run;
+
+use std::fmt;
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+pub(crate) use self::run::{Identity, Notices, Run, StartFailure};
+use crate::path::Path;
+use crate::shutdown::Shutdown;
+
+/// What one run of a child is given. Clones speak of the same run.
+#[derive(Clone)]
+pub struct Context {
+    run: Arc<Run>,
+}
+
+impl Context {
+    pub(crate) fn new(run: &Arc<Run>) -> Self {
+        Self { run: Arc::clone(run) }
+    }
+
+    pub(crate) fn run(&self) -> &Arc<Run> {
+        &self.run
+    }
+
+    /// Returns where in the tree the child stands.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        self.run.path()
+    }
+
+    /// Returns which run of the child this is, counted from 1.
+    #[must_use]
+    pub fn incarnation(&self) -> u64 {
+        self.run.incarnation()
+    }
+
+    /// Waits until this child's turn to stop has come, and returns the instant by which it must
+    /// have ended.
+    ///
+    /// # Cancel safety
+    ///
+    /// Nothing is lost when the future is dropped; a later call returns at once.
+    pub async fn shutdown(&self) -> Instant {
+        self.run.stop().requested().await
+    }
+
+    /// Waits until the whole tree's shutdown has begun; this child's own turn may come later.
+    ///
+    /// The moment to close the doors: refuse new work, but go on serving what others still need.
+    pub async fn shutdown_began(&self) -> Shutdown {
+        self.run.early_notice().begun().await
+    }
+
+    /// Tells whether this child has been asked to stop.
+    #[must_use]
+    pub fn is_stopping(&self) -> bool {
+        self.run.stop().deadline().is_some()
+    }
+
+    /// Returns how much time is left to stop; `None` before a stop was asked for.
+    #[must_use]
+    pub fn time_left(&self) -> Option<Duration> {
+        let deadline = self.run.stop().deadline()?;
+        Some(deadline.saturating_duration_since(Instant::now()))
+    }
+
+    /// Says that this run is up. Needed only by a child declared with `explicit_ready()`.
+    ///
+    /// Further calls do nothing.
+    pub fn ready(&self) {
+        self.run.acknowledge();
+    }
+
+    /// Runs a subtask that ends with this run.
+    ///
+    /// It is dropped at an await when the child's own body has ended, and a new run begins only
+    /// after that. A panic in it fails the child. After the run has ended the future is dropped
+    /// without having run.
+    pub fn spawn(&self, subtask: impl Future<Output = ()> + Send + 'static) {
+        self.run.spawn_subtask(subtask);
+    }
+
+    /// Waits on a thread of its own (a `blocking` child) for at most `timeout`; `true` says that the
+    /// child has been asked to stop.
+    ///
+    /// # Panics
+    ///
+    /// When called inside an asynchronous task, where it would block a worker thread.
+    #[must_use]
+    pub fn wait_for_shutdown(&self, timeout: Duration) -> bool {
+        let waited = self.run.runtime().block_on(async {
+            tokio::time::timeout(timeout, self.shutdown()).await
+        });
+        waited.is_ok()
+    }
+}
+
+impl fmt::Debug for Context {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Context")
+            .field("path", self.path())
+            .field("incarnation", &self.incarnation())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,121 @@
+//! What happens in a tree, as data.
+//!
+//! Every change of a node's state is published once, in the order in which the tree made it. Events
+//! inform; nothing in the tree depends on anybody reading them.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::bus::Bus;
+use crate::exit::Exit;
+use crate::path::Path;
+use crate::shutdown::ShutdownReason;
+use crate::shutdown::report::Outcome;
+
+/// One thing that happened to one node of the tree.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SubsystemEvent {
+    /// The number of the event: 1, 2, 3 … without a hole.
+    pub seq: u64,
+    /// When it happened, on the tree's clock.
+    pub at: Instant,
+    /// To which node.
+    pub path: Path,
+    /// To which run of it; 0 before its first.
+    pub incarnation: u64,
+    /// What happened.
+    pub kind: EventKind,
+}
+
+/// The kinds of events.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub enum EventKind {
+    /// A run begins: its factory is about to be called.
+    Starting,
+    /// The run is up: its start was acknowledged.
+    Started,
+    /// The run ended, after it had been up for `uptime`.
+    Exited {
+        /// Why.
+        exit: Exit,
+        /// How long it had been up.
+        uptime: Duration,
+    },
+    /// The run ended before its start was acknowledged.
+    StartFailed {
+        /// Why.
+        exit: Exit,
+    },
+    /// The child waits before its next run.
+    BackingOff {
+        /// When that run begins.
+        until: Instant,
+        /// Which restart in a row this is, counted from 1.
+        attempt: u32,
+    },
+    /// A run that replaces an ended one is up. Follows `Started`.
+    Restarted {
+        /// How long the child was down, the backoff included.
+        latency: Duration,
+    },
+    /// The supervisor gives up: its children were restarted more often than its intensity allows.
+    Meltdown,
+    /// The child was asked to stop.
+    StopRequested {
+        /// By when it must have.
+        deadline: Instant,
+    },
+    /// A stop that was asked for is over.
+    Stopped {
+        /// How it ended.
+        outcome: Outcome,
+        /// How long it took.
+        spent: Duration,
+    },
+    /// The shutdown of the whole tree has begun. The path is the root's.
+    ShutdownBegan {
+        /// Why.
+        reason: ShutdownReason,
+        /// By when the tree has ended.
+        deadline: Instant,
+    },
+    /// The whole tree has ended. The path is the root's; nothing follows.
+    ShutdownEnded,
+}
+
+impl EventKind {
+    /// Returns the kind as a stable lower-case word.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Starting => "starting",
+            Self::Started => "started",
+            Self::Exited { .. } => "exited",
+            Self::StartFailed { .. } => "start_failed",
+            Self::BackingOff { .. } => "backing_off",
+            Self::Restarted { .. } => "restarted",
+            Self::Meltdown => "meltdown",
+            Self::StopRequested { .. } => "stop_requested",
+            Self::Stopped { .. } => "stopped",
+            Self::ShutdownBegan { .. } => "shutdown_began",
+            Self::ShutdownEnded => "shutdown_ended",
+        }
+    }
+}
+
+/// The tree's own bus.
+pub(crate) type Events = Bus<SubsystemEvent>;
+
+/// Publishes what happened to a node and returns the event's number.
+pub(crate) fn publish(events: &Events, path: &Path, incarnation: u64, kind: EventKind) -> u64 {
+    // Read while the bus is held, so that `at` rises with `seq`.
+    events.publish_with(|seq| SubsystemEvent {
+        seq,
+        at: Instant::now(),
+        path: path.clone(),
+        incarnation,
+        kind,
+    })
+}

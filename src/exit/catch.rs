@@ -1,0 +1,185 @@
+//! Turns a panic of user code into a value, with its message and place.
+//!
+//! One panic hook for the process chains to whatever hook stood before. While a thread polls a
+//! supervised future the hook also keeps where the panic was raised, which the payload alone does
+//! not say.
+//!
+//! # Invariants
+//!
+//! 1. The hook is installed once and never removed: another library's hook that is chained above it
+//!    stays valid.
+//! 2. What the hook keeps is thread-local and taken by the catch that set the mark: a panic on one
+//!    thread never shows up as another's.
+
+use std::any::Any;
+use std::cell::{Cell, RefCell};
+use std::future::{Future, poll_fn};
+use std::panic::{AssertUnwindSafe, PanicHookInfo, catch_unwind};
+use std::pin::{Pin, pin};
+use std::sync::Once;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll};
+
+use super::{Location, Panic};
+
+static INSTALL: Once = Once::new();
+static CHAIN: AtomicBool = AtomicBool::new(true);
+
+thread_local! {
+    static SUPERVISED: Cell<bool> = const { Cell::new(false) };
+    static PLACE: RefCell<Option<Location>> = const { RefCell::new(None) };
+}
+
+/// Installs the hook that remembers where a supervised panic was raised.
+pub(crate) fn install_panic_hook() {
+    INSTALL.call_once(|| {
+        let previous = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |info| {
+            let supervised = SUPERVISED.get();
+            if supervised {
+                remember(info);
+            }
+            if !supervised || CHAIN.load(Ordering::Relaxed) {
+                previous(info);
+            }
+        }));
+    });
+}
+
+/// Says whether a panic inside a child also reaches the hook that stood before ours.
+///
+/// A library must not silence its host's hook, so the answer is yes until the daemon, which owns
+/// the process and logs each such panic itself, says no.
+pub(crate) fn chain_panics(chain: bool) {
+    CHAIN.store(chain, Ordering::Relaxed);
+}
+
+fn remember(info: &PanicHookInfo<'_>) {
+    let place = info.location().map(|location| Location {
+        file: location.file().into(),
+        line: location.line(),
+        column: location.column(),
+    });
+    PLACE.with(|slot| {
+        // The first panic of a poll is the cause; one raised while unwinding aborts anyway.
+        if let Ok(mut slot) = slot.try_borrow_mut() {
+            *slot = place;
+        }
+    });
+}
+
+/// Runs a closure and turns its panic into a value.
+pub(crate) fn catch_blocking<T>(body: impl FnOnce() -> T) -> Result<T, Panic> {
+    let outer = SUPERVISED.replace(true);
+    let caught = catch_unwind(AssertUnwindSafe(body));
+    SUPERVISED.set(outer);
+    caught.map_err(into_panic)
+}
+
+fn into_panic(payload: Box<dyn Any + Send>) -> Panic {
+    let message = if let Some(text) = payload.downcast_ref::<&'static str>() {
+        (*text).into()
+    } else if let Some(text) = payload.downcast_ref::<String>() {
+        text.as_str().into()
+    } else {
+        "a panic whose payload is not text".into()
+    };
+    let location = PLACE.with(|slot| slot.try_borrow_mut().ok().and_then(|mut slot| slot.take()));
+    // A payload whose own drop panics would escape the catch and take the task with it.
+    if let Err(second) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
+        std::mem::forget(second);
+    }
+    Panic { message, location }
+}
+
+/// Runs one hook of an actor and turns its panic into a value.
+///
+/// Does not allocate: it stands around every message. What a hook's future holds is dropped by its
+/// last poll, so that nothing is left to panic afterwards.
+pub(crate) async fn catch<F: Future>(hook: F) -> Result<F::Output, Panic> {
+    let mut hook = pin!(hook);
+    poll_fn(|cx| match catch_blocking(|| hook.as_mut().poll(cx)) {
+        Ok(polled) => polled.map(Ok),
+        Err(panic) => Poll::Ready(Err(panic)),
+    })
+    .await
+}
+
+/// The body of a task; its panics become values, in its polls as well as in its drop.
+pub(crate) struct Catch<F> {
+    future: Option<Pin<Box<F>>>,
+}
+
+impl<F> Catch<F> {
+    /// Wraps a future; the future is boxed so that a panic can drop it in place.
+    pub(crate) fn new(future: F) -> Self {
+        Self { future: Some(Box::pin(future)) }
+    }
+}
+
+impl<F: Future> Future for Catch<F> {
+    type Output = Result<F::Output, Panic>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let Some(future) = self.future.as_mut() else {
+            return Poll::Pending;
+        };
+        let polled = match catch_blocking(|| future.as_mut().poll(cx)) {
+            Ok(Poll::Pending) => return Poll::Pending,
+            Ok(Poll::Ready(value)) => Ok(value),
+            Err(panic) => Err(panic),
+        };
+        // Dropped here and not with `self`, so that a drop that panics is part of the outcome.
+        let future = self.future.take();
+        Poll::Ready(match catch_blocking(|| drop(future)) {
+            Ok(()) => polled,
+            Err(panic) => polled.and(Err(panic)),
+        })
+    }
+}
+
+impl<F> Drop for Catch<F> {
+    fn drop(&mut self) {
+        // Killed at an await: what the future's drop raises has nobody left to tell.
+        if let Some(future) = self.future.take() {
+            drop(catch_blocking(|| drop(future)));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Catch, catch_blocking, install_panic_hook};
+
+    #[tokio::test]
+    async fn a_panic_says_what_and_where() {
+        install_panic_hook();
+        let caught = Catch::new(async { panic!("no {}", "disk") }).await;
+        let Err::<(), _>(panic) = caught else { panic!("it panicked") };
+        assert_eq!(&*panic.message, "no disk");
+        let location = panic.location.expect("the hook is ours");
+        assert!(location.file.ends_with("catch.rs"), "{location}");
+    }
+
+    #[tokio::test]
+    async fn a_drop_that_panics_is_part_of_the_outcome() {
+        struct Bomb;
+        impl Drop for Bomb {
+            fn drop(&mut self) {
+                panic!("in drop");
+            }
+        }
+        let bomb = Bomb;
+        let caught = Catch::new(async move {
+            let _held = &bomb;
+        })
+        .await;
+        assert_eq!(&*caught.expect_err("the drop panicked").message, "in drop");
+    }
+
+    #[test]
+    fn a_payload_that_is_not_text_is_still_a_panic() {
+        let caught = catch_blocking(|| std::panic::panic_any(7_u32));
+        assert_eq!(&*caught.expect_err("it panicked").message, "a panic whose payload is not text");
+    }
+}

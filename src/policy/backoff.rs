@@ -1,0 +1,252 @@
+//! How long a child waits before it comes back.
+//!
+//! Exponential with jitter: a subsystem that fails because something else is away should ask again
+//! soon at first, rarely later, and not in step with a thousand others. The value is validated
+//! when it is made; the delay is a pure function of the attempt and of a random number given from
+//! outside, so that a run can be replayed.
+
+use std::time::Duration;
+
+use thiserror::Error;
+
+/// The first delay that is not zero.
+pub const DEFAULT_BACKOFF_FIRST: Duration = Duration::from_millis(100);
+/// The longest delay, and the uptime after which a child counts as recovered.
+pub const DEFAULT_BACKOFF_MAX: Duration = Duration::from_secs(30);
+/// By what each delay grows.
+pub const DEFAULT_BACKOFF_FACTOR: f64 = 2.0;
+/// The share of a delay that is random: all of it ("full jitter", AWS Architecture Blog, 2015).
+pub const DEFAULT_BACKOFF_JITTER: f64 = 1.0;
+
+/// Decides how long a child waits before each restart in a row.
+///
+/// The first restart after a good run is immediate: most crashes are over with one. The second
+/// waits about 100 ms, the third 200 ms, up to 30 s. Once the child has been up for
+/// [`reset_after`](Self::reset_after) the count begins anew.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Backoff {
+    first: Duration,
+    max: Duration,
+    factor: f64,
+    jitter: f64,
+    reset_after: Option<Duration>,
+    immediate_first: bool,
+}
+
+impl Default for Backoff {
+    fn default() -> Self {
+        Self {
+            first: DEFAULT_BACKOFF_FIRST,
+            max: DEFAULT_BACKOFF_MAX,
+            factor: DEFAULT_BACKOFF_FACTOR,
+            jitter: DEFAULT_BACKOFF_JITTER,
+            reset_after: None,
+            immediate_first: true,
+        }
+    }
+}
+
+impl Backoff {
+    /// Makes an exponential backoff from `first` to `max`, otherwise with the defaults.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidBackoff::FirstZero`] or [`InvalidBackoff::MaxBelowFirst`].
+    pub fn try_new(first: Duration, max: Duration) -> Result<Self, InvalidBackoff> {
+        if first.is_zero() {
+            return Err(InvalidBackoff::FirstZero);
+        }
+        if max < first {
+            return Err(InvalidBackoff::MaxBelowFirst { first, max });
+        }
+        Ok(Self { first, max, ..Self::default() })
+    }
+
+    /// Restarts at once, always. Intensity is then the only brake.
+    #[must_use]
+    pub fn none() -> Self {
+        Self { first: Duration::ZERO, max: Duration::ZERO, jitter: 0.0, ..Self::default() }
+    }
+
+    /// Waits the same time before every restart, the first one too, without jitter.
+    #[must_use]
+    pub fn fixed(delay: Duration) -> Self {
+        Self {
+            first: delay,
+            max: delay,
+            factor: 1.0,
+            jitter: 0.0,
+            immediate_first: false,
+            reset_after: None,
+        }
+    }
+
+    /// Sets by what each delay grows. Default 2.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidBackoff::Factor`] unless it is a finite number of at least 1.
+    pub fn factor(mut self, factor: f64) -> Result<Self, InvalidBackoff> {
+        if !factor.is_finite() || factor < 1.0 {
+            return Err(InvalidBackoff::Factor { factor });
+        }
+        self.factor = factor;
+        Ok(self)
+    }
+
+    /// Sets the share of each delay that is random. Default 1: `delay ∈ [d·(1−jitter), d]`.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidBackoff::Jitter`] unless it lies in 0..=1.
+    pub fn jitter(mut self, jitter: f64) -> Result<Self, InvalidBackoff> {
+        if !(0.0..=1.0).contains(&jitter) {
+            return Err(InvalidBackoff::Jitter { jitter });
+        }
+        self.jitter = jitter;
+        Ok(self)
+    }
+
+    /// Sets the uptime after which a child counts as recovered. Default: the longest delay.
+    #[must_use]
+    pub fn reset_after(mut self, uptime: Duration) -> Self {
+        self.reset_after = Some(uptime);
+        self
+    }
+
+    /// Tells whether every delay is zero.
+    #[must_use]
+    pub fn is_none(&self) -> bool {
+        self.max.is_zero()
+    }
+
+    /// Tells whether a run of `uptime` starts the count anew.
+    pub(crate) fn resets(&self, uptime: Duration) -> bool {
+        uptime >= self.reset_after.unwrap_or(self.max)
+    }
+
+    /// Computes the delay before restart number `attempt` in a row, counted from 1.
+    ///
+    /// `random` lies in 0..1 and decides where in the jittered range the delay falls.
+    pub(crate) fn delay(&self, attempt: u32, random: f64) -> Duration {
+        let grown = match (self.immediate_first, attempt) {
+            (_, 0) | (true, 1) => return Duration::ZERO,
+            (true, n) => n - 2,
+            (false, n) => n - 1,
+        };
+        let factor = self.factor.powi(i32::try_from(grown).unwrap_or(i32::MAX));
+        let full = (self.first.as_secs_f64() * factor).min(self.max.as_secs_f64());
+        Duration::from_secs_f64(full * (1.0 - self.jitter * random))
+    }
+}
+
+/// Supplies the random numbers of the jitter from a seed.
+///
+/// Owned here because nothing else of the crate is random.
+#[derive(Debug, Clone)]
+pub(crate) struct Jitter(fastrand::Rng);
+
+impl Jitter {
+    /// Starts the sequence of `seed`.
+    pub(crate) fn seeded(seed: u64) -> Self {
+        Self(fastrand::Rng::with_seed(seed))
+    }
+
+    /// Returns the next number in 0..1.
+    pub(crate) fn next(&mut self) -> f64 {
+        self.0.f64()
+    }
+}
+
+/// Picks a seed that differs from one process to the next.
+pub(crate) fn random_seed() -> u64 {
+    fastrand::u64(..)
+}
+
+/// Says why a backoff makes no sense.
+#[derive(Debug, Clone, PartialEq, Error)]
+#[non_exhaustive]
+pub enum InvalidBackoff {
+    /// The first delay is zero and can't grow.
+    #[error("the first delay is zero and can't grow; use Backoff::none() for no delay")]
+    FirstZero,
+    /// The longest delay is shorter than the first.
+    #[error("the longest delay {max:?} is shorter than the first {first:?}")]
+    MaxBelowFirst {
+        /// The first delay.
+        first: Duration,
+        /// The longest delay.
+        max: Duration,
+    },
+    /// The factor is not a finite number of at least 1.
+    #[error("the factor {factor} is not a finite number of at least 1")]
+    Factor {
+        /// The factor as given.
+        factor: f64,
+    },
+    /// The jitter lies outside 0..=1.
+    #[error("the jitter {jitter} is not between 0 and 1")]
+    Jitter {
+        /// The jitter as given.
+        jitter: f64,
+    },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Backoff, InvalidBackoff, Jitter};
+    use proptest::prelude::{ProptestConfig, any, prop_assert, proptest};
+    use std::time::Duration;
+
+    fn millis(n: u64) -> Duration {
+        Duration::from_millis(n)
+    }
+
+    #[test]
+    fn the_first_restart_is_immediate_and_the_next_ones_double() {
+        let backoff = Backoff::default();
+        let delays: Vec<_> = (1..=11).map(|n| backoff.delay(n, 0.0).as_millis()).collect();
+        assert_eq!(delays, [0, 100, 200, 400, 800, 1600, 3200, 6400, 12800, 25600, 30000]);
+    }
+
+    #[test]
+    fn a_fixed_backoff_waits_before_the_first_restart_too() {
+        let backoff = Backoff::fixed(millis(50));
+        assert_eq!([1, 2, 9].map(|n| backoff.delay(n, 0.7)), [millis(50); 3]);
+    }
+
+    #[test]
+    fn values_that_make_no_sense_are_refused() {
+        assert_eq!(Backoff::try_new(Duration::ZERO, millis(1)), Err(InvalidBackoff::FirstZero));
+        assert!(matches!(Backoff::try_new(millis(2), millis(1)), Err(InvalidBackoff::MaxBelowFirst { .. })));
+        assert!(matches!(Backoff::default().factor(0.9), Err(InvalidBackoff::Factor { .. })));
+        assert!(Backoff::default().factor(f64::NAN).is_err());
+        assert!(matches!(Backoff::default().jitter(1.1), Err(InvalidBackoff::Jitter { .. })));
+        assert!(Backoff::default().jitter(0.0).is_ok());
+    }
+
+    #[test]
+    fn the_same_seed_gives_the_same_delays() {
+        let draw = |seed| {
+            let mut jitter = Jitter::seeded(seed);
+            (1..20).map(|n| Backoff::default().delay(n, jitter.next())).collect::<Vec<_>>()
+        };
+        assert_eq!(draw(7), draw(7));
+        assert_ne!(draw(7), draw(8));
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn a_delay_lies_in_its_jittered_range(
+            attempt in any::<u32>(), jitter in 0.0..=1.0f64, random in 0.0..1.0f64, factor in 1.0..8.0f64,
+        ) {
+            let backoff = Backoff::default().jitter(jitter).and_then(|b| b.factor(factor)).expect("in range");
+            let full = backoff.delay(attempt, 0.0);
+            let delay = backoff.delay(attempt, random);
+            prop_assert!(delay <= full && full <= Duration::from_secs(30));
+            prop_assert!(delay + Duration::from_micros(1) >= full.mul_f64(1.0 - jitter));
+        }
+    }
+}

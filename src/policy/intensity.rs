@@ -1,0 +1,117 @@
+//! How many restarts a supervisor accepts before it gives up.
+//!
+//! The window is exact: "more than `n` within `period`" holds for every stretch of that length, not
+//! for buckets of it. It keeps the last `n` instants in a ring, so that asking and counting take
+//! constant time however many restarts there were.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+/// How many restarts a supervisor of children without backoff accepts when nothing was set.
+pub const DEFAULT_INTENSITY_RESTARTS: u32 = 5;
+/// Within which time they are counted.
+pub const DEFAULT_INTENSITY_PERIOD: Duration = Duration::from_secs(60);
+
+/// Allows at most `restarts` within any stretch of `period`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Intensity {
+    /// How many restarts are allowed.
+    pub restarts: u32,
+    /// Within which time.
+    pub period: Duration,
+}
+
+impl Default for Intensity {
+    fn default() -> Self {
+        Self { restarts: DEFAULT_INTENSITY_RESTARTS, period: DEFAULT_INTENSITY_PERIOD }
+    }
+}
+
+/// Remembers the restarts that still count.
+#[derive(Debug, Clone)]
+pub(crate) struct Window {
+    limit: Intensity,
+    recent: VecDeque<Instant>,
+}
+
+impl Window {
+    /// Makes an empty window.
+    pub(crate) fn new(limit: Intensity) -> Self {
+        Self { limit, recent: VecDeque::new() }
+    }
+
+    /// Counts one restart decision; `false` says that it is one too many.
+    ///
+    /// A restart exactly `period` ago still counts, as in OTP's `in_period`.
+    pub(crate) fn admit(&mut self, now: Instant) -> bool {
+        let limit = self.limit.restarts as usize;
+        if self.recent.len() == limit {
+            let Some(oldest) = self.recent.front() else {
+                return false;
+            };
+            if now.saturating_duration_since(*oldest) <= self.limit.period {
+                return false;
+            }
+            self.recent.pop_front();
+        }
+        self.recent.push_back(now);
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Intensity, Window};
+    use proptest::prelude::{ProptestConfig, prop_assert_eq, proptest};
+    use std::time::Duration;
+    use tokio::time::Instant;
+
+    fn seconds(n: u64) -> Duration {
+        Duration::from_secs(n)
+    }
+
+    fn admitted(restarts: u32, period: u64, at: &[u64]) -> Vec<bool> {
+        let start = Instant::now();
+        let mut window = Window::new(Intensity { restarts, period: seconds(period) });
+        at.iter().map(|second| window.admit(start + seconds(*second))).collect()
+    }
+
+    #[test]
+    fn the_restart_after_the_last_allowed_one_is_too_many() {
+        assert_eq!(admitted(2, 5, &[0, 1, 2]), [true, true, false]);
+    }
+
+    #[test]
+    fn a_restart_exactly_a_period_ago_still_counts() {
+        assert_eq!(admitted(1, 5, &[0, 5]), [true, false]);
+        assert_eq!(admitted(1, 5, &[0, 6]), [true, true]);
+    }
+
+    #[test]
+    fn zero_restarts_admits_none() {
+        assert_eq!(admitted(0, 5, &[0, 100]), [false, false]);
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn the_window_agrees_with_a_plain_list(
+            restarts in 0u32..6, period in 1u64..20, gaps in proptest::collection::vec(0u64..12, 0..60),
+        ) {
+            let start = Instant::now();
+            let mut window = Window::new(Intensity { restarts, period: seconds(period) });
+            let (mut now, mut list) = (start, Vec::new());
+            for gap in gaps {
+                now += seconds(gap);
+                list.retain(|then| now - *then <= seconds(period));
+                let admit = list.len() < restarts as usize;
+                prop_assert_eq!(window.admit(now), admit);
+                if !admit { break; }
+                list.push(now);
+            }
+        }
+    }
+}

@@ -1,0 +1,307 @@
+//! A supervisor: the declaration of a subtree, and a handle to it once it runs.
+//!
+//! Declared in code and validated as a whole before anything starts. What it decides is in
+//! [`decide`], a pure function; what it does is in [`run_loop`], the only place with effects.
+
+mod children;
+mod decide;
+mod live;
+mod run_loop;
+pub mod status;
+mod validate;
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot};
+
+pub(crate) use self::run_loop::{Tree, spawn};
+pub use self::validate::InvalidTree;
+pub(crate) use self::validate::validate;
+use crate::child::{Child, Kind, Launch, Specification};
+use crate::command::{Command, StartChildError};
+use crate::path::Path;
+use crate::policy::backoff::Backoff;
+use crate::policy::intensity::Intensity;
+use crate::policy::restart::{Restart, Strategy};
+use crate::policy::stop::DEFAULT_STOP_RESERVE;
+use crate::sync::{Mutex, lock};
+
+/// How many children a dynamic supervisor accepts when nothing was set.
+///
+/// At about 1 KB a worker, 100 MB: a leak of children is noticed before the machine is.
+pub const DEFAULT_MAX_CHILDREN: usize = 100_000;
+
+/// Declares a supervisor and its children.
+///
+/// Defaults: permanent, exponential backoff for its children and for itself, no limit on restarts
+/// of children that back off (5 in 60 s for those that do not), the stop time that its parent has.
+#[must_use = "a supervisor does nothing until it is started or given to another"]
+pub struct Supervisor {
+    pub(crate) name: String,
+    pub(crate) strategy: Strategy,
+    pub(crate) intensity: Option<Intensity>,
+    pub(crate) child_backoff: Backoff,
+    pub(crate) max_children: usize,
+    pub(crate) restart: Option<Restart>,
+    pub(crate) own_backoff: Option<Backoff>,
+    pub(crate) stop_timeout: Option<Duration>,
+    pub(crate) seed: Option<u64>,
+    pub(crate) children: Vec<Arc<Node>>,
+    pub(crate) door: Arc<Door>,
+}
+
+/// One node of a declared tree. Made from a [`Child`] or a [`Supervisor`] by
+/// [`Supervisor::child`].
+#[derive(Debug)]
+pub struct Node(pub(crate) NodeKind);
+
+pub(crate) enum NodeKind {
+    Leaf(Specification, Arc<dyn Launch>),
+    Supervisor(Arc<Supervisor>),
+}
+
+impl Supervisor {
+    fn new(name: impl Into<String>, strategy: Strategy) -> Self {
+        Self {
+            name: name.into(),
+            strategy,
+            intensity: None,
+            child_backoff: Backoff::default(),
+            max_children: DEFAULT_MAX_CHILDREN,
+            restart: None,
+            own_backoff: None,
+            stop_timeout: None,
+            seed: None,
+            children: Vec::new(),
+            door: Arc::default(),
+        }
+    }
+
+    /// Declares a supervisor that restarts only the child that ended.
+    pub fn one_for_one(name: impl Into<String>) -> Self {
+        Self::new(name, Strategy::OneForOne)
+    }
+
+    /// Declares a supervisor that restarts all its children when one ended.
+    pub fn one_for_all(name: impl Into<String>) -> Self {
+        Self::new(name, Strategy::OneForAll)
+    }
+
+    /// Declares a supervisor that restarts the child that ended and those declared after it.
+    pub fn rest_for_one(name: impl Into<String>) -> Self {
+        Self::new(name, Strategy::RestForOne)
+    }
+
+    /// Declares a supervisor whose children are added while it runs, with
+    /// [`SupervisorHandle::start_child`].
+    ///
+    /// They are temporary unless they say otherwise, and stop all at once.
+    pub fn dynamic(name: impl Into<String>) -> Self {
+        Self::new(name, Strategy::Dynamic)
+    }
+
+    /// Adds a child; children start in the order in which they are added.
+    pub fn child(mut self, child: impl Into<Node>) -> Self {
+        self.children.push(Arc::new(child.into()));
+        self
+    }
+
+    /// Allows at most `restarts` restart decisions within `period`; one more is a meltdown, which
+    /// stops the children and ends this supervisor with [`Exit::Meltdown`](crate::exit::Exit).
+    ///
+    /// Set explicitly it counts every restart, as in OTP. Unset, only restarts of children without
+    /// backoff count, at most 5 in 60 s. The restart of a group counts once.
+    pub fn intensity(mut self, restarts: u32, period: Duration) -> Self {
+        self.intensity = Some(Intensity { restarts, period });
+        self
+    }
+
+    /// Sets the backoff of all children that have none of their own.
+    pub fn backoff(mut self, backoff: Backoff) -> Self {
+        self.child_backoff = backoff;
+        self
+    }
+
+    /// Sets how long this supervisor, as a child, waits before each restart. Default: its parent's
+    /// choice for its children.
+    pub fn own_backoff(mut self, backoff: Backoff) -> Self {
+        self.own_backoff = Some(backoff);
+        self
+    }
+
+    /// Sets whether this supervisor, as a child, is restarted. Default: permanent.
+    pub fn restart(mut self, restart: Restart) -> Self {
+        self.restart = Some(restart);
+        self
+    }
+
+    /// Sets how long the stop of the whole subtree may take. Default: what the parent has.
+    pub fn stop_timeout(mut self, timeout: Duration) -> Self {
+        self.stop_timeout = Some(timeout);
+        self
+    }
+
+    /// Sets how many children a dynamic supervisor accepts. Default 100 000.
+    pub fn max_children(mut self, max_children: usize) -> Self {
+        self.max_children = max_children;
+        self
+    }
+
+    /// Seeds the jitter of the whole tree, so that a run can be replayed. Taken from the root only;
+    /// default: different in every process.
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.seed = Some(seed);
+        self
+    }
+
+    /// Returns a handle to this supervisor, valid before its start and across its restarts.
+    #[must_use]
+    pub fn handle(&self) -> SupervisorHandle {
+        SupervisorHandle { door: Arc::clone(&self.door) }
+    }
+
+    /// Returns the longest time that stopping this subtree can take: the budget of a stop outside
+    /// a shutdown.
+    pub(crate) fn worst_case_stop(&self) -> Duration {
+        let times = self.children.iter().map(|node| node.worst_case_stop());
+        let children = match self.strategy {
+            Strategy::Dynamic => times.max().unwrap_or(crate::policy::stop::DEFAULT_STOP_TIMEOUT),
+            _ => times.fold(Duration::ZERO, Duration::saturating_add),
+        };
+        let with_tick = children.saturating_add(crate::shutdown::plan::SUPERVISOR_TICK);
+        self.stop_timeout.map_or(with_tick, |timeout| timeout.min(with_tick))
+    }
+}
+
+impl Node {
+    /// Returns the name that ends the node's path.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        match &self.0 {
+            NodeKind::Leaf(specification, _) => &specification.name,
+            NodeKind::Supervisor(supervisor) => &supervisor.name,
+        }
+    }
+
+    pub(crate) fn kind(&self) -> Kind {
+        match &self.0 {
+            NodeKind::Leaf(specification, _) => specification.kind,
+            NodeKind::Supervisor(_) => Kind::Supervisor,
+        }
+    }
+
+    fn worst_case_stop(&self) -> Duration {
+        match &self.0 {
+            NodeKind::Leaf(specification, _) => specification.stop_timeout,
+            NodeKind::Supervisor(supervisor) => supervisor.worst_case_stop(),
+        }
+    }
+
+    /// Returns what is kept back for a supervisor below while its siblings stop.
+    pub(crate) fn subtree_reserve(&self) -> Duration {
+        match &self.0 {
+            NodeKind::Leaf(specification, _) => {
+                let floor = specification.stop_timeout.min(DEFAULT_STOP_RESERVE);
+                specification.stop_reserve.unwrap_or(floor)
+            }
+            NodeKind::Supervisor(supervisor) => {
+                let floors = supervisor.children.iter().map(|node| node.subtree_reserve());
+                match supervisor.strategy {
+                    Strategy::Dynamic => floors.max().unwrap_or(DEFAULT_STOP_RESERVE),
+                    _ => floors.fold(Duration::ZERO, Duration::saturating_add),
+                }
+            }
+        }
+    }
+
+    /// Says to every handle below this node that no run can follow.
+    pub(crate) fn retire(&self) {
+        match &self.0 {
+            NodeKind::Leaf(_, launch) => launch.retire(),
+            NodeKind::Supervisor(supervisor) => {
+                supervisor.door.close();
+                supervisor.children.iter().for_each(|node| node.retire());
+            }
+        }
+    }
+}
+
+impl<M: Send + 'static> From<Child<M>> for Node {
+    fn from(child: Child<M>) -> Self {
+        let (specification, launch) = child.into_leaf();
+        Self(NodeKind::Leaf(specification, launch))
+    }
+}
+
+impl From<Supervisor> for Node {
+    fn from(supervisor: Supervisor) -> Self {
+        Self(NodeKind::Supervisor(Arc::new(supervisor)))
+    }
+}
+
+impl fmt::Debug for Supervisor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Supervisor")
+            .field("name", &self.name)
+            .field("strategy", &self.strategy)
+            .field("children", &self.children)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for NodeKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Leaf(specification, _) => fmt::Debug::fmt(specification, f),
+            Self::Supervisor(supervisor) => fmt::Debug::fmt(supervisor, f),
+        }
+    }
+}
+
+/// Asks a running supervisor to do something. Clones speak of the same supervisor.
+#[derive(Debug, Clone)]
+pub struct SupervisorHandle {
+    door: Arc<Door>,
+}
+
+impl SupervisorHandle {
+    /// Adds a child and starts it; returns its path once its start was acknowledged.
+    ///
+    /// Asked of a supervisor that is not dynamic, the child becomes the last in its order. From
+    /// inside a child it is safe to wait for the answer: a supervisor never waits for a child.
+    ///
+    /// # Errors
+    ///
+    /// [`StartChildError`]; a child whose first start fails is removed again.
+    pub async fn start_child(&self, child: impl Into<Node>) -> Result<Path, StartChildError> {
+        let node = child.into();
+        if let Err(invalid) = validate::validate_node(&node) {
+            return Err(StartChildError::Invalid { reason: invalid.to_string() });
+        }
+        let (answer, answered) = oneshot::channel();
+        let sender = lock(&self.door.commands).clone().ok_or(StartChildError::NotRunning)?;
+        let command = Command::StartChild { node: Arc::new(node), answer };
+        sender.send(command).await.map_err(|_closed| StartChildError::NotRunning)?;
+        answered.await.unwrap_or(Err(StartChildError::ShuttingDown))
+    }
+}
+
+/// Where a supervisor's handle finds the incarnation that runs now.
+#[derive(Debug, Default)]
+pub(crate) struct Door {
+    commands: Mutex<Option<mpsc::Sender<Command<Arc<Node>>>>>,
+}
+
+impl Door {
+    /// Lets commands through to a loop.
+    pub(crate) fn open(&self, commands: mpsc::Sender<Command<Arc<Node>>>) {
+        *lock(&self.commands) = Some(commands);
+    }
+
+    /// Refuses commands from now on.
+    pub(crate) fn close(&self) {
+        *lock(&self.commands) = None;
+    }
+}

@@ -1,0 +1,24 @@
+//! The one way this crate locks.
+//!
+//! A lock is held for a few loads and stores and never across user code, so a poisoned one can only
+//! come from a bug here; what it protects is still whole, and a supervisor must go on. Every lock of
+//! the crate is taken through this file, which makes that decision once.
+
+use std::sync::{MutexGuard, PoisonError, RwLockReadGuard, RwLockWriteGuard};
+
+pub(crate) use std::sync::{Mutex, RwLock};
+
+/// Locks, and goes on with what a panicking holder left.
+pub(crate) fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Locks for reading.
+pub(crate) fn read<T: ?Sized>(lock: &RwLock<T>) -> RwLockReadGuard<'_, T> {
+    lock.read().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Locks for writing.
+pub(crate) fn write<T: ?Sized>(lock: &RwLock<T>) -> RwLockWriteGuard<'_, T> {
+    lock.write().unwrap_or_else(PoisonError::into_inner)
+}
