@@ -1,0 +1,56 @@
+//! A supervision-tree runtime for Rust daemons.
+//!
+//! Each subsystem is a supervised child in an Erlang-style tree declared in code. The tree starts its
+//! children in order, restarts them when they fail, stops them in reverse order inside a deadline, and
+//! tells everyone who asks what it is doing.
+//!
+//! Begin with [`Child`] and [`Supervisor`]; [`Supervisor::start`] runs a tree inside a runtime of
+//! yours, `Daemon` (feature `daemon`) owns the process. The modules stand in the order in which they
+//! build on one another.
+
+pub mod time;
+mod sync;
+pub mod path;
+pub mod exit;
+pub mod policy;
+pub mod shutdown;
+pub mod bus;
+pub mod event;
+pub mod handle;
+pub mod command;
+pub mod context;
+pub mod child;
+pub mod supervisor;
+pub mod tree;
+// -- edges: each uses the core, none uses another edge --
+#[cfg(feature = "logging")]
+pub mod logging;
+#[cfg(feature = "metrics")]
+pub mod metrics;
+#[cfg(feature = "signals")]
+pub mod signals;
+#[cfg(feature = "http")]
+pub mod http;
+// -- top --
+#[cfg(feature = "daemon")]
+pub mod daemon;
+
+pub use ractor::{Actor, ActorProcessingErr, ActorRef, RpcReplyPort, SupervisionEvent};
+
+pub use crate::bus::Bus;
+pub use crate::bus::subscriber::{ReceiveError, Subscriber};
+pub use crate::child::Child;
+pub use crate::context::Context;
+#[cfg(feature = "daemon")]
+pub use crate::daemon::Daemon;
+pub use crate::event::{EventKind, SubsystemEvent};
+pub use crate::exit::{BoxError, Exit};
+pub use crate::handle::inbox::Inbox;
+pub use crate::handle::{CallError, CastError, Handle, Reply};
+pub use crate::path::Path;
+pub use crate::policy::backoff::Backoff;
+pub use crate::policy::restart::Restart;
+pub use crate::shutdown::ShutdownReason;
+pub use crate::shutdown::report::StopReport;
+pub use crate::supervisor::{Supervisor, SupervisorHandle};
+pub use crate::tree::{Running, StartError};

@@ -1,0 +1,281 @@
+//! What a tree's nodes are doing now: the truth that health, metrics and probes read.
+//!
+//! Each node has one [`Cell`], written by its supervisor's loop alone. The change of a state and its
+//! event are made together, so that a snapshot and the events after it fit without a gap.
+//!
+//! # Invariants
+//!
+//! 1. Only the loop of a node's supervisor writes its cell.
+//! 2. A cell outlives the incarnations of its node, and of its supervisor: incarnations count on.
+//! 3. Locks are taken from parent to child and never held while user code runs.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::child::Kind;
+use crate::event::{self, EventKind, Events};
+use crate::exit::Exit;
+use crate::handle::Meter;
+use crate::path::Path;
+use crate::policy::restart::Restart;
+use crate::sync::{Mutex, lock};
+
+/// What a node is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
+#[non_exhaustive]
+pub enum State {
+    /// Declared; its turn to start has not come.
+    Pending,
+    /// Its start has begun and is not acknowledged yet.
+    Starting,
+    /// It is up.
+    Running,
+    /// It ended and waits for its next run.
+    BackingOff,
+    /// It has been asked to stop.
+    Stopping,
+    /// It ended and no restart is due.
+    Down,
+    /// It neither stops nor dies; its task still lives.
+    Hung,
+}
+
+impl State {
+    /// Every state, in a fixed order.
+    pub const ALL: [Self; 7] = [
+        Self::Pending,
+        Self::Starting,
+        Self::Running,
+        Self::BackingOff,
+        Self::Stopping,
+        Self::Down,
+        Self::Hung,
+    ];
+
+    /// Returns the state as a stable lower-case word.
+    #[must_use]
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Starting => "starting",
+            Self::Running => "running",
+            Self::BackingOff => "backing_off",
+            Self::Stopping => "stopping",
+            Self::Down => "down",
+            Self::Hung => "hung",
+        }
+    }
+}
+
+/// One node of a tree at one moment.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct NodeStatus {
+    /// Where it stands.
+    pub path: Path,
+    /// What it is.
+    pub kind: Kind,
+    /// Whether it is restarted after it ended.
+    pub restart: Restart,
+    /// Whether it was added while its supervisor ran.
+    pub is_dynamic: bool,
+    /// What it is doing.
+    pub state: State,
+    /// Which run of it this is, or was; 0 before the first.
+    pub incarnation: u64,
+    /// Since when it has been in this state.
+    pub since: Instant,
+    /// How often it was restarted, by the code of the exit before; in the order of [`Exit::CODES`].
+    pub restarts: [u64; Exit::CODES.len()],
+    /// How its last run ended.
+    pub last_exit: Option<Exit>,
+    /// How many messages wait for it; `None` for what has no mailbox.
+    pub mailbox_depth: Option<usize>,
+    /// The number of its own last event: replay ignores what is not newer.
+    pub last_seq: u64,
+    /// Its children, in start order.
+    pub children: Vec<NodeStatus>,
+}
+
+impl NodeStatus {
+    /// Tells whether this node alone is as its declaration wants it: up, or finished well.
+    #[must_use]
+    pub fn is_settled(&self) -> bool {
+        match self.state {
+            State::Running => true,
+            State::Down => self.last_exit.as_ref().is_some_and(|exit| !exit.is_abnormal()),
+            _ => false,
+        }
+    }
+
+    /// Returns the total number of restarts.
+    #[must_use]
+    pub fn restart_count(&self) -> u64 {
+        self.restarts.iter().sum()
+    }
+
+    /// Visits this node and all below it, parents first.
+    pub fn visit<'a>(&'a self, see: &mut impl FnMut(&'a Self)) {
+        see(self);
+        for child in &self.children {
+            child.visit(see);
+        }
+    }
+}
+
+/// A node's own status, as its supervisor's loop keeps it.
+#[derive(Debug)]
+pub(crate) struct Cell {
+    path: Path,
+    kind: Kind,
+    restart: Restart,
+    is_dynamic: bool,
+    facts: Mutex<Facts>,
+    children: Mutex<BTreeMap<u64, Arc<Cell>>>,
+}
+
+#[derive(Debug)]
+struct Facts {
+    state: State,
+    incarnation: u64,
+    since: Instant,
+    restarts: [u64; Exit::CODES.len()],
+    last_exit: Option<Exit>,
+    meter: Option<Arc<Meter>>,
+    last_seq: u64,
+}
+
+impl Cell {
+    pub(crate) fn new(path: Path, kind: Kind, restart: Restart, is_dynamic: bool) -> Arc<Self> {
+        let facts = Facts {
+            state: State::Pending,
+            incarnation: 0,
+            since: Instant::now(),
+            restarts: [0; Exit::CODES.len()],
+            last_exit: None,
+            meter: None,
+            last_seq: 0,
+        };
+        let (facts, children) = (Mutex::new(facts), Mutex::default());
+        Arc::new(Self { path, kind, restart, is_dynamic, facts, children })
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub(crate) fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    pub(crate) fn incarnation(&self) -> u64 {
+        lock(&self.facts).incarnation
+    }
+
+    /// Returns the child's cell, made anew unless an earlier incarnation of this supervisor had it.
+    pub(crate) fn child(&self, key: u64, make: impl FnOnce() -> Arc<Self>) -> Arc<Self> {
+        Arc::clone(lock(&self.children).entry(key).or_insert_with(make))
+    }
+
+    pub(crate) fn forget(&self, key: u64) {
+        lock(&self.children).remove(&key);
+    }
+
+    /// Forgets what an earlier incarnation of this supervisor added while it ran.
+    pub(crate) fn forget_from(&self, first_key: u64) {
+        lock(&self.children).retain(|key, _| *key < first_key);
+    }
+
+    /// Begins the next incarnation and returns its number.
+    pub(crate) fn next_incarnation(&self) -> u64 {
+        let mut facts = lock(&self.facts);
+        facts.incarnation += 1;
+        facts.incarnation
+    }
+
+    pub(crate) fn set_meter(&self, meter: Option<Arc<Meter>>) {
+        lock(&self.facts).meter = meter;
+    }
+
+    /// Notes what happened to this node and publishes it.
+    pub(crate) fn note(&self, events: &Events, kind: EventKind) {
+        let mut facts = lock(&self.facts);
+        if let EventKind::Restarted { .. } = kind {
+            let before = facts.last_exit.as_ref().map_or("normal", Exit::code);
+            if let Some(slot) = Exit::CODES.iter().position(|code| *code == before) {
+                facts.restarts[slot] += 1;
+            }
+        }
+        if let EventKind::Exited { exit, .. } | EventKind::StartFailed { exit } = &kind {
+            facts.last_exit = Some(exit.clone());
+        }
+        if let Some(state) = state_after(&kind) {
+            facts.state = state;
+            facts.since = Instant::now();
+        }
+        facts.last_seq = event::publish(events, &self.path, facts.incarnation, kind);
+    }
+
+    /// Reads this node and everything below it.
+    pub(crate) fn read(&self) -> NodeStatus {
+        let children: Vec<_> = lock(&self.children).values().cloned().collect();
+        let facts = lock(&self.facts);
+        let mut status = NodeStatus {
+            path: self.path.clone(),
+            kind: self.kind,
+            restart: self.restart,
+            is_dynamic: self.is_dynamic,
+            state: facts.state,
+            incarnation: facts.incarnation,
+            since: facts.since,
+            restarts: facts.restarts,
+            last_exit: facts.last_exit.clone(),
+            mailbox_depth: facts.meter.as_ref().map(|meter| meter.depth()),
+            last_seq: facts.last_seq,
+            children: Vec::new(),
+        };
+        drop(facts);
+        status.children = children.iter().map(|child| child.read()).collect();
+        status
+    }
+
+    /// Returns how long this node has been in its state.
+    pub(crate) fn in_state_for(&self, now: Instant) -> Duration {
+        now.saturating_duration_since(lock(&self.facts).since)
+    }
+
+    /// Finds a node at or below this one.
+    pub(crate) fn find(self: &Arc<Self>, path: &str) -> Option<Arc<Self>> {
+        if self.path == path {
+            return Some(Arc::clone(self));
+        }
+        let below = path.strip_prefix(self.path.as_str())?.starts_with('/');
+        let children: Vec<_> = below.then(|| lock(&self.children).values().cloned().collect())?;
+        children.iter().find_map(|child| child.find(path))
+    }
+}
+
+/// The state in which an event leaves a node; `None` where it says nothing of it.
+fn state_after(kind: &EventKind) -> Option<State> {
+    match kind {
+        EventKind::Starting => Some(State::Starting),
+        EventKind::Started => Some(State::Running),
+        EventKind::Exited { exit: Exit::Hung, .. } => Some(State::Hung),
+        EventKind::Exited { .. } | EventKind::StartFailed { .. } => Some(State::Down),
+        EventKind::BackingOff { .. } => Some(State::BackingOff),
+        EventKind::StopRequested { .. } => Some(State::Stopping),
+        EventKind::Stopped { outcome, .. } => Some(match outcome {
+            crate::shutdown::report::Outcome::Hung => State::Hung,
+            _ => State::Down,
+        }),
+        EventKind::Restarted { .. }
+        | EventKind::Meltdown
+        | EventKind::ShutdownBegan { .. }
+        | EventKind::ShutdownEnded => None,
+    }
+}

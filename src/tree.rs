@@ -1,0 +1,42 @@
+//! A running tree: started from a declaration, read at any moment, stopped inside a deadline.
+
+mod running;
+
+use thiserror::Error;
+
+pub use self::running::{ChildCount, Running, Snapshot};
+use crate::exit::Exit;
+use crate::path::Path;
+use crate::supervisor::InvalidTree;
+
+/// Says why a tree did not start. Everything that had started has been stopped again.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// The declaration makes no sense; nothing was started.
+    #[error("the tree's declaration is not valid")]
+    Invalid(#[from] InvalidTree),
+    /// A child did not start.
+    #[error("{path} did not start: {exit}")]
+    Failed {
+        /// The child whose start failed.
+        path: Path,
+        /// How its start ended.
+        exit: Exit,
+    },
+    /// The tree was asked to stop before it was up.
+    #[error("the tree was shut down before it was up")]
+    ShutDown,
+}
+
+impl StartError {
+    /// Returns the cause as a stable lower-case word.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Invalid(_) => "invalid_tree",
+            Self::Failed { .. } => "start_failed",
+            Self::ShutDown => "shut_down",
+        }
+    }
+}
