@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-pub(crate) use self::run::{Identity, Notices, Run, StartFailure};
+pub(crate) use self::run::{Identity, Notices, Run, StartFailure, StopShare};
 use crate::path::Path;
 use crate::shutdown::Shutdown;
 

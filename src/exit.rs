@@ -10,7 +10,9 @@ mod catch;
 use std::fmt;
 use std::sync::Arc;
 
-pub(crate) use self::catch::{Catch, catch, catch_blocking, chain_panics, install_panic_hook};
+#[cfg(feature = "daemon")]
+pub(crate) use self::catch::chain_panics;
+pub(crate) use self::catch::{Catch, catch, catch_blocking, install_panic_hook};
 
 /// The error type of task, worker, step and blocking bodies.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync + 'static>;

@@ -7,6 +7,7 @@ mod children;
 mod decide;
 mod live;
 mod run_loop;
+pub(crate) mod spawn;
 pub mod status;
 mod validate;
 
@@ -16,7 +17,7 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 
-pub(crate) use self::run_loop::{Tree, spawn};
+pub(crate) use self::spawn::Tree;
 pub use self::validate::InvalidTree;
 pub(crate) use self::validate::validate;
 use crate::child::{Child, Kind, Launch, Specification};

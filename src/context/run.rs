@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use tokio::runtime;
 use tokio::sync::Notify;
@@ -84,7 +85,15 @@ struct Ending {
     subtasks: JoinSet<()>,
     closed: bool,
     start_failure: Option<StartFailure>,
-    stopped: Vec<Stopped>,
+    stopped: StopShare,
+}
+
+/// A supervisor's part of the stop report.
+#[derive(Debug, Default)]
+pub(crate) struct StopShare {
+    pub(crate) allotted: Duration,
+    pub(crate) spent: Duration,
+    pub(crate) children: Vec<Stopped>,
 }
 
 impl Run {
@@ -225,11 +234,11 @@ impl Run {
     }
 
     /// Leaves a supervisor's part of the stop report for its parent.
-    pub(crate) fn leave_report(&self, stopped: Vec<Stopped>) {
+    pub(crate) fn leave_report(&self, stopped: StopShare) {
         lock(&self.ending).stopped = stopped;
     }
 
-    pub(crate) fn take_report(&self) -> Vec<Stopped> {
+    pub(crate) fn take_report(&self) -> StopShare {
         std::mem::take(&mut lock(&self.ending).stopped)
     }
 }

@@ -50,6 +50,7 @@ pub(crate) fn install_panic_hook() {
 ///
 /// A library must not silence its host's hook, so the answer is yes until the daemon, which owns
 /// the process and logs each such panic itself, says no.
+#[cfg(feature = "daemon")]
 pub(crate) fn chain_panics(chain: bool) {
     CHAIN.store(chain, Ordering::Relaxed);
 }

@@ -11,7 +11,6 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::time::Instant;
 
@@ -21,6 +20,7 @@ use crate::exit::Exit;
 use crate::handle::Meter;
 use crate::path::Path;
 use crate::policy::restart::Restart;
+use crate::shutdown::report::Outcome;
 use crate::sync::{Mutex, lock};
 
 /// What a node is doing.
@@ -169,10 +169,6 @@ impl Cell {
         &self.path
     }
 
-    pub(crate) fn kind(&self) -> Kind {
-        self.kind
-    }
-
     pub(crate) fn incarnation(&self) -> u64 {
         lock(&self.facts).incarnation
     }
@@ -191,11 +187,9 @@ impl Cell {
         lock(&self.children).retain(|key, _| *key < first_key);
     }
 
-    /// Begins the next incarnation and returns its number.
-    pub(crate) fn next_incarnation(&self) -> u64 {
-        let mut facts = lock(&self.facts);
-        facts.incarnation += 1;
-        facts.incarnation
+    /// Begins an incarnation.
+    pub(crate) fn begin(&self, incarnation: u64) {
+        lock(&self.facts).incarnation = incarnation;
     }
 
     pub(crate) fn set_meter(&self, meter: Option<Arc<Meter>>) {
@@ -213,6 +207,9 @@ impl Cell {
         }
         if let EventKind::Exited { exit, .. } | EventKind::StartFailed { exit } = &kind {
             facts.last_exit = Some(exit.clone());
+        }
+        if let EventKind::Stopped { outcome, .. } = &kind {
+            facts.last_exit = exit_after(outcome).or(facts.last_exit.take());
         }
         if let Some(state) = state_after(&kind) {
             facts.state = state;
@@ -244,11 +241,6 @@ impl Cell {
         status
     }
 
-    /// Returns how long this node has been in its state.
-    pub(crate) fn in_state_for(&self, now: Instant) -> Duration {
-        now.saturating_duration_since(lock(&self.facts).since)
-    }
-
     /// Finds a node at or below this one.
     pub(crate) fn find(self: &Arc<Self>, path: &str) -> Option<Arc<Self>> {
         if self.path == path {
@@ -257,6 +249,17 @@ impl Cell {
         let below = path.strip_prefix(self.path.as_str())?.starts_with('/');
         let children: Vec<_> = below.then(|| lock(&self.children).values().cloned().collect())?;
         children.iter().find_map(|child| child.find(path))
+    }
+}
+
+/// How a run ended that was asked to; `None` where it had ended before.
+fn exit_after(outcome: &Outcome) -> Option<Exit> {
+    match outcome {
+        Outcome::Stopped => Some(Exit::Shutdown),
+        Outcome::CleanupFailed(exit) => Some(exit.clone()),
+        Outcome::Killed => Some(Exit::Killed),
+        Outcome::Hung => Some(Exit::Hung),
+        Outcome::AlreadyDown => None,
     }
 }
 
@@ -270,7 +273,7 @@ fn state_after(kind: &EventKind) -> Option<State> {
         EventKind::BackingOff { .. } => Some(State::BackingOff),
         EventKind::StopRequested { .. } => Some(State::Stopping),
         EventKind::Stopped { outcome, .. } => Some(match outcome {
-            crate::shutdown::report::Outcome::Hung => State::Hung,
+            Outcome::Hung => State::Hung,
             _ => State::Down,
         }),
         EventKind::Restarted { .. }

@@ -116,7 +116,10 @@ impl Begun {
         tokio::select! {
             biased;
             _report = running.wait() => Err(shared.start_error()),
-            () = shared.tree.up() => Ok(running),
+            () = shared.tree.up() => {
+                shared.root.note(shared.tree.events(), EventKind::Started);
+                Ok(running)
+            }
         }
     }
 }
@@ -141,13 +144,19 @@ async fn watch_root(
     let exit = root.run.exit();
     let node = Node(NodeKind::Supervisor(declared));
     node.retire();
-    let children = root.run.take_report();
-    let hung = children.iter().any(|line| line.outcome == Outcome::Hung);
+    let share = root.run.take_report();
+    let hung = share.children.iter().any(|line| line.outcome == Outcome::Hung);
     let begun = tree.early_notice().get();
     let reason = begun.map_or_else(|| reason_of(&exit), |shutdown| shutdown.reason);
-    let (allotted, spent) = root.run.stop_times();
+    let spent = share.spent;
     let outcome = if hung { Outcome::Hung } else { Outcome::Stopped };
-    let line = Stopped { path: root.cell.path().clone(), allotted, spent, outcome: outcome.clone(), children };
+    let line = Stopped {
+        path: root.cell.path().clone(),
+        allotted: share.allotted,
+        spent,
+        outcome: outcome.clone(),
+        children: share.children,
+    };
     root.cell.note(tree.events(), EventKind::Exited { exit: exit.clone(), uptime: tree.uptime() });
     root.cell.note(tree.events(), EventKind::Stopped { outcome, spent });
     root.cell.note(tree.events(), EventKind::ShutdownEnded);

@@ -1,0 +1,159 @@
+//! How a daemon ends: as a value, and as the number that its parent process reads.
+//!
+//! The numbers are those of `sysexits.h` (64, 70, 78), of GNU `timeout` (124) and of the shell
+//! (128 + n), so that a supervisor of processes can tell what not to restart.
+
+use std::fmt;
+use std::io;
+use std::time::Duration;
+
+use thiserror::Error;
+
+use crate::exit::Exit;
+use crate::http::BindError;
+use crate::shutdown::ShutdownReason;
+use crate::shutdown::report::StopReport;
+use crate::tree::StartError;
+
+/// `EX_USAGE` of `sysexits.h`.
+const USAGE: u8 = 64;
+
+/// `EX_SOFTWARE` of `sysexits.h`.
+const SOFTWARE: u8 = 70;
+
+/// `EX_CONFIG` of `sysexits.h`.
+const CONFIGURATION: u8 = 78;
+
+/// What GNU `timeout` returns.
+const LATE: u8 = 124;
+
+/// What a shell adds to the number of the signal that ended a command.
+const SIGNALLED: u8 = 128;
+
+/// How a daemon whose tree was begun came to its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum DaemonExit {
+    /// The tree ended in time.
+    Clean,
+    /// The root ended by itself, with an error.
+    Failed,
+    /// The root restarted its children too often.
+    Meltdown,
+    /// The tree took longer than it was given, or something in it still runs.
+    Late,
+    /// A second signal came, the one of this number, and nobody waited any longer.
+    Forced(i32),
+}
+
+impl DaemonExit {
+    /// Reads a report: 70 for a meltdown, 124 for what was late or hangs, 0 for the rest.
+    pub(super) fn of(report: &StopReport, graceful: Duration) -> Self {
+        if report.exit == Exit::Meltdown {
+            return Self::Meltdown;
+        }
+        if report.root.spent > graceful || !report.hung().is_empty() {
+            return Self::Late;
+        }
+        match report.reason {
+            ShutdownReason::Error => Self::Failed,
+            _ => Self::Clean,
+        }
+    }
+
+    /// Returns the code of the process: 0 clean, 70 failed or meltdown, 124 late, 128 + n forced.
+    #[must_use]
+    pub fn exit_code(self) -> u8 {
+        match self {
+            Self::Clean => 0,
+            Self::Failed | Self::Meltdown => SOFTWARE,
+            Self::Late => LATE,
+            Self::Forced(signal) => SIGNALLED.saturating_add(u8::try_from(signal).unwrap_or(0)),
+        }
+    }
+
+    /// Returns the case as a stable lower-case word.
+    #[must_use]
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Clean => "clean",
+            Self::Failed => "failed",
+            Self::Meltdown => "meltdown",
+            Self::Late => "late",
+            Self::Forced(_) => "forced",
+        }
+    }
+}
+
+impl fmt::Display for DaemonExit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Clean => f.write_str("ended in time"),
+            Self::Failed => f.write_str("the tree failed"),
+            Self::Meltdown => f.write_str("the tree restarted its children too often"),
+            Self::Late => f.write_str("the tree did not end in time"),
+            Self::Forced(signal) => write!(f, "forced to end by a second signal, {signal}"),
+        }
+    }
+}
+
+/// Says why a daemon's tree was never up.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum DaemonError {
+    /// No tree was given.
+    #[error("the daemon has no tree; give it one with `Daemon::tree`")]
+    NoTree,
+    /// `run` was called where a runtime runs already.
+    #[error("`Daemon::run` was called inside a tokio runtime; use `Daemon::run_async`, or `Supervisor::start` for the tree alone")]
+    InsideRuntime,
+    /// `run_async` was polled where no runtime runs.
+    #[error("`Daemon::run_async` was called outside a tokio runtime; use `Daemon::run`")]
+    OutsideRuntime,
+    /// A runtime or its thread could not be made.
+    #[error("cannot start a runtime")]
+    Runtime(#[source] io::Error),
+    /// The signal handlers could not be installed.
+    #[error("cannot install the signal handlers")]
+    Signals(#[source] io::Error),
+    /// The HTTP server could not be started.
+    #[error("cannot serve probes and metrics")]
+    Http(#[from] BindError),
+    /// The tree did not start.
+    #[error("the tree did not start")]
+    Start(#[from] StartError),
+    /// The thread that conducts the daemon died.
+    #[error("the thread that conducts the daemon has died")]
+    Lost,
+}
+
+impl DaemonError {
+    /// Returns the code of the process: 64 for a missing tree, 78 for an address that may not be
+    /// served, 70 for the rest.
+    #[must_use]
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::NoTree => USAGE,
+            Self::Http(BindError::NotLoopback { .. }) => CONFIGURATION,
+            _ => SOFTWARE,
+        }
+    }
+
+    /// Returns the cause as a stable lower-case word.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::NoTree => "no_tree",
+            Self::InsideRuntime => "inside_runtime",
+            Self::OutsideRuntime => "outside_runtime",
+            Self::Runtime(_) => "runtime_failed",
+            Self::Signals(_) => "signals_failed",
+            Self::Http(error) => error.code(),
+            Self::Start(error) => error.code(),
+            Self::Lost => "lost",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,146 @@
+//! Conducts a daemon from its first handler to its last report, on the edges' runtime.
+//!
+//! Everything here waits for messages alone and runs no user code, so that the two promises of a
+//! daemon, to hear signals and to end, do not depend on what the tree does.
+
+use std::future::pending;
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::runtime::Handle;
+use tokio::time::{Instant, sleep_until};
+
+use super::source::{Heartbeat, Program};
+use super::view::still_alive;
+use super::{DaemonError, DaemonExit};
+use crate::exit::chain_panics;
+use crate::http::Server;
+use crate::shutdown::ShutdownReason;
+use crate::shutdown::report::StopReport;
+use crate::signals::Terminations;
+use crate::supervisor::Supervisor;
+use crate::tree::{Running, StartError};
+
+/// How long after its deadline a tree may still report. It ends at the deadline by itself; only
+/// when every worker is blocked does it not, and a second tells that from a busy machine.
+const REPORT_PATIENCE: Duration = Duration::from_secs(1);
+
+/// What a daemon was told to do.
+pub(super) struct Plan {
+    pub(super) name: String,
+    pub(super) tree: Supervisor,
+    pub(super) http: Option<SocketAddr>,
+    pub(super) graceful: Duration,
+    pub(super) on_http_bound: Option<Box<dyn FnOnce(SocketAddr) + Send>>,
+}
+
+/// A daemon that has ended but for its server, which closes when this is dropped.
+pub(super) struct Ended {
+    pub(super) outcome: Result<(StopReport, DaemonExit), DaemonError>,
+    pub(super) server: Option<Server>,
+}
+
+/// Runs a daemon to its end; the tree runs on `workers`.
+pub(super) async fn govern(plan: Plan, workers: Handle) -> Ended {
+    let mut server = None;
+    let outcome = try_govern(&mut server, plan, workers).await;
+    Ended { outcome, server }
+}
+
+async fn try_govern(
+    server: &mut Option<Server>,
+    mut plan: Plan,
+    workers: Handle,
+) -> Result<(StopReport, DaemonExit), DaemonError> {
+    let mut signals = Terminations::listen().map_err(DaemonError::Signals)?;
+    let program = Arc::new(Program::new(&plan.tree.name, Heartbeat::start(&workers)));
+    *server = open_http(&mut plan, &program)?;
+    // Each supervisor logs the panics of its children; twice is once too often.
+    chain_panics(false);
+    let Plan { name, tree, graceful, .. } = plan;
+    let begun = {
+        let _inside = workers.enter();
+        tree.begin()?
+    };
+    let running = begun.running().observer();
+    program.watch(running.observer());
+    let life = live(begun.wait_until_up(), &running, &name);
+    attend(life, &running, &mut signals, graceful).await
+}
+
+fn open_http(plan: &mut Plan, program: &Arc<Program>) -> Result<Option<Server>, DaemonError> {
+    let Some(address) = plan.http else { return Ok(None) };
+    let source: Arc<Program> = Arc::clone(program);
+    let server = Server::bind(address, source)?;
+    tracing::info!(daemon = %plan.name, address = %server.local_addr(), "serving probes and metrics");
+    if let Some(told) = plan.on_http_bound.take() {
+        told(server.local_addr());
+    }
+    Ok(Some(server))
+}
+
+/// Waits for the tree's end and for signals, whichever way it goes.
+async fn attend(
+    life: impl Future<Output = Result<StopReport, DaemonError>>,
+    running: &Running,
+    signals: &mut Terminations,
+    graceful: Duration,
+) -> Result<(StopReport, DaemonExit), DaemonError> {
+    let mut life = pin!(life);
+    let mut has_signal = false;
+    let mut give_up_at = None;
+    loop {
+        tokio::select! {
+            biased;
+            report = &mut life => {
+                let report = report?;
+                let exit = DaemonExit::of(&report, graceful);
+                return Ok((report, exit));
+            }
+            signal = signals.recv() => {
+                if has_signal {
+                    return Ok(give_up(running, DaemonExit::Forced(signal)));
+                }
+                has_signal = true;
+                running.shutdown(ShutdownReason::Signal(signal), graceful);
+                give_up_at = Instant::now().checked_add(graceful.saturating_add(REPORT_PATIENCE));
+            }
+            () = until(give_up_at) => return Ok(give_up(running, DaemonExit::Late)),
+        }
+    }
+}
+
+/// Follows the tree from its start to its report.
+async fn live(
+    up: impl Future<Output = Result<Running, StartError>>,
+    running: &Running,
+    name: &str,
+) -> Result<StopReport, DaemonError> {
+    match up.await {
+        Ok(up) => {
+            tracing::info!(daemon = %name, path = %up.path(), "the tree is up");
+            Ok(up.wait().await)
+        }
+        // A shutdown that comes during the start is no failure of the start.
+        Err(_ended) if running.snapshot().shutdown.is_some() => Ok(running.wait().await),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Makes the report of a tree that nobody waits for any longer.
+fn give_up(running: &Running, exit: DaemonExit) -> (StopReport, DaemonExit) {
+    let report = still_alive(&running.snapshot());
+    for path in report.hung() {
+        tracing::error!(%path, "still alive");
+    }
+    (report, exit)
+}
+
+async fn until(instant: Option<Instant>) {
+    match instant {
+        Some(instant) => sleep_until(instant).await,
+        None => pending().await,
+    }
+}

@@ -1,0 +1,150 @@
+//! The children of one supervisor as its decisions see them: plain state, in start order.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::{Node, NodeKind, Supervisor};
+use crate::child::Kind;
+use crate::policy::backoff::Backoff;
+use crate::policy::restart::{Restart, Strategy};
+
+/// A child's place in the start order; unique for the life of its supervisor.
+pub(super) type Key = u64;
+
+/// What a decision needs to know of a child's declaration.
+#[derive(Debug, Clone)]
+pub(super) struct Policy {
+    pub(super) restart: Restart,
+    pub(super) backoff: Backoff,
+    /// `None` for supervisors: their children have time limits of their own.
+    pub(super) start_timeout: Option<Duration>,
+    /// `None` for supervisors that take what their parent has.
+    pub(super) stop_timeout: Option<Duration>,
+    /// The budget of a stop outside a shutdown.
+    pub(super) worst_case_stop: Duration,
+    pub(super) stop_reserve: Reserve,
+    pub(super) kind: Kind,
+}
+
+/// What is kept for a child while its siblings stop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Reserve {
+    /// Set by hand, or summed up for a supervisor.
+    Exactly(Duration),
+    /// A leaf's default, which depends on the budget.
+    Default,
+}
+
+impl Policy {
+    /// Reads the declaration of a child of `supervisor`.
+    pub(super) fn of(node: &Node, supervisor: &Supervisor) -> Self {
+        let restart = restart_of(node, supervisor.strategy);
+        match &node.0 {
+            NodeKind::Leaf(leaf, _) => Self {
+                restart,
+                backoff: leaf.backoff.clone().unwrap_or_else(|| supervisor.child_backoff.clone()),
+                start_timeout: Some(leaf.start_timeout),
+                stop_timeout: Some(leaf.stop_timeout),
+                worst_case_stop: leaf.stop_timeout,
+                stop_reserve: leaf.stop_reserve.map_or(Reserve::Default, Reserve::Exactly),
+                kind: leaf.kind,
+            },
+            NodeKind::Supervisor(below) => Self {
+                restart,
+                backoff: below.own_backoff.clone().unwrap_or_else(|| supervisor.child_backoff.clone()),
+                start_timeout: None,
+                stop_timeout: below.stop_timeout,
+                worst_case_stop: below.worst_case_stop(),
+                stop_reserve: Reserve::Exactly(node.subtree_reserve()),
+                kind: Kind::Supervisor,
+            },
+        }
+    }
+
+    pub(super) fn is_supervisor(&self) -> bool {
+        self.kind == Kind::Supervisor
+    }
+
+    /// Tells whether a kill can end it: a supervisor is never killed, a thread can't be.
+    pub(super) fn can_be_killed(&self) -> bool {
+        !matches!(self.kind, Kind::Supervisor | Kind::Blocking)
+    }
+}
+
+/// Decides the restart type of a node that may not say one.
+pub(super) fn restart_of(node: &Node, strategy: Strategy) -> Restart {
+    let (set, kind) = match &node.0 {
+        NodeKind::Leaf(leaf, _) => (leaf.restart, leaf.kind),
+        NodeKind::Supervisor(below) => (below.restart, Kind::Supervisor),
+    };
+    set.unwrap_or(match (strategy, kind) {
+        (Strategy::Dynamic, _) => Restart::Temporary,
+        (_, Kind::Step) => Restart::Transient,
+        _ => Restart::Permanent,
+    })
+}
+
+/// Where a child is in its life.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Phase {
+    /// Its turn to start has not come.
+    Pending,
+    /// Its task runs; its start is not acknowledged.
+    Starting,
+    /// Up since then.
+    Up { since: Instant },
+    /// Ended; its next run begins then.
+    BackingOff { until: Instant },
+    /// Killed because its start took too long; its task has not ended yet.
+    StartTimedOut,
+    /// Asked to stop at `asked`, to be over by `deadline`; perhaps killed already.
+    Stopping { asked: Instant, deadline: Instant, killed: bool },
+    /// Ended; nothing is due.
+    Down,
+    /// Neither stopped nor died; its task may still end.
+    Hung,
+}
+
+/// One child.
+#[derive(Debug, Clone)]
+pub(super) struct ChildState {
+    pub(super) policy: Policy,
+    pub(super) phase: Phase,
+    pub(super) incarnation: u64,
+    /// Restarts in a row without a good run between them.
+    pub(super) attempt: u32,
+    /// Since when it has been without a run that is up; `None` before its first.
+    pub(super) down_since: Option<Instant>,
+    /// Started, or being started, by the group restart under way.
+    pub(super) is_fresh: bool,
+    /// Somebody waits for the outcome of its first start.
+    pub(super) is_asked_for: bool,
+}
+
+impl ChildState {
+    pub(super) fn new(policy: Policy, incarnation: u64) -> Self {
+        Self {
+            policy,
+            phase: Phase::Pending,
+            incarnation,
+            attempt: 0,
+            down_since: None,
+            is_fresh: false,
+            is_asked_for: false,
+        }
+    }
+
+    /// Tells whether its task runs, as far as the supervisor still waits for it.
+    pub(super) fn is_alive(&self) -> bool {
+        matches!(
+            self.phase,
+            Phase::Starting | Phase::Up { .. } | Phase::StartTimedOut | Phase::Stopping { .. }
+        )
+    }
+}
+
+/// The children in start order. A `BTreeMap` because keys rise with the order, removal among
+/// 100 000 must be cheap, and iteration must not depend on a hash.
+pub(super) type Children = BTreeMap<Key, ChildState>;

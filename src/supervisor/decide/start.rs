@@ -1,0 +1,117 @@
+//! Starting: the declared children in order, and what an acknowledged or failed start means.
+
+use super::{Action, KILL_PATIENCE, Mode, Supervision, Timer};
+use crate::event::EventKind;
+use crate::exit::Exit;
+use crate::supervisor::children::{Key, Phase};
+
+impl Supervision {
+    /// Starts a child whose last run, if any, has ended.
+    pub(super) fn start(&mut self, key: Key) {
+        let Some(child) = self.children.get_mut(&key) else { return };
+        child.phase = Phase::Starting;
+        child.incarnation += 1;
+        let incarnation = child.incarnation;
+        let timeout = child.policy.start_timeout;
+        self.actions.push(Action::Start { key, incarnation });
+        self.note(key, EventKind::Starting);
+        if let Some(timeout) = timeout {
+            self.arm(Timer::StartTimeout { key, incarnation }, self.now + timeout);
+        }
+    }
+
+    /// Starts the next declared child; when all are up, reacts to the ends that waited.
+    pub(super) fn start_next_declared(&mut self) {
+        let next = self.children.iter().find(|(_, child)| child.phase == Phase::Pending);
+        if let Some((&key, _)) = next {
+            return self.start(key);
+        }
+        let mode = std::mem::replace(&mut self.mode, Mode::Running);
+        self.actions.push(Action::Up);
+        let Mode::Starting { deferred } = mode else { return };
+        for (key, exit, uptime) in deferred {
+            // An earlier one may have melted the supervisor down, or begun a group restart that
+            // takes this child along.
+            let is_still_down = self.children.get(&key).is_some_and(|child| child.phase == Phase::Down);
+            if is_still_down && matches!(self.mode, Mode::Running | Mode::Group { .. }) {
+                self.after_exit(key, &exit, uptime);
+            }
+        }
+    }
+
+    pub(super) fn started(&mut self, key: Key, incarnation: u64) {
+        let now = self.now;
+        let Some(child) = self.present(key, incarnation) else { return };
+        if child.phase != Phase::Starting {
+            return;
+        }
+        child.phase = Phase::Up { since: now };
+        let down_since = child.down_since.take();
+        let was_asked_for = std::mem::take(&mut child.is_asked_for);
+        self.note(key, EventKind::Started);
+        if let Some(since) = down_since {
+            self.note(key, EventKind::Restarted { latency: now - since });
+        }
+        if was_asked_for {
+            self.actions.push(Action::Answer { key, outcome: Ok(()) });
+        }
+        match self.mode {
+            Mode::Starting { .. } => self.start_next_declared(),
+            Mode::Group { .. } => self.drive_group(),
+            Mode::Running | Mode::Leaving { .. } | Mode::Ended => {}
+        }
+    }
+
+    /// A run ended before its start was acknowledged.
+    pub(super) fn start_failed(&mut self, key: Key, exit: Exit) {
+        let Some(child) = self.children.get_mut(&key) else { return };
+        child.phase = Phase::Down;
+        child.down_since.get_or_insert(self.now);
+        let was_asked_for = std::mem::take(&mut child.is_asked_for);
+        self.note(key, EventKind::StartFailed { exit: exit.clone() });
+        if was_asked_for {
+            self.actions.push(Action::Answer { key, outcome: Err(exit) });
+            return self.remove(key);
+        }
+        match self.mode {
+            Mode::Starting { .. } => self.give_up_starting(key, exit),
+            // The restart was decided when the run before ended; only its start failed. So it is
+            // tried again whatever the restart type says, and it counts again, as in OTP.
+            Mode::Running | Mode::Group { .. } => self.restart(key),
+            Mode::Leaving { .. } | Mode::Ended => {}
+        }
+    }
+
+    /// A failed initial start is never retried: what is up stops, and the parent decides.
+    fn give_up_starting(&mut self, key: Key, exit: Exit) {
+        self.actions.push(Action::StartFailed { key, exit: exit.clone() });
+        let budget = self.worst_case_stop();
+        self.leave(exit, self.now + budget);
+    }
+
+    pub(super) fn start_timed_out(&mut self, key: Key, incarnation: u64) {
+        let Some(child) = self.present(key, incarnation) else { return };
+        if child.phase != Phase::Starting {
+            return;
+        }
+        child.phase = Phase::StartTimedOut;
+        self.actions.push(Action::Kill { key });
+        self.arm(Timer::GiveUp { key, incarnation }, self.now + KILL_PATIENCE);
+    }
+
+    /// A start that was killed did not end: the thread is blocked.
+    pub(super) fn start_hangs(&mut self, key: Key) {
+        let Some(child) = self.children.get_mut(&key) else { return };
+        child.phase = Phase::Hung;
+        let was_asked_for = std::mem::take(&mut child.is_asked_for);
+        self.note(key, EventKind::Exited { exit: Exit::Hung, uptime: std::time::Duration::ZERO });
+        if was_asked_for {
+            self.actions.push(Action::Answer { key, outcome: Err(Exit::StartTimedOut) });
+        }
+        match self.mode {
+            Mode::Starting { .. } => self.give_up_starting(key, Exit::StartTimedOut),
+            Mode::Group { .. } => self.drive_group(),
+            Mode::Running | Mode::Leaving { .. } | Mode::Ended => {}
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! Carries out the actions that were decided on.
+
+use std::cmp::Reverse;
+
+use super::{RunLoop, drop_elsewhere, log};
+use crate::command::StartChildError;
+use crate::context::StartFailure;
+use crate::event::EventKind;
+use crate::exit::Exit;
+use crate::supervisor::children::Key;
+use crate::supervisor::decide::Action;
+use crate::supervisor::live::Parent;
+
+impl RunLoop {
+    pub(super) fn apply(&mut self, action: Action) {
+        match action {
+            Action::Start { key, incarnation } => self.start(key, incarnation),
+            Action::Stop { key, deadline } => {
+                let Some(live) = self.lives.get(&key) else { return };
+                if let Some(run) = &live.run {
+                    run.stop().request(deadline);
+                }
+                if let Some(on_stop) = &live.on_stop {
+                    on_stop();
+                }
+            }
+            Action::Kill { key } => {
+                if let Some(run) = self.lives.get(&key).and_then(|live| live.run.as_ref()) {
+                    run.kill();
+                }
+            }
+            Action::Arm { timer, at } => self.timers.push(Reverse((at, timer))),
+            Action::Note { key, kind } => self.note(key, kind),
+            Action::NoteSelf { kind } => {
+                log::event(self.cell.path(), self.run.incarnation(), &kind);
+                self.cell.note(self.tree.events(), kind);
+            }
+            Action::Report { key, outcome, allotted, spent } => {
+                if let Some(live) = self.lives.get(&key) {
+                    self.report.push(live.report(outcome, (allotted, spent)));
+                }
+            }
+            Action::Remove { key } => self.remove(key),
+            Action::Answer { key, outcome } => self.answer(key, outcome),
+            Action::Up => {
+                // The root notes it for itself: it has no supervisor that would.
+                self.run.acknowledge();
+            }
+            Action::StartFailed { key, exit } => self.leave_start_failure(key, exit),
+            Action::Finish { exit } => self.finished = Some(exit),
+        }
+    }
+
+    fn start(&mut self, key: Key, incarnation: u64) {
+        let parent = Parent { tree: &self.tree, notices: &self.notices };
+        let Some(live) = self.lives.get_mut(&key) else { return };
+        live.cell.begin(incarnation);
+        self.ends.push(live.start(key, incarnation, &parent));
+    }
+
+    fn note(&mut self, key: Key, kind: EventKind) {
+        let Some(live) = self.lives.get(&key) else { return };
+        log::event(live.cell.path(), live.cell.incarnation(), &kind);
+        if let EventKind::Restarted { latency } = kind {
+            self.tree.add_latency(live.cell.path(), latency);
+        }
+        live.cell.note(self.tree.events(), kind);
+    }
+
+    fn remove(&mut self, key: Key) {
+        let Some(live) = self.lives.remove(&key) else { return };
+        self.keys.remove(live.cell.path().name());
+        self.cell.forget(key);
+        live.node.retire();
+        drop_elsewhere((live.node, live.run, live.on_stop));
+    }
+
+    fn answer(&mut self, key: Key, outcome: Result<(), Exit>) {
+        let Some(answer) = self.answers.remove(&key) else { return };
+        let Some(live) = self.lives.get(&key) else { return };
+        let path = live.cell.path().clone();
+        let answered = match outcome {
+            Ok(()) => Ok(path),
+            Err(Exit::Shutdown) => Err(StartChildError::ShuttingDown),
+            Err(exit) => Err(StartChildError::Failed { path, exit }),
+        };
+        // Nobody waits any more: the caller gave up, the child stays.
+        drop(answer.send(answered));
+    }
+
+    fn leave_start_failure(&mut self, key: Key, exit: Exit) {
+        let Some(live) = self.lives.get(&key) else { return };
+        let deeper = live.run.as_ref().and_then(|run| run.take_start_failure());
+        let here = || StartFailure { path: live.cell.path().clone(), exit };
+        self.run.leave_start_failure(deeper.unwrap_or_else(here));
+    }
+}

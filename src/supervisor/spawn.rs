@@ -1,0 +1,140 @@
+//! What a whole tree shares, and how its root begins.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+
+use super::Supervisor;
+use super::run_loop::RunLoop;
+use super::status::Cell;
+use crate::bus::{Bus, DEFAULT_BUS_CAPACITY};
+use crate::child::{End, Kind};
+use crate::context::{Identity, Notices, Run};
+use crate::event::Events;
+use crate::path::Path;
+use crate::policy::backoff::{Jitter, random_seed};
+use crate::policy::restart::Restart;
+use crate::shutdown::EarlyNotice;
+use crate::sync::{Mutex, lock};
+use crate::time::WallClock;
+
+/// How many restart latencies are kept for a reader.
+///
+/// The exporter's upkeep reads them every few seconds; this holds several seconds of a storm.
+const LATENCIES_KEPT: usize = 16_384;
+
+/// What a whole tree shares.
+#[derive(Debug)]
+pub(crate) struct Tree {
+    events: Events,
+    early_notice: EarlyNotice,
+    clock: WallClock,
+    seed: u64,
+    root_started: Arc<Notices>,
+    latencies: Mutex<Latencies>,
+}
+
+#[derive(Debug, Default)]
+struct Latencies {
+    kept: VecDeque<(Path, Duration)>,
+    lost: u64,
+}
+
+impl Tree {
+    pub(crate) fn new(seed: Option<u64>) -> Arc<Self> {
+        Arc::new(Self {
+            events: Bus::new(DEFAULT_BUS_CAPACITY),
+            early_notice: EarlyNotice::default(),
+            clock: WallClock::anchored(),
+            seed: seed.unwrap_or_else(random_seed),
+            root_started: Arc::default(),
+            latencies: Mutex::default(),
+        })
+    }
+
+    pub(crate) fn events(&self) -> &Events {
+        &self.events
+    }
+
+    pub(crate) fn early_notice(&self) -> &EarlyNotice {
+        &self.early_notice
+    }
+
+    pub(crate) fn wall_clock(&self) -> WallClock {
+        self.clock
+    }
+
+    /// Returns how long ago the tree began.
+    pub(crate) fn uptime(&self) -> Duration {
+        self.clock.anchor().elapsed()
+    }
+
+    /// Waits until the root is up. For one waiter.
+    pub(crate) async fn up(&self) {
+        self.root_started.next().await;
+    }
+
+    /// Derives the jitter of one supervisor: its own sequence, the same whenever the tree's seed is,
+    /// whatever the other supervisors do.
+    pub(super) fn jitter(&self, path: &Path, incarnation: u64) -> Jitter {
+        // FNV-1a, 64 bits: stable between releases of the standard library, unlike its hasher.
+        let fold = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
+        let hash = path.as_str().bytes().fold(0xcbf2_9ce4_8422_2325 ^ self.seed, fold);
+        Jitter::seeded(hash.wrapping_add(incarnation))
+    }
+
+    pub(super) fn add_latency(&self, path: &Path, latency: Duration) {
+        let mut latencies = lock(&self.latencies);
+        if latencies.kept.len() == LATENCIES_KEPT {
+            latencies.kept.pop_front();
+            latencies.lost += 1;
+        }
+        latencies.kept.push_back((path.clone(), latency));
+    }
+
+    /// Returns the latencies since the last call, and how many more there were.
+    pub(crate) fn take_latencies(&self) -> (Vec<(Path, Duration)>, u64) {
+        let taken = std::mem::take(&mut *lock(&self.latencies));
+        (taken.kept.into(), taken.lost)
+    }
+}
+
+/// The root of a tree whose start has begun.
+pub(crate) struct Root {
+    pub(crate) cell: Arc<Cell>,
+    pub(crate) run: Arc<Run>,
+    pub(crate) end: End,
+}
+
+/// Begins a tree at its root.
+pub(crate) fn root(tree: &Arc<Tree>, declared: &Arc<Supervisor>) -> Root {
+    let path = Path::root(&declared.name);
+    let restart = declared.restart.unwrap_or(Restart::Temporary);
+    let cell = Cell::new(path.clone(), Kind::Supervisor, restart, false);
+    cell.begin(1);
+    cell.note(tree.events(), crate::event::EventKind::Starting);
+    let identity = Identity { path, key: 0, incarnation: 1 };
+    let run = Run::new(identity, tree.early_notice().clone(), Arc::clone(&tree.root_started), 1);
+    let end = End::Task(supervisor(tree, declared, &cell, &run));
+    Root { cell, run, end }
+}
+
+/// Begins one incarnation of a supervisor in a task of its own.
+pub(super) fn supervisor(
+    tree: &Arc<Tree>,
+    declared: &Arc<Supervisor>,
+    cell: &Arc<Cell>,
+    run: &Arc<Run>,
+) -> JoinHandle<()> {
+    let run_loop = RunLoop::new(tree, declared, cell, run);
+    tokio::spawn(run_loop.run())
+}
+
+/// Returns by when a supervisor's children must have ended so that it can end by `deadline`.
+pub(super) fn deadline_of_children(now: Instant, deadline: Instant) -> Instant {
+    let left = deadline.saturating_duration_since(now);
+    deadline - crate::shutdown::plan::SUPERVISOR_TICK.min(left / 10)
+}

@@ -1,0 +1,382 @@
+//! Claims on a running tree: starts, restarts, exits and stops as a user sees them.
+
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use perennial::exit::Exit;
+use perennial::shutdown::report::Outcome;
+use perennial::supervisor::status::State;
+use perennial::{
+    Actor, ActorProcessingErr, ActorRef, Backoff, BoxError, CallError, CastError, Child, Context, EventKind, Handle,
+    Inbox, Reply, Restart, RpcReplyPort, Running, StartError, Supervisor, SubsystemEvent, Subscriber,
+};
+
+/// What happened, in order.
+#[derive(Clone, Default)]
+struct Trace(Arc<Mutex<Vec<String>>>);
+
+impl Trace {
+    fn add(&self, line: impl Into<String>) {
+        self.0.lock().expect("no panic holds it").push(line.into());
+    }
+
+    fn take(&self) -> Vec<String> {
+        std::mem::take(&mut self.0.lock().expect("no panic holds it"))
+    }
+}
+
+/// A task that notes its start and its stop.
+fn traced(name: &'static str, trace: &Trace) -> Child {
+    Child::task_with(name, trace.clone(), move |cx, trace: Trace| async move {
+        trace.add(format!("+{name}"));
+        cx.shutdown().await;
+        trace.add(format!("-{name}"));
+        Ok(())
+    })
+}
+
+enum Msg {
+    Echo(u32, RpcReplyPort<u32>),
+    Panic,
+    Fail,
+    Hang,
+    Stop,
+}
+
+struct Echo;
+
+impl Actor for Echo {
+    type Msg = Msg;
+    type State = ();
+    type Arguments = ();
+
+    async fn pre_start(&self, _: ActorRef<Msg>, (): ()) -> Result<(), ActorProcessingErr> {
+        Ok(())
+    }
+
+    async fn handle(&self, myself: ActorRef<Msg>, message: Msg, (): &mut ()) -> Result<(), ActorProcessingErr> {
+        match message {
+            Msg::Echo(n, reply) => drop(reply.send(n)),
+            Msg::Panic => panic!("asked to"),
+            Msg::Fail => return Err("asked to fail".into()),
+            Msg::Hang => std::future::pending().await,
+            Msg::Stop => myself.stop(None),
+        }
+        Ok(())
+    }
+}
+
+fn echo() -> Child<Msg> {
+    Child::actor("echo", |_cx| (Echo, ()))
+}
+
+async fn next_exit(events: &mut Subscriber<SubsystemEvent>) -> Exit {
+    loop {
+        if let EventKind::Exited { exit, .. } = events.recv().await.expect("the tree lives").kind {
+            return exit;
+        }
+    }
+}
+
+async fn until(events: &mut Subscriber<SubsystemEvent>, code: &str, path: &str) -> SubsystemEvent {
+    loop {
+        let event = events.recv().await.expect("the tree lives");
+        if event.kind.code() == code && event.path == path {
+            return event;
+        }
+    }
+}
+
+async fn start(tree: Supervisor) -> Running {
+    tree.start().await.expect("it starts")
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_tree_starts_in_order_and_stops_in_reverse() {
+    let trace = Trace::default();
+    let inner = Supervisor::one_for_one("inner").child(traced("b", &trace)).child(traced("c", &trace));
+    let tree = Supervisor::one_for_one("app").child(traced("a", &trace)).child(inner).child(traced("d", &trace));
+    let running = start(tree).await;
+    assert_eq!(trace.take(), ["+a", "+b", "+c", "+d"]);
+    let report = running.stop(Duration::from_secs(5)).await;
+    assert_eq!(trace.take(), ["-d", "-c", "-b", "-a"]);
+    assert!(report.is_clean(), "{report}");
+    let paths: Vec<_> = report.lines().iter().map(|(_, line)| line.path.to_string()).collect();
+    assert_eq!(paths, ["/app", "/app/d", "/app/inner", "/app/inner/c", "/app/inner/b", "/app/a"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_actor_that_panics_is_restarted_and_its_handle_stays_valid() {
+    let child = echo();
+    let handle = child.handle();
+    assert!(matches!(handle.cast(Msg::Stop), Err(CastError::Down(_))), "not started yet");
+    let running = start(Supervisor::one_for_one("app").child(child)).await;
+    let mut events = running.subscribe("test");
+    assert_eq!(handle.call(|reply| Msg::Echo(7, reply.into())).await, Ok(7));
+    handle.cast(Msg::Panic).expect("it is up");
+    let Exit::Panicked(panic) = next_exit(&mut events).await else { panic!("it panicked") };
+    assert_eq!(&*panic.message, "asked to");
+    assert!(panic.location.expect("our hook").file.ends_with("tree.rs"));
+    until(&mut events, "restarted", "/app/echo").await;
+    assert_eq!(handle.call(|reply| Msg::Echo(8, reply.into())).await, Ok(8));
+    let status = &running.which_children("/app").expect("the root")[0];
+    assert_eq!((status.incarnation, status.restart_count(), status.state), (2, 1, State::Running));
+    drop(running.stop(Duration::from_secs(1)).await);
+    assert!(matches!(handle.cast(Msg::Stop), Err(CastError::Gone(_))));
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_way_an_actor_can_end_is_typed() {
+    let child = echo();
+    let handle = child.handle();
+    let running = start(Supervisor::one_for_one("app").backoff(Backoff::none()).child(child)).await;
+    let mut events = running.subscribe("test");
+    handle.cast(Msg::Fail).expect("up");
+    assert_eq!(next_exit(&mut events).await.to_string(), "failed: asked to fail");
+    handle.ready().await.expect("restarted");
+    until(&mut events, "restarted", "/app/echo").await;
+    handle.cast(Msg::Stop).expect("up");
+    assert_eq!(next_exit(&mut events).await, Exit::Normal);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_is_lost_when_the_actor_dies_over_it() {
+    enum Doomed {
+        Ask(Reply<u32>),
+    }
+    let child = Child::worker("doomed", |_cx, mut inbox: Inbox<Doomed>| async move {
+        let Some(Doomed::Ask(_reply)) = inbox.recv().await else { return Ok(()) };
+        Err("on purpose".into())
+    });
+    let handle = child.handle();
+    let running = start(Supervisor::one_for_one("app").child(child)).await;
+    assert_eq!(handle.call(Doomed::Ask).await, Err(CallError::Lost));
+    drop(running);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_actor_that_hangs_in_a_handler_is_killed_before_the_deadline() {
+    let child = echo().stop_timeout(Duration::from_secs(2));
+    let handle = child.handle();
+    let running = start(Supervisor::one_for_one("app").child(child)).await;
+    handle.cast(Msg::Hang).expect("up");
+    let began = tokio::time::Instant::now();
+    let report = running.stop(Duration::from_secs(5)).await;
+    assert_eq!(report.root.children[0].outcome, Outcome::Killed);
+    assert_eq!(began.elapsed().as_millis(), 1_950);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failed_initial_start_names_the_path_and_stops_the_rest_in_reverse() {
+    let trace = Trace::default();
+    let bad = Child::step("migrate", |_cx| async { Err("no schema".into()) });
+    let inner = Supervisor::one_for_one("inner").child(traced("b", &trace)).child(bad);
+    let tree = Supervisor::one_for_one("app").child(traced("a", &trace)).child(inner).child(traced("c", &trace));
+    let error = tree.start().await.expect_err("the step fails");
+    assert_eq!(error.to_string(), "/app/inner/migrate did not start: failed: no schema");
+    assert_eq!(trace.take(), ["+a", "+b", "-b", "-a"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_start_that_takes_too_long_is_given_up() {
+    let slow = Child::task("slow", |_cx| std::future::pending())
+        .explicit_ready()
+        .start_timeout(Duration::from_secs(3));
+    let began = tokio::time::Instant::now();
+    let error = Supervisor::one_for_one("app").child(slow).start().await.expect_err("never ready");
+    assert!(matches!(error, StartError::Failed { exit: Exit::StartTimedOut, .. }), "{error}");
+    assert_eq!(began.elapsed().as_secs(), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_step_has_finished_before_the_next_child_starts() {
+    let trace = Trace::default();
+    let step = Child::step("step", {
+        let trace = trace.clone();
+        move |_cx| {
+            let trace = trace.clone();
+            async move {
+                tokio::time::sleep(Duration::from_secs(1)).await;
+                trace.add("step");
+                Ok(())
+            }
+        }
+    });
+    let running = start(Supervisor::one_for_one("app").child(step).child(traced("a", &trace))).await;
+    assert_eq!(trace.take(), ["step", "+a"]);
+    let children = running.which_children("/app").expect("the root");
+    assert_eq!((children[0].state, children[0].is_settled()), (State::Down, true));
+}
+
+#[tokio::test(start_paused = true)]
+async fn too_many_restarts_melt_the_tree_down_through_its_parents() {
+    let crash = Child::task("crash", |_cx| async {
+        tokio::task::yield_now().await;
+        Err::<(), BoxError>("again".into())
+    });
+    let inner = Supervisor::one_for_one("inner")
+        .intensity(2, Duration::from_secs(10))
+        .backoff(Backoff::none())
+        .restart(Restart::Temporary)
+        .child(crash);
+    let running = start(Supervisor::one_for_one("app").child(inner)).await;
+    let mut events = running.subscribe("test");
+    until(&mut events, "meltdown", "/app/inner").await;
+    let event = until(&mut events, "exited", "/app/inner").await;
+    assert!(matches!(event.kind, EventKind::Exited { exit: Exit::Meltdown, .. }));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_root_that_melts_down_ends_with_a_report() {
+    let crash = Child::task("crash", |_cx| async {
+        tokio::task::yield_now().await;
+        panic!("again")
+    });
+    let tree = Supervisor::one_for_one("app").intensity(1, Duration::from_secs(10)).child(crash);
+    let running = start(tree).await;
+    let report = running.wait().await;
+    assert_eq!(report.exit, Exit::Meltdown);
+}
+
+#[tokio::test(start_paused = true)]
+async fn subtasks_end_before_the_next_incarnation_begins() {
+    struct Held(Trace);
+    impl Drop for Held {
+        fn drop(&mut self) {
+            self.0.add("subtask dropped");
+        }
+    }
+    let trace = Trace::default();
+    let child = Child::task_with("parent", trace.clone(), |cx, trace: Trace| async move {
+        trace.add(format!("run {}", cx.incarnation()));
+        let held = Held(trace);
+        cx.spawn(async move {
+            let _held = held;
+            std::future::pending::<()>().await;
+        });
+        if cx.incarnation() == 1 {
+            tokio::task::yield_now().await;
+            return Err("once".into());
+        }
+        cx.shutdown().await;
+        Ok(())
+    });
+    let running = start(Supervisor::one_for_one("app").child(child)).await;
+    let mut events = running.subscribe("test");
+    until(&mut events, "restarted", "/app/parent").await;
+    assert_eq!(trace.take(), ["run 1", "subtask dropped", "run 2"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_subtask_that_panics_fails_its_child() {
+    let child = Child::task("parent", |cx| async move {
+        if cx.incarnation() == 1 {
+            cx.spawn(async { panic!("below") });
+        }
+        cx.shutdown().await;
+        Ok(())
+    });
+    let running = start(Supervisor::one_for_one("app").child(child)).await;
+    let mut events = running.subscribe("test");
+    let exit = next_exit(&mut events).await;
+    assert!(matches!(&exit, Exit::Panicked(panic) if &*panic.message == "below"), "{exit}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_dynamic_supervisor_starts_children_at_run_time_up_to_its_capacity() {
+    let dynamic = Supervisor::dynamic("connections").max_children(2);
+    let handle = dynamic.handle();
+    let running = start(Supervisor::one_for_one("app").child(dynamic)).await;
+    let idle = || Child::task("", |cx: Context| async move { Ok(drop(cx.shutdown().await)) });
+    assert_eq!(handle.start_child(idle()).await.expect("room").as_str(), "/app/connections/0");
+    let named = Child::task("named", |_cx| std::future::pending());
+    assert_eq!(handle.start_child(named).await.expect("room").as_str(), "/app/connections/named");
+    let refused = handle.start_child(idle()).await.expect_err("full");
+    assert_eq!(refused.code(), "at_capacity");
+    let count = running.count_children("/app/connections").expect("it is there");
+    assert_eq!((count.specifications, count.active, count.workers), (2, 2, 2));
+    let report = running.stop(Duration::from_secs(1)).await;
+    assert_eq!(report.root.children[0].children.len(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn two_children_can_hold_each_other() {
+    let ping: Handle<u32> = Handle::unbound();
+    let pong: Handle<u32> = Handle::unbound();
+    let forward = |name: &str, to: Handle<u32>| {
+        Child::worker(name, move |_cx, mut inbox: Inbox<u32>| {
+            let to = to.clone();
+            async move {
+                while let Some(n) = inbox.recv().await {
+                    if n > 0 {
+                        to.cast(n - 1).map_err(|error| error.to_string())?;
+                    }
+                }
+                Ok(())
+            }
+        })
+    };
+    let tree = Supervisor::one_for_one("app")
+        .child(forward("ping", pong.clone()).address(&ping))
+        .child(forward("pong", ping.clone()).address(&pong));
+    let running = start(tree).await;
+    ping.cast(10).expect("up");
+    let shared = Supervisor::one_for_one("app")
+        .child(forward("a", ping.clone()).address(&ping))
+        .child(forward("b", ping.clone()).address(&ping));
+    let error = shared.start().await.expect_err("one handle, two children");
+    assert!(matches!(error, StartError::Invalid(_)));
+    drop(running);
+}
+
+#[tokio::test]
+async fn a_thread_stops_when_asked_and_one_that_does_not_is_named() {
+    let (release, held) = std::sync::mpsc::channel::<()>();
+    let held = Arc::new(Mutex::new(held));
+    let good = Child::blocking("good", |cx| {
+        while !cx.wait_for_shutdown(Duration::from_millis(5)) {}
+        Ok(())
+    });
+    let bad = Child::blocking("bad", move |_cx| Ok(held.lock().map_or((), |held| drop(held.recv()))));
+    let running = start(Supervisor::one_for_one("app").child(good).child(bad)).await;
+    let report = running.stop(Duration::from_millis(300)).await;
+    let hung: Vec<_> = report.hung().iter().map(ToString::to_string).collect();
+    assert_eq!(hung, ["/app", "/app/bad"]);
+    assert_eq!(report.root.children[1].outcome, Outcome::Stopped);
+    drop(release);
+}
+
+#[tokio::test(start_paused = true)]
+async fn events_have_no_holes_and_fit_the_snapshot() {
+    let child = echo();
+    let handle = child.handle();
+    let running = start(Supervisor::one_for_one("app").child(child)).await;
+    let mut events = running.subscribe("test");
+    let before = running.snapshot().from_seq;
+    handle.cast(Msg::Panic).expect("up");
+    let mut seq = before;
+    loop {
+        let event = events.recv().await.expect("the tree lives");
+        seq += 1;
+        assert_eq!(event.seq, seq);
+        if event.kind.code() == "restarted" {
+            break;
+        }
+    }
+    let snapshot = running.snapshot();
+    assert_eq!((snapshot.from_seq, snapshot.root.children[0].last_seq), (seq, seq));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_tree_that_makes_no_sense_is_refused_with_its_path() {
+    let idle = |name: &str| Child::task(name, |_cx| std::future::pending());
+    let twice = Supervisor::one_for_one("app").child(idle("a")).child(idle("a"));
+    let error = twice.start().await.expect_err("a name twice");
+    let StartError::Invalid(invalid) = error else { panic!("{error}") };
+    assert_eq!(invalid.to_string(), "/app/a is declared twice; give one of the two another name");
+    let slash = Supervisor::one_for_one("app").child(idle("a/b")).start().await;
+    assert!(matches!(slash, Err(StartError::Invalid(_))));
+    let fixed = Supervisor::dynamic("app").child(idle("a")).start().await;
+    assert!(matches!(fixed, Err(StartError::Invalid(_))));
+}
