@@ -1,7 +1,6 @@
 //! Claims on a running tree: starts, restarts, exits and stops as a user sees them.
 
-use std::sync::Arc;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use perennial::exit::Exit;
@@ -211,7 +210,11 @@ async fn a_step_has_finished_before_the_next_child_starts() {
 
 #[tokio::test(start_paused = true)]
 async fn too_many_restarts_melt_the_tree_down_through_its_parents() {
-    let crash = Child::task("crash", |_cx| async {
+    let go = Arc::new(tokio::sync::Notify::new());
+    let crash = Child::task_with("crash", go.clone(), |cx, go| async move {
+        if cx.incarnation() == 1 {
+            go.notified().await;
+        }
         tokio::task::yield_now().await;
         Err::<(), BoxError>("again".into())
     });
@@ -222,6 +225,7 @@ async fn too_many_restarts_melt_the_tree_down_through_its_parents() {
         .child(crash);
     let running = start(Supervisor::one_for_one("app").child(inner)).await;
     let mut events = running.subscribe("test");
+    go.notify_one();
     until(&mut events, "meltdown", "/app/inner").await;
     let event = until(&mut events, "exited", "/app/inner").await;
     assert!(matches!(event.kind, EventKind::Exited { exit: Exit::Meltdown, .. }));
@@ -248,7 +252,8 @@ async fn subtasks_end_before_the_next_incarnation_begins() {
         }
     }
     let trace = Trace::default();
-    let child = Child::task_with("parent", trace.clone(), |cx, trace: Trace| async move {
+    let go = Arc::new(tokio::sync::Notify::new());
+    let child = Child::task_with("parent", (trace.clone(), go.clone()), |cx, (trace, go)| async move {
         trace.add(format!("run {}", cx.incarnation()));
         let held = Held(trace);
         cx.spawn(async move {
@@ -256,7 +261,7 @@ async fn subtasks_end_before_the_next_incarnation_begins() {
             std::future::pending::<()>().await;
         });
         if cx.incarnation() == 1 {
-            tokio::task::yield_now().await;
+            go.notified().await;
             return Err("once".into());
         }
         cx.shutdown().await;
@@ -264,21 +269,27 @@ async fn subtasks_end_before_the_next_incarnation_begins() {
     });
     let running = start(Supervisor::one_for_one("app").child(child)).await;
     let mut events = running.subscribe("test");
+    go.notify_one();
     until(&mut events, "restarted", "/app/parent").await;
     assert_eq!(trace.take(), ["run 1", "subtask dropped", "run 2"]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_subtask_that_panics_fails_its_child() {
-    let child = Child::task("parent", |cx| async move {
+    let go = Arc::new(tokio::sync::Notify::new());
+    let child = Child::task_with("parent", go.clone(), |cx, go| async move {
         if cx.incarnation() == 1 {
-            cx.spawn(async { panic!("below") });
+            cx.spawn(async move {
+                go.notified().await;
+                panic!("below")
+            });
         }
         cx.shutdown().await;
         Ok(())
     });
     let running = start(Supervisor::one_for_one("app").child(child)).await;
     let mut events = running.subscribe("test");
+    go.notify_one();
     let exit = next_exit(&mut events).await;
     assert!(matches!(&exit, Exit::Panicked(panic) if &*panic.message == "below"), "{exit}");
 }
@@ -288,7 +299,12 @@ async fn a_dynamic_supervisor_starts_children_at_run_time_up_to_its_capacity() {
     let dynamic = Supervisor::dynamic("connections").max_children(2);
     let handle = dynamic.handle();
     let running = start(Supervisor::one_for_one("app").child(dynamic)).await;
-    let idle = || Child::task("", |cx: Context| async move { Ok(drop(cx.shutdown().await)) });
+    let idle = || {
+        Child::task("", |cx: Context| async move {
+            cx.shutdown().await;
+            Ok(())
+        })
+    };
     assert_eq!(handle.start_child(idle()).await.expect("room").as_str(), "/app/connections/0");
     let named = Child::task("named", |_cx| std::future::pending());
     assert_eq!(handle.start_child(named).await.expect("room").as_str(), "/app/connections/named");
@@ -338,7 +354,11 @@ async fn a_thread_stops_when_asked_and_one_that_does_not_is_named() {
         while !cx.wait_for_shutdown(Duration::from_millis(5)) {}
         Ok(())
     });
-    let bad = Child::blocking("bad", move |_cx| Ok(held.lock().map_or((), |held| drop(held.recv()))));
+    let bad = Child::blocking("bad", move |_cx| {
+        // Deaf to the stop until the test is over and drops the sender.
+        let held = held.lock().map_err(|error| error.to_string())?;
+        Ok(held.recv().unwrap_or_default())
+    });
     let running = start(Supervisor::one_for_one("app").child(good).child(bad)).await;
     let report = running.stop(Duration::from_millis(300)).await;
     let hung: Vec<_> = report.hung().iter().map(ToString::to_string).collect();

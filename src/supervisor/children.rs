@@ -63,10 +63,6 @@ impl Policy {
         }
     }
 
-    pub(super) fn is_supervisor(&self) -> bool {
-        self.kind == Kind::Supervisor
-    }
-
     /// Tells whether a kill can end it: a supervisor is never killed, a thread can't be.
     pub(super) fn can_be_killed(&self) -> bool {
         !matches!(self.kind, Kind::Supervisor | Kind::Blocking)

@@ -9,7 +9,7 @@
 //! 1. A child is started only while none of its runs is alive (`Pending`, `BackingOff`, `Down`).
 //! 2. Children start in rising, stop in falling order of their keys, one at a time; those of a
 //!    dynamic supervisor stop all at once.
-//! 3. Once it leaves it starts nothing and counts nothing.
+//! 3. Once it leaves, or the tree's shutdown has begun, it starts nothing and counts nothing.
 //! 4. What speaks of an incarnation that is not the child's present one is ignored.
 
 mod group;
@@ -50,6 +50,8 @@ pub(super) enum Happened {
     Due(Timer),
     /// The children as a whole must have ended by `deadline`.
     StopOrdered { deadline: Instant },
+    /// The shutdown of the whole tree has begun; this supervisor's own turn comes later.
+    ShutdownBegan,
     /// A child was added at run time, under this key.
     Added { key: Key },
 }
@@ -118,6 +120,8 @@ pub(super) struct Supervision {
     window: Window,
     /// Whether the limit was set, and so counts restarts of children with backoff too.
     counts_all: bool,
+    /// The tree's shutdown has begun: nothing is started and nothing counts any more.
+    is_quiet: bool,
     jitter: Jitter,
     /// The instant of the decision under way.
     now: Instant,
@@ -133,6 +137,7 @@ impl Supervision {
             strategy,
             window: Window::new(intensity.unwrap_or_default()),
             counts_all: intensity.is_some(),
+            is_quiet: false,
             jitter,
             now: Instant::now(),
             actions: Vec::new(),
@@ -144,6 +149,11 @@ impl Supervision {
         self.children.insert(key, ChildState::new(policy, incarnation));
     }
 
+    /// Tells whether it knows that the tree's shutdown has begun.
+    pub(super) fn is_quiet(&self) -> bool {
+        self.is_quiet
+    }
+
     /// Decides what follows from what happened, in the order in which it is to be done.
     pub(super) fn decide(&mut self, happened: Happened, now: Instant) -> Vec<Action> {
         self.now = now;
@@ -153,6 +163,7 @@ impl Supervision {
             Happened::Ended { key, incarnation, exit } => self.ended(key, incarnation, exit),
             Happened::Due(timer) => self.due(timer),
             Happened::StopOrdered { deadline } => self.stop_ordered(deadline),
+            Happened::ShutdownBegan => self.is_quiet = true,
             Happened::Added { key } => {
                 if let Some(child) = self.children.get_mut(&key) {
                     child.is_asked_for = true;

@@ -201,7 +201,13 @@ impl RunLoop {
     }
 
     fn happened(&mut self, happened: Happened) {
-        for action in self.supervision.decide(happened, Instant::now()) {
+        let now = Instant::now();
+        // Read at each decision rather than awaited: no restart slips in between the announcement
+        // and a wake-up.
+        if !self.supervision.is_quiet() && self.tree.early_notice().get().is_some() {
+            self.supervision.decide(Happened::ShutdownBegan, now);
+        }
+        for action in self.supervision.decide(happened, now) {
             self.apply(action);
         }
     }

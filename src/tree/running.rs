@@ -105,6 +105,7 @@ pub(crate) struct Begun {
 }
 
 impl Begun {
+    #[cfg(feature = "daemon")]
     pub(crate) fn running(&self) -> &Running {
         &self.running
     }
@@ -115,11 +116,12 @@ impl Begun {
         let shared = Arc::clone(&running.shared);
         tokio::select! {
             biased;
-            _report = running.wait() => Err(shared.start_error()),
+            // First: a tree that was up and is over already did start.
             () = shared.tree.up() => {
                 shared.root.note(shared.tree.events(), EventKind::Started);
                 Ok(running)
             }
+            _report = running.wait() => Err(shared.start_error()),
         }
     }
 }

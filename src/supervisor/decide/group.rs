@@ -36,6 +36,9 @@ impl Supervision {
     /// Does the next thing of the group restart under way, if there is one.
     pub(super) fn drive_group(&mut self) {
         let Mode::Group { from, until } = self.mode else { return };
+        if self.is_quiet {
+            return;
+        }
         let mut members = self.children.range(from..);
         let to_stop = members.clone().rev().find(|(_, child)| child.is_alive() && !child.is_fresh);
         if let Some((&key, child)) = to_stop {

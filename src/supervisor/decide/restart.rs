@@ -48,6 +48,9 @@ impl Supervision {
 
     /// Restarts a child, alone or with its group, after its backoff, unless that is once too often.
     pub(super) fn restart(&mut self, key: Key) {
+        if self.is_quiet {
+            return;
+        }
         let random = self.jitter.next();
         let Some(child) = self.children.get_mut(&key) else { return };
         child.attempt = child.attempt.saturating_add(1);

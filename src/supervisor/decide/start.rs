@@ -8,6 +8,9 @@ use crate::supervisor::children::{Key, Phase};
 impl Supervision {
     /// Starts a child whose last run, if any, has ended.
     pub(super) fn start(&mut self, key: Key) {
+        if self.is_quiet {
+            return;
+        }
         let Some(child) = self.children.get_mut(&key) else { return };
         child.phase = Phase::Starting;
         child.incarnation += 1;
@@ -22,6 +25,9 @@ impl Supervision {
 
     /// Starts the next declared child; when all are up, reacts to the ends that waited.
     pub(super) fn start_next_declared(&mut self) {
+        if self.is_quiet {
+            return;
+        }
         let next = self.children.iter().find(|(_, child)| child.phase == Phase::Pending);
         if let Some((&key, _)) = next {
             return self.start(key);

@@ -163,7 +163,7 @@ fn an_end_during_the_initial_start_waits_until_it_is_over() {
     }
     bench.tell(Happened::Began);
     bench.acknowledges(0);
-    assert_eq!(started(&bench.ends(0, failed())), []);
+    assert_eq!(started(&bench.ends(0, failed())), NONE);
     let actions = bench.acknowledges(1);
     assert_eq!(started(&actions), [(0, 2)]);
 }
@@ -224,7 +224,7 @@ fn a_restart_waits_for_its_backoff_and_a_good_run_resets_it() {
     let until = bench.now + seconds(1);
     assert!(actions.contains(&Action::Note { key: 0, kind: EventKind::BackingOff { until, attempt: 2 } }));
     let due = Happened::Due(Timer::BackoffOver { key: 0, incarnation: 2 });
-    assert_eq!(started(&bench.tell(due.clone())), [], "too early");
+    assert_eq!(started(&bench.tell(due.clone())), NONE, "too early");
     bench.now = until;
     assert_eq!(started(&bench.tell(due)), [(0, 3)]);
     bench.acknowledges(0);
@@ -240,7 +240,7 @@ fn one_for_all_stops_every_sibling_in_reverse_and_starts_all_in_order() {
     assert_eq!(started(&bench.ends(0, Exit::Shutdown)), [(0, 2)]);
     assert_eq!(started(&bench.acknowledges(0)), [(1, 2)]);
     assert_eq!(started(&bench.acknowledges(1)), [(2, 2)]);
-    assert_eq!(started(&bench.acknowledges(2)), []);
+    assert_eq!(started(&bench.acknowledges(2)), NONE);
     assert_eq!(bench.supervision.mode, Mode::Running);
 }
 
@@ -305,12 +305,24 @@ fn shutdown_stops_in_reverse_and_nothing_restarts_after_it_began() {
     let mut bench = Bench::up(Strategy::OneForOne, None, &three);
     let deadline = bench.now + seconds(5);
     assert_eq!(stopped(&bench.tell(Happened::StopOrdered { deadline })), [2]);
-    assert_eq!(started(&bench.ends(0, failed())), [], "a crash before its turn");
+    assert_eq!(started(&bench.ends(0, failed())), NONE, "a crash before its turn");
     assert_eq!(stopped(&bench.ends(2, Exit::Shutdown)), [1]);
     let actions = bench.ends(1, failed());
     let cleanup = Outcome::CleanupFailed(failed());
     assert!(actions.iter().any(|action| matches!(action, Action::Report { key: 1, outcome, .. } if *outcome == cleanup)));
     assert!(actions.iter().any(|action| matches!(action, Action::Report { key: 0, outcome: Outcome::AlreadyDown, .. })));
+    assert!(actions.contains(&Action::Finish { exit: Exit::Shutdown }));
+}
+
+#[test]
+fn nothing_starts_or_counts_between_the_beginning_of_a_shutdown_and_its_own_turn() {
+    let none = Some(Intensity { restarts: 0, period: seconds(10) });
+    let mut bench = Bench::up(Strategy::OneForOne, none, &[policy(Restart::Permanent)]);
+    bench.tell(Happened::ShutdownBegan);
+    let actions = bench.ends(0, failed());
+    assert!(matches!(actions[..], [Action::Note { kind: EventKind::Exited { .. }, .. }]), "{actions:?}");
+    let deadline = bench.now + seconds(5);
+    let actions = bench.tell(Happened::StopOrdered { deadline });
     assert!(actions.contains(&Action::Finish { exit: Exit::Shutdown }));
 }
 
@@ -349,7 +361,7 @@ fn a_second_order_brings_the_deadline_forward_and_never_back() {
     let deadline = bench.now + seconds(5);
     bench.tell(Happened::StopOrdered { deadline });
     let later = bench.tell(Happened::StopOrdered { deadline: deadline + seconds(1) });
-    assert_eq!(stopped(&later), []);
+    assert!(stopped(&later).is_empty());
     let earlier = deadline - seconds(4);
     let actions = bench.tell(Happened::StopOrdered { deadline: earlier });
     assert!(actions.contains(&Action::Stop { key: 0, deadline: earlier }));
@@ -377,3 +389,6 @@ fn a_start_that_takes_too_long_is_killed_and_counts_as_failed() {
     assert!(actions.contains(&Action::Note { key: 0, kind }));
     assert_eq!(started(&actions), [(0, 3)], "tried again");
 }
+
+/// Nothing was started.
+const NONE: [(Key, u64); 0] = [];
