@@ -18,6 +18,10 @@ pub const SUPERVISOR_TICK: Duration = Duration::from_millis(10);
 /// The longest time before its deadline at which a leaf is killed.
 pub const MAX_KILL_GRACE: Duration = Duration::from_millis(50);
 
+/// The shortest such time: tokio's timers tell milliseconds apart and no less, so that below two a
+/// kill and the verdict that it did not help would come together.
+pub const MIN_KILL_GRACE: Duration = Duration::from_millis(2);
+
 /// One child whose turn to stop has come, as the plan sees it.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Turn {
@@ -63,7 +67,8 @@ pub(crate) fn leaf_reserve(
 /// Computes when a leaf that has not stopped is killed: a grace before its deadline.
 pub(crate) fn kill_at(now: Instant, deadline: Instant) -> Instant {
     let allotted = deadline.saturating_duration_since(now);
-    deadline - MAX_KILL_GRACE.min(allotted / 10)
+    let grace = (allotted / 10).clamp(MIN_KILL_GRACE, MAX_KILL_GRACE);
+    deadline - grace.min(allotted)
 }
 
 #[cfg(test)]
@@ -115,6 +120,8 @@ mod tests {
         let now = Instant::now();
         assert_eq!(kill_at(now, now + millis(5_000)) - now, millis(4_950));
         assert_eq!(kill_at(now, now + millis(100)) - now, millis(90));
+        assert_eq!(kill_at(now, now + millis(6)) - now, millis(4));
+        assert_eq!(kill_at(now, now + millis(1)), now);
     }
 
     proptest! {

@@ -1,5 +1,6 @@
 //! Stopping: one child, or all of them in reverse order inside a deadline.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -22,8 +23,8 @@ pub(in crate::supervisor) struct Walk {
     deadline: Instant,
     /// Whose turn has not come, in start order: the last one is next.
     queue: Vec<Key>,
-    /// How many have been asked and have not ended.
-    active: usize,
+    /// Whose turn it is: asked, and not ended yet.
+    active: BTreeSet<Key>,
     /// The sum of what is reserved for the queue.
     reserved: Duration,
     /// The budget and the number of children, from which the reserves are computed.
@@ -64,7 +65,7 @@ impl Supervision {
         let queue: Vec<_> = self.children.keys().copied().collect();
         let siblings = queue.len();
         let budget = deadline.saturating_duration_since(self.now);
-        let mut walk = Walk { deadline, queue, active: 0, reserved: Duration::ZERO, budget, siblings };
+        let mut walk = Walk { deadline, queue, active: BTreeSet::new(), reserved: Duration::ZERO, budget, siblings };
         walk.reserved = walk.queue.iter().map(|key| self.reserve_of(*key, &walk)).sum();
         // Asked to stop by a group restart: they keep their place, with no more time than this.
         self.tighten(deadline);
@@ -88,12 +89,12 @@ impl Supervision {
     fn advance(&mut self) {
         loop {
             let Mode::Leaving { exit, walk } = &mut self.mode else { return };
-            let is_free = walk.active == 0 || self.strategy == Strategy::Dynamic;
+            let is_free = walk.active.is_empty() || self.strategy == Strategy::Dynamic;
             if !is_free {
                 return;
             }
             let Some(key) = walk.queue.pop() else {
-                if walk.active == 0 {
+                if walk.active.is_empty() {
                     let exit = exit.clone();
                     self.mode = Mode::Ended;
                     self.actions.push(Action::Finish { exit });
@@ -119,7 +120,9 @@ impl Supervision {
         let is_active = child.is_alive();
         if let Mode::Leaving { walk, .. } = &mut self.mode {
             walk.reserved = reserved_after;
-            walk.active += usize::from(is_active);
+            if is_active {
+                walk.active.insert(key);
+            }
         }
         match phase {
             Phase::Starting | Phase::Up { .. } => self.ask_to_stop(key, deadline),
@@ -127,7 +130,14 @@ impl Supervision {
                 self.set_phase(key, Phase::Stopping { asked: self.now, deadline, killed: true });
                 self.arm(Timer::GiveUp { key, incarnation }, deadline);
             }
-            Phase::Stopping { .. } | Phase::Pending => {}
+            Phase::Stopping { deadline: told, killed, .. } => {
+                // Asked by a group restart: the shutdown counts its time from here.
+                let deadline = told.min(deadline);
+                self.set_phase(key, Phase::Stopping { asked: self.now, deadline, killed });
+                self.actions.push(Action::Stop { key, deadline });
+                self.arm_stop(key, deadline);
+            }
+            Phase::Pending => {}
             Phase::BackingOff { .. } => {
                 self.set_phase(key, Phase::Down);
                 let kind = EventKind::Stopped { outcome: Outcome::AlreadyDown, spent: Duration::ZERO };
@@ -209,9 +219,11 @@ impl Supervision {
         self.note(key, EventKind::Stopped { outcome: outcome.clone(), spent: times.1 });
         match &mut self.mode {
             Mode::Leaving { walk, .. } => {
-                walk.active = walk.active.saturating_sub(1);
-                self.report(key, outcome, times);
-                self.advance();
+                // One whose turn has not come is reported when it comes, as down already.
+                if walk.active.remove(&key) {
+                    self.report(key, outcome, times);
+                    self.advance();
+                }
             }
             Mode::Group { .. } => {
                 let temporary = |restart| restart == Restart::Temporary;

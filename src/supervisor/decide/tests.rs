@@ -327,6 +327,21 @@ fn nothing_starts_or_counts_between_the_beginning_of_a_shutdown_and_its_own_turn
 }
 
 #[test]
+fn a_child_that_a_group_restart_was_stopping_is_waited_for_in_its_own_turn() {
+    let three = [policy(Restart::Permanent), policy(Restart::Permanent), policy(Restart::Permanent)];
+    let mut bench = Bench::up(Strategy::OneForAll, None, &three);
+    assert_eq!(stopped(&bench.ends(1, failed())), [2]);
+    bench.now += seconds(1);
+    let deadline = bench.now + seconds(2);
+    bench.tell(Happened::StopOrdered { deadline });
+    assert!(matches!(bench.phase(2), Phase::Stopping { asked, .. } if asked == bench.now));
+    let actions = bench.ends(2, Exit::Shutdown);
+    assert_eq!(stopped(&actions), [0], "after 2, and 1 is down already");
+    let actions = bench.ends(0, Exit::Shutdown);
+    assert!(actions.contains(&Action::Finish { exit: Exit::Shutdown }));
+}
+
+#[test]
 fn dynamic_children_stop_all_at_once() {
     let mut bench = Bench::up(Strategy::Dynamic, None, &[]);
     for key in 0..3 {
