@@ -54,7 +54,9 @@ impl<T: Clone> Bus<T> {
             to_nobody: AtomicU64::new(0),
             positions: Mutex::new(Vec::new()),
         };
-        Self { shared: Arc::new(shared) }
+        Self {
+            shared: Arc::new(shared),
+        }
     }
 
     /// Publishes a value and returns its sequence number.
@@ -112,8 +114,9 @@ impl<T> Bus<T> {
         let published = self.last_seq();
         let mut positions = lock(&self.shared.positions);
         positions.retain(|position| !position.is_closed());
-        let subscribers =
-            positions.iter().map(|position| position.statistics(published, self.shared.capacity));
+        let subscribers = positions
+            .iter()
+            .map(|position| position.statistics(published, self.shared.capacity));
         BusStatistics {
             published,
             to_nobody: self.shared.to_nobody.load(Ordering::Relaxed),
@@ -124,13 +127,17 @@ impl<T> Bus<T> {
 
 impl<T> Clone for Bus<T> {
     fn clone(&self) -> Self {
-        Self { shared: Arc::clone(&self.shared) }
+        Self {
+            shared: Arc::clone(&self.shared),
+        }
     }
 }
 
 impl<T> fmt::Debug for Bus<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Bus").field("capacity", &self.shared.capacity).finish_non_exhaustive()
+        f.debug_struct("Bus")
+            .field("capacity", &self.shared.capacity)
+            .finish_non_exhaustive()
     }
 }
 

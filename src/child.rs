@@ -82,7 +82,12 @@ impl<M: Send + 'static> Child<M> {
             explicit_ready: false,
         };
         let address = Address::claimed();
-        Self { specification, body, address, mailbox_capacity: DEFAULT_MAILBOX_CAPACITY }
+        Self {
+            specification,
+            body,
+            address,
+            mailbox_capacity: DEFAULT_MAILBOX_CAPACITY,
+        }
     }
 
     /// Returns a handle to this child, valid before its start and across its restarts.
@@ -157,7 +162,13 @@ impl<M: Send + 'static> Child<M> {
             mailbox_capacity: self.mailbox_capacity,
             explicit_ready: self.specification.explicit_ready,
         };
-        (self.specification, Arc::new(Leaf { body: self.body, seat }))
+        (
+            self.specification,
+            Arc::new(Leaf {
+                body: self.body,
+                seat,
+            }),
+        )
     }
 }
 

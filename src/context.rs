@@ -29,7 +29,9 @@ pub struct Context {
 
 impl Context {
     pub(crate) fn new(run: &Arc<Run>) -> Self {
-        Self { run: Arc::clone(run) }
+        Self {
+            run: Arc::clone(run),
+        }
     }
 
     pub(crate) fn run(&self) -> &Arc<Run> {
@@ -102,9 +104,10 @@ impl Context {
     /// When called inside an asynchronous task, where it would block a worker thread.
     #[must_use]
     pub fn wait_for_shutdown(&self, timeout: Duration) -> bool {
-        let waited = self.run.runtime().block_on(async {
-            tokio::time::timeout(timeout, self.shutdown()).await
-        });
+        let waited = self
+            .run
+            .runtime()
+            .block_on(async { tokio::time::timeout(timeout, self.shutdown()).await });
         waited.is_ok()
     }
 }

@@ -36,7 +36,8 @@ use crate::supervisor::Supervisor;
 
 /// Where probes and metrics are served when nothing was set: loopback, and a port in the range that
 /// Prometheus' exporters use.
-pub const DEFAULT_HTTP_ADDRESS: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 9600);
+pub const DEFAULT_HTTP_ADDRESS: SocketAddr =
+    SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 9600);
 
 /// Owns a process: its runtime, signals, logs, probes, and the tree that does its work.
 ///
@@ -144,7 +145,10 @@ impl Daemon {
     pub async fn run_async(self) -> Result<(StopReport, DaemonExit), DaemonError> {
         let workers = Handle::try_current().map_err(|_outside| DaemonError::OutsideRuntime)?;
         let plan = self.plan()?;
-        let edges = Builder::new_current_thread().enable_all().build().map_err(DaemonError::Runtime)?;
+        let edges = Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(DaemonError::Runtime)?;
         let (mut told, ended) = oneshot::channel();
         let conduct = move || {
             let ended = edges.block_on(async {
@@ -168,7 +172,10 @@ impl Daemon {
     fn execute(self) -> Ended {
         match self.try_execute() {
             Ok(ended) => ended,
-            Err(error) => Ended { outcome: Err(error), server: None },
+            Err(error) => Ended {
+                outcome: Err(error),
+                server: None,
+            },
         }
     }
 
@@ -177,7 +184,10 @@ impl Daemon {
             return Err(DaemonError::InsideRuntime);
         }
         let plan = self.plan()?;
-        let edges = Builder::new_current_thread().enable_all().build().map_err(DaemonError::Runtime)?;
+        let edges = Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(DaemonError::Runtime)?;
         let workers = Builder::new_multi_thread()
             .thread_name("perennial-worker")
             .enable_all()

@@ -183,17 +183,25 @@ mod tests {
 
     #[test]
     fn a_chain_names_every_source_once() {
-        let Err(inner) = "x".parse::<u8>() else { panic!("x is not a number") };
+        let Err(inner) = "x".parse::<u8>() else {
+            panic!("x is not a number")
+        };
         let chain = ErrorChain::new(&Outer(inner));
         assert_eq!(chain.to_string(), "outer: invalid digit found in string");
     }
 
     #[test]
     fn only_normal_and_shutdown_are_good_ends() {
-        let good: Vec<_> = [Exit::Normal, Exit::Shutdown, Exit::Killed, Exit::Meltdown, Exit::StartTimedOut]
-            .into_iter()
-            .filter(|exit| !exit.is_abnormal())
-            .collect();
+        let good: Vec<_> = [
+            Exit::Normal,
+            Exit::Shutdown,
+            Exit::Killed,
+            Exit::Meltdown,
+            Exit::StartTimedOut,
+        ]
+        .into_iter()
+        .filter(|exit| !exit.is_abnormal())
+        .collect();
         assert_eq!(good, [Exit::Normal, Exit::Shutdown]);
     }
 }

@@ -33,7 +33,9 @@ pub struct Handle<M> {
 
 impl<M> Clone for Handle<M> {
     fn clone(&self) -> Self {
-        Self { address: Arc::clone(&self.address) }
+        Self {
+            address: Arc::clone(&self.address),
+        }
     }
 }
 
@@ -55,11 +57,15 @@ impl<M: Send + 'static> Handle<M> {
     /// Give it to a child with `Child::address`, so that two children can hold each other.
     #[must_use]
     pub fn unbound() -> Self {
-        Self { address: Arc::new(Address::new(Route::Unbound)) }
+        Self {
+            address: Arc::new(Address::new(Route::Unbound)),
+        }
     }
 
     pub(crate) fn of(address: &Arc<Address<M>>) -> Self {
-        Self { address: Arc::clone(address) }
+        Self {
+            address: Arc::clone(address),
+        }
     }
 
     pub(crate) fn address(&self) -> &Arc<Address<M>> {
@@ -88,7 +94,8 @@ impl<M: Send + 'static> Handle<M> {
     /// reply, without an answer.
     pub async fn call<T>(&self, make: impl FnOnce(Reply<T>) -> M) -> Result<T, CallError> {
         let (sender, answer) = oneshot::channel();
-        self.cast(make(Reply(sender))).map_err(|error| CallError::from(&error))?;
+        self.cast(make(Reply(sender)))
+            .map_err(|error| CallError::from(&error))?;
         answer.await.map_err(|_lost| CallError::Lost)
     }
 
@@ -102,7 +109,9 @@ impl<M: Send + 'static> Handle<M> {
         timeout: Duration,
         make: impl FnOnce(Reply<T>) -> M,
     ) -> Result<T, CallError> {
-        tokio::time::timeout(timeout, self.call(make)).await.unwrap_or(Err(CallError::TimedOut))
+        tokio::time::timeout(timeout, self.call(make))
+            .await
+            .unwrap_or(Err(CallError::TimedOut))
     }
 
     /// Waits until a run of the child is up.
@@ -164,7 +173,10 @@ impl<M> CastError<M> {
     /// Returns the message that was not accepted.
     pub fn into_message(self) -> M {
         match self {
-            Self::Down(message) | Self::Full(message) | Self::Gone(message) | Self::Unbound(message) => message,
+            Self::Down(message)
+            | Self::Full(message)
+            | Self::Gone(message)
+            | Self::Unbound(message) => message,
         }
     }
 
@@ -260,7 +272,11 @@ enum Route<M> {
 
 impl<M> Address<M> {
     fn new(route: Route<M>) -> Self {
-        Self { route: RwLock::new(route), changed: Notify::new(), claims: AtomicUsize::new(0) }
+        Self {
+            route: RwLock::new(route),
+            changed: Notify::new(),
+            claims: AtomicUsize::new(0),
+        }
     }
 
     /// Makes the address of a child that is not up yet.
@@ -326,7 +342,10 @@ pub(crate) struct Meter {
 impl Meter {
     /// Makes a meter that admits `capacity` messages at a time.
     pub(crate) fn new(capacity: usize) -> Self {
-        Self { waiting: AtomicUsize::new(0), capacity }
+        Self {
+            waiting: AtomicUsize::new(0),
+            capacity,
+        }
     }
 
     /// Counts a message that is about to be queued; `false` says that there is no room.
@@ -342,7 +361,10 @@ impl Meter {
     /// never counted in.
     pub(crate) fn leave(&self) {
         let floored = |waiting: usize| waiting.checked_sub(1);
-        let _was_zero = self.waiting.fetch_update(Ordering::Relaxed, Ordering::Relaxed, floored).is_err();
+        let _was_zero = self
+            .waiting
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, floored)
+            .is_err();
     }
 
     /// Returns how many messages wait.

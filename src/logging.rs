@@ -25,7 +25,9 @@ pub enum Format {
 /// Returns false, and changes nothing, when the process has a subscriber already. A part of
 /// `RUST_LOG` that is not a filter is ignored.
 pub fn init(format: Format, level: LevelFilter) -> bool {
-    let filter = EnvFilter::builder().with_default_directive(level.into()).from_env_lossy();
+    let filter = EnvFilter::builder()
+        .with_default_directive(level.into())
+        .from_env_lossy();
     // Colours belong on a terminal; in a file or a journal they are noise.
     let lines = tracing_subscriber::fmt()
         .with_env_filter(filter)

@@ -34,8 +34,8 @@ pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 ///
 /// From 10 µs, an idle restart, by 1, 2.5, 5 to 60 s, twice the longest backoff by default.
 pub const RESTART_DURATION_BUCKETS: [f64; 21] = [
-    0.000_010, 0.000_025, 0.000_050, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25,
-    0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0,
+    0.000_010, 0.000_025, 0.000_050, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01,
+    0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0,
 ];
 
 /// Renders one tree's metrics. One for each tree: it takes the tree's restart latencies.
@@ -53,7 +53,10 @@ impl Exposition {
         for Name { name, help } in names::HISTOGRAMS {
             durations.describe_histogram(KeyName::from_const_str(name), None, help.into());
         }
-        Self { durations, added: Mutex::default() }
+        Self {
+            durations,
+            added: Mutex::default(),
+        }
     }
 
     /// Reads the tree and its bus and returns the text to scrape, of type [`CONTENT_TYPE`].

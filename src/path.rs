@@ -147,11 +147,17 @@ mod tests {
     #[test]
     fn names_that_would_break_a_path_are_refused() {
         for bad in ["a/b", "a b", "a\n", "..", "."] {
-            assert!(matches!(validate_name(bad), Err(InvalidName::Character { .. })), "{bad:?}");
+            assert!(
+                matches!(validate_name(bad), Err(InvalidName::Character { .. })),
+                "{bad:?}"
+            );
         }
         assert_eq!(validate_name(""), Err(InvalidName::Empty));
         let long = "x".repeat(MAX_NAME_BYTES + 1);
-        assert!(matches!(validate_name(&long), Err(InvalidName::TooLong { .. })));
+        assert!(matches!(
+            validate_name(&long),
+            Err(InvalidName::TooLong { .. })
+        ));
         for good in ["ingest", "conn-17", "127.0.0.1:514", "größe"] {
             assert_eq!(validate_name(good), Ok(()), "{good:?}");
         }

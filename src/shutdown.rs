@@ -173,13 +173,19 @@ mod tests {
         signal.request(early + Duration::from_secs(1));
         assert_eq!(signal.requested().await, early);
         signal.request(early - Duration::from_millis(1));
-        assert_eq!(signal.earlier_than(Some(early)).await, early - Duration::from_millis(1));
+        assert_eq!(
+            signal.earlier_than(Some(early)).await,
+            early - Duration::from_millis(1)
+        );
     }
 
     #[tokio::test(start_paused = true)]
     async fn the_first_announcement_is_the_one_remembered() {
         let notice = EarlyNotice::default();
-        let at = |reason| Shutdown { reason, deadline: Instant::now() };
+        let at = |reason| Shutdown {
+            reason,
+            deadline: Instant::now(),
+        };
         assert!(notice.announce(at(ShutdownReason::Signal(15))));
         assert!(!notice.announce(at(ShutdownReason::Requested)));
         assert_eq!(notice.begun().await.reason, ShutdownReason::Signal(15));

@@ -89,7 +89,9 @@ mod tests {
     async fn a_signal_is_told_by_its_number() {
         let mut terminations = Terminations::listen().expect("handlers can be installed");
         let process = std::process::id().to_string();
-        let sent = std::process::Command::new("kill").args(["-QUIT", &process]).status();
+        let sent = std::process::Command::new("kill")
+            .args(["-QUIT", &process])
+            .status();
         assert!(sent.expect("kill runs").success());
         assert_eq!(terminations.recv().await, 3);
     }

@@ -160,7 +160,9 @@ impl Supervisor {
     /// Returns a handle to this supervisor, valid before its start and across its restarts.
     #[must_use]
     pub fn handle(&self) -> SupervisorHandle {
-        SupervisorHandle { door: Arc::clone(&self.door) }
+        SupervisorHandle {
+            door: Arc::clone(&self.door),
+        }
     }
 
     /// Returns the longest time that stopping this subtree can take: the budget of a stop outside
@@ -168,11 +170,14 @@ impl Supervisor {
     pub(crate) fn worst_case_stop(&self) -> Duration {
         let times = self.children.iter().map(|node| node.worst_case_stop());
         let children = match self.strategy {
-            Strategy::Dynamic => times.max().unwrap_or(crate::policy::stop::DEFAULT_STOP_TIMEOUT),
+            Strategy::Dynamic => times
+                .max()
+                .unwrap_or(crate::policy::stop::DEFAULT_STOP_TIMEOUT),
             _ => times.fold(Duration::ZERO, Duration::saturating_add),
         };
         let with_tick = children.saturating_add(crate::shutdown::plan::SUPERVISOR_TICK);
-        self.stop_timeout.map_or(with_tick, |timeout| timeout.min(with_tick))
+        self.stop_timeout
+            .map_or(with_tick, |timeout| timeout.min(with_tick))
     }
 }
 
@@ -208,7 +213,10 @@ impl Node {
                 specification.stop_reserve.unwrap_or(floor)
             }
             NodeKind::Supervisor(supervisor) => {
-                let floors = supervisor.children.iter().map(|node| node.subtree_reserve());
+                let floors = supervisor
+                    .children
+                    .iter()
+                    .map(|node| node.subtree_reserve());
                 match supervisor.strategy {
                     Strategy::Dynamic => floors.max().unwrap_or(DEFAULT_STOP_RESERVE),
                     _ => floors.fold(Duration::ZERO, Duration::saturating_add),
@@ -279,12 +287,22 @@ impl SupervisorHandle {
     pub async fn start_child(&self, child: impl Into<Node>) -> Result<Path, StartChildError> {
         let node = child.into();
         if let Err(invalid) = validate::validate_node(&node) {
-            return Err(StartChildError::Invalid { reason: invalid.to_string() });
+            return Err(StartChildError::Invalid {
+                reason: invalid.to_string(),
+            });
         }
         let (answer, answered) = oneshot::channel();
-        let sender = lock(&self.door.commands).clone().ok_or(StartChildError::NotRunning)?;
-        let command = Command::StartChild { node: Arc::new(node), answer };
-        sender.send(command).await.map_err(|_closed| StartChildError::NotRunning)?;
+        let sender = lock(&self.door.commands)
+            .clone()
+            .ok_or(StartChildError::NotRunning)?;
+        let command = Command::StartChild {
+            node: Arc::new(node),
+            answer,
+        };
+        sender
+            .send(command)
+            .await
+            .map_err(|_closed| StartChildError::NotRunning)?;
         answered.await.unwrap_or(Err(StartChildError::ShuttingDown))
     }
 }

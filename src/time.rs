@@ -18,7 +18,10 @@ pub struct WallClock {
 impl WallClock {
     /// Reads both clocks once.
     pub(crate) fn anchored() -> Self {
-        Self { instant: Instant::now(), time_of_day: SystemTime::now() }
+        Self {
+            instant: Instant::now(),
+            time_of_day: SystemTime::now(),
+        }
     }
 
     /// Returns the instant at which the clocks were read: the start of the tree.

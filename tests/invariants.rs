@@ -38,10 +38,14 @@ fn shape() -> impl Strategy<Value = Shape> {
         1 => (1u64..3_000).prop_map(Behaviour::SlowToStop),
         1 => Just(Behaviour::Deaf),
     ];
-    let tree = leaf.prop_map(Shape::Leaf).prop_recursive(4, 24, 4, |below| {
-        (0u8..3, proptest::collection::vec(below, 1..5)).prop_map(|(kind, children)| Shape::Supervisor(kind, children))
-    });
-    (0u8..3, proptest::collection::vec(tree, 1..5)).prop_map(|(kind, children)| Shape::Supervisor(kind, children))
+    let tree = leaf
+        .prop_map(Shape::Leaf)
+        .prop_recursive(4, 24, 4, |below| {
+            (0u8..3, proptest::collection::vec(below, 1..5))
+                .prop_map(|(kind, children)| Shape::Supervisor(kind, children))
+        });
+    (0u8..3, proptest::collection::vec(tree, 1..5))
+        .prop_map(|(kind, children)| Shape::Supervisor(kind, children))
 }
 
 /// What the leaves saw.
@@ -105,7 +109,10 @@ fn declare(name: String, shape: &Shape, seen: &Shared) -> perennial::supervisor:
     match shape {
         Shape::Leaf(behaviour) => {
             let behaviour = *behaviour;
-            Child::task_with(name, Arc::clone(seen), move |cx, seen| live(cx, behaviour, seen)).into()
+            Child::task_with(name, Arc::clone(seen), move |cx, seen| {
+                live(cx, behaviour, seen)
+            })
+            .into()
         }
         Shape::Supervisor(kind, children) => supervisor(name, *kind, children, seen).into(),
     }
@@ -117,20 +124,38 @@ fn supervisor(name: String, kind: u8, children: &[Shape], seen: &Shared) -> Supe
         1 => Supervisor::one_for_all(name),
         _ => Supervisor::rest_for_one(name),
     };
-    let backoff = Backoff::try_new(Duration::from_millis(20), Duration::from_millis(500)).expect("valid");
-    let add = |parent: Supervisor, (index, child): (usize, &Shape)| parent.child(declare(format!("c{index}"), child, seen));
-    children.iter().enumerate().fold(empty.backoff(backoff), add)
+    let backoff =
+        Backoff::try_new(Duration::from_millis(20), Duration::from_millis(500)).expect("valid");
+    let add = |parent: Supervisor, (index, child): (usize, &Shape)| {
+        parent.child(declare(format!("c{index}"), child, seen))
+    };
+    children
+        .iter()
+        .enumerate()
+        .fold(empty.backoff(backoff), add)
 }
 
 /// How many random trees: more in the long run.
 fn cases() -> u32 {
-    if std::env::var_os("PERENNIAL_LONG").is_some() { 10_000 } else { 1_000 }
+    if std::env::var_os("PERENNIAL_LONG").is_some() {
+        10_000
+    } else {
+        1_000
+    }
 }
 
 /// Keeps the paths below which nothing else was asked.
 fn leaves(paths: Vec<String>) -> Vec<String> {
-    let has_below = |path: &String| paths.iter().any(|other| other.starts_with(&format!("{path}/")));
-    paths.iter().filter(|path| !has_below(path)).cloned().collect()
+    let has_below = |path: &String| {
+        paths
+            .iter()
+            .any(|other| other.starts_with(&format!("{path}/")))
+    };
+    paths
+        .iter()
+        .filter(|path| !has_below(path))
+        .cloned()
+        .collect()
 }
 
 /// Sorts paths into start order: siblings are named by their place.
@@ -150,7 +175,9 @@ async fn run(children: Vec<Shape>, kind: u8, lives_for: u64, budget: u64, seed: 
     // What a group restart is stopping already goes on with that, ahead of its turn.
     let snapshot = running.snapshot();
     let mut early = Vec::new();
-    snapshot.root.visit(&mut |node| early.extend((node.state == State::Stopping).then(|| node.path.clone())));
+    snapshot.root.visit(&mut |node| {
+        early.extend((node.state == State::Stopping).then(|| node.path.clone()))
+    });
     let (began, budget) = (Instant::now(), Duration::from_millis(budget));
     let report = running.stop(budget).await;
     let took = began.elapsed();
@@ -160,7 +187,8 @@ async fn run(children: Vec<Shape>, kind: u8, lives_for: u64, budget: u64, seed: 
         match (event.kind.code(), &mut asked) {
             ("shutdown_began", _) => asked = Some(Vec::new()),
             ("starting", Some(_)) => panic!("a start after shutdown began: {event:?}"),
-            ("stop_requested", Some(_)) if early.iter().any(|other| event.path.is_within(other)) => {}
+            ("stop_requested", Some(_))
+                if early.iter().any(|other| event.path.is_within(other)) => {}
             ("stop_requested", Some(asked)) => asked.push(event.path.to_string()),
             _ => {}
         }
@@ -170,8 +198,15 @@ async fn run(children: Vec<Shape>, kind: u8, lives_for: u64, budget: u64, seed: 
     assert_eq!(asked, sorted(asked.clone()), "reverse stop order");
     let all = seen.lock().expect("no panic holds it");
     assert_eq!(all.broken, Vec::<String>::new());
-    assert!(all.alive.values().all(|count| *count == 0), "left over: {:?}\n{report}", all.alive);
-    assert!(report.hung().is_empty(), "nothing here blocks its thread\n{report}");
+    assert!(
+        all.alive.values().all(|count| *count == 0),
+        "left over: {:?}\n{report}",
+        all.alive
+    );
+    assert!(
+        report.hung().is_empty(),
+        "nothing here blocks its thread\n{report}"
+    );
     let spent: Duration = report.root.children.iter().map(|line| line.spent).sum();
     assert!(spent <= took, "the report adds up: {spent:?} of {took:?}");
 }

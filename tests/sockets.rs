@@ -4,9 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use perennial::exit::Exit;
-use perennial::{
-    Actor, ActorProcessingErr, ActorRef, Backoff, Child, EventKind, Supervisor,
-};
+use perennial::{Actor, ActorProcessingErr, ActorRef, Backoff, Child, EventKind, Supervisor};
 use tokio::net::TcpListener;
 
 /// How many crashes in a row.
@@ -19,21 +17,31 @@ impl Actor for Listener {
     type State = TcpListener;
     type Arguments = SocketAddr;
 
-    async fn pre_start(&self, _: ActorRef<()>, address: SocketAddr) -> Result<TcpListener, ActorProcessingErr> {
+    async fn pre_start(
+        &self,
+        _: ActorRef<()>,
+        address: SocketAddr,
+    ) -> Result<TcpListener, ActorProcessingErr> {
         // Bound by hand: without SO_REUSEADDR, a socket that is still open is an error.
         let socket = tokio::net::TcpSocket::new_v4()?;
         socket.bind(address)?;
         Ok(socket.listen(16)?)
     }
 
-    async fn handle(&self, _: ActorRef<()>, (): (), _: &mut TcpListener) -> Result<(), ActorProcessingErr> {
-        panic!("on purpose")
+    async fn handle(
+        &self,
+        _: ActorRef<()>,
+        (): (),
+        _: &mut TcpListener,
+    ) -> Result<(), ActorProcessingErr> {
+        std::panic::panic_any("on purpose")
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_fixed_port_survives_a_thousand_crashes_without_a_bind_error() {
-    let free = std::net::TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
+    let free =
+        std::net::TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
     let address = free.expect("a free port");
     let child = Child::actor("listener", move |_cx| (Listener, address));
     let handle = child.handle();
@@ -48,7 +56,9 @@ async fn a_fixed_port_survives_a_thousand_crashes_without_a_bind_error() {
         loop {
             match events.recv().await.expect("the tree lives").kind {
                 EventKind::StartFailed { exit } => panic!("crash {crash}: {exit}"),
-                EventKind::Exited { exit, .. } => assert!(matches!(exit, Exit::Panicked(_)), "{exit}"),
+                EventKind::Exited { exit, .. } => {
+                    assert!(matches!(exit, Exit::Panicked(_)), "{exit}")
+                }
                 EventKind::Restarted { .. } => break,
                 _ => {}
             }

@@ -7,8 +7,9 @@ use perennial::exit::Exit;
 use perennial::shutdown::report::Outcome;
 use perennial::supervisor::status::State;
 use perennial::{
-    Actor, ActorProcessingErr, ActorRef, Backoff, BoxError, CallError, CastError, Child, Context, EventKind, Handle,
-    Inbox, Reply, Restart, RpcReplyPort, Running, StartError, Supervisor, SubsystemEvent, Subscriber,
+    Actor, ActorProcessingErr, ActorRef, Backoff, BoxError, CallError, CastError, Child, Context,
+    EventKind, Handle, Inbox, Reply, Restart, RpcReplyPort, Running, StartError, Subscriber,
+    SubsystemEvent, Supervisor,
 };
 
 /// What happened, in order.
@@ -54,7 +55,12 @@ impl Actor for Echo {
         Ok(())
     }
 
-    async fn handle(&self, myself: ActorRef<Msg>, message: Msg, (): &mut ()) -> Result<(), ActorProcessingErr> {
+    async fn handle(
+        &self,
+        myself: ActorRef<Msg>,
+        message: Msg,
+        (): &mut (),
+    ) -> Result<(), ActorProcessingErr> {
         match message {
             Msg::Echo(n, reply) => drop(reply.send(n)),
             Msg::Panic => panic!("asked to"),
@@ -94,33 +100,60 @@ async fn start(tree: Supervisor) -> Running {
 #[tokio::test(start_paused = true)]
 async fn a_tree_starts_in_order_and_stops_in_reverse() {
     let trace = Trace::default();
-    let inner = Supervisor::one_for_one("inner").child(traced("b", &trace)).child(traced("c", &trace));
-    let tree = Supervisor::one_for_one("app").child(traced("a", &trace)).child(inner).child(traced("d", &trace));
+    let inner = Supervisor::one_for_one("inner")
+        .child(traced("b", &trace))
+        .child(traced("c", &trace));
+    let tree = Supervisor::one_for_one("app")
+        .child(traced("a", &trace))
+        .child(inner)
+        .child(traced("d", &trace));
     let running = start(tree).await;
     assert_eq!(trace.take(), ["+a", "+b", "+c", "+d"]);
     let report = running.stop(Duration::from_secs(5)).await;
     assert_eq!(trace.take(), ["-d", "-c", "-b", "-a"]);
     assert!(report.is_clean(), "{report}");
-    let paths: Vec<_> = report.lines().iter().map(|(_, line)| line.path.to_string()).collect();
-    assert_eq!(paths, ["/app", "/app/d", "/app/inner", "/app/inner/c", "/app/inner/b", "/app/a"]);
+    let paths: Vec<_> = report
+        .lines()
+        .iter()
+        .map(|(_, line)| line.path.to_string())
+        .collect();
+    assert_eq!(
+        paths,
+        [
+            "/app",
+            "/app/d",
+            "/app/inner",
+            "/app/inner/c",
+            "/app/inner/b",
+            "/app/a"
+        ]
+    );
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_actor_that_panics_is_restarted_and_its_handle_stays_valid() {
     let child = echo();
     let handle = child.handle();
-    assert!(matches!(handle.cast(Msg::Stop), Err(CastError::Down(_))), "not started yet");
+    assert!(
+        matches!(handle.cast(Msg::Stop), Err(CastError::Down(_))),
+        "not started yet"
+    );
     let running = start(Supervisor::one_for_one("app").child(child)).await;
     let mut events = running.subscribe("test");
     assert_eq!(handle.call(|reply| Msg::Echo(7, reply.into())).await, Ok(7));
     handle.cast(Msg::Panic).expect("it is up");
-    let Exit::Panicked(panic) = next_exit(&mut events).await else { panic!("it panicked") };
+    let Exit::Panicked(panic) = next_exit(&mut events).await else {
+        panic!("it panicked")
+    };
     assert_eq!(&*panic.message, "asked to");
     assert!(panic.location.expect("our hook").file.ends_with("tree.rs"));
     until(&mut events, "restarted", "/app/echo").await;
     assert_eq!(handle.call(|reply| Msg::Echo(8, reply.into())).await, Ok(8));
     let status = &running.which_children("/app").expect("the root")[0];
-    assert_eq!((status.incarnation, status.restart_count(), status.state), (2, 1, State::Running));
+    assert_eq!(
+        (status.incarnation, status.restart_count(), status.state),
+        (2, 1, State::Running)
+    );
     drop(running.stop(Duration::from_secs(1)).await);
     assert!(matches!(handle.cast(Msg::Stop), Err(CastError::Gone(_))));
 }
@@ -129,10 +162,18 @@ async fn an_actor_that_panics_is_restarted_and_its_handle_stays_valid() {
 async fn every_way_an_actor_can_end_is_typed() {
     let child = echo();
     let handle = child.handle();
-    let running = start(Supervisor::one_for_one("app").backoff(Backoff::none()).child(child)).await;
+    let running = start(
+        Supervisor::one_for_one("app")
+            .backoff(Backoff::none())
+            .child(child),
+    )
+    .await;
     let mut events = running.subscribe("test");
     handle.cast(Msg::Fail).expect("up");
-    assert_eq!(next_exit(&mut events).await.to_string(), "failed: asked to fail");
+    assert_eq!(
+        next_exit(&mut events).await.to_string(),
+        "failed: asked to fail"
+    );
     handle.ready().await.expect("restarted");
     until(&mut events, "restarted", "/app/echo").await;
     handle.cast(Msg::Stop).expect("up");
@@ -145,7 +186,9 @@ async fn a_call_is_lost_when_the_actor_dies_over_it() {
         Ask(Reply<u32>),
     }
     let child = Child::worker("doomed", |_cx, mut inbox: Inbox<Doomed>| async move {
-        let Some(Doomed::Ask(_reply)) = inbox.recv().await else { return Ok(()) };
+        let Some(Doomed::Ask(_reply)) = inbox.recv().await else {
+            return Ok(());
+        };
         Err("on purpose".into())
     });
     let handle = child.handle();
@@ -170,10 +213,18 @@ async fn an_actor_that_hangs_in_a_handler_is_killed_before_the_deadline() {
 async fn a_failed_initial_start_names_the_path_and_stops_the_rest_in_reverse() {
     let trace = Trace::default();
     let bad = Child::step("migrate", |_cx| async { Err("no schema".into()) });
-    let inner = Supervisor::one_for_one("inner").child(traced("b", &trace)).child(bad);
-    let tree = Supervisor::one_for_one("app").child(traced("a", &trace)).child(inner).child(traced("c", &trace));
+    let inner = Supervisor::one_for_one("inner")
+        .child(traced("b", &trace))
+        .child(bad);
+    let tree = Supervisor::one_for_one("app")
+        .child(traced("a", &trace))
+        .child(inner)
+        .child(traced("c", &trace));
     let error = tree.start().await.expect_err("the step fails");
-    assert_eq!(error.to_string(), "/app/inner/migrate did not start: failed: no schema");
+    assert_eq!(
+        error.to_string(),
+        "/app/inner/migrate did not start: failed: no schema"
+    );
     assert_eq!(trace.take(), ["+a", "+b", "-b", "-a"]);
 }
 
@@ -183,8 +234,21 @@ async fn a_start_that_takes_too_long_is_given_up() {
         .explicit_ready()
         .start_timeout(Duration::from_secs(3));
     let began = tokio::time::Instant::now();
-    let error = Supervisor::one_for_one("app").child(slow).start().await.expect_err("never ready");
-    assert!(matches!(error, StartError::Failed { exit: Exit::StartTimedOut, .. }), "{error}");
+    let error = Supervisor::one_for_one("app")
+        .child(slow)
+        .start()
+        .await
+        .expect_err("never ready");
+    assert!(
+        matches!(
+            error,
+            StartError::Failed {
+                exit: Exit::StartTimedOut,
+                ..
+            }
+        ),
+        "{error}"
+    );
     assert_eq!(began.elapsed().as_secs(), 3);
 }
 
@@ -202,10 +266,18 @@ async fn a_step_has_finished_before_the_next_child_starts() {
             }
         }
     });
-    let running = start(Supervisor::one_for_one("app").child(step).child(traced("a", &trace))).await;
+    let running = start(
+        Supervisor::one_for_one("app")
+            .child(step)
+            .child(traced("a", &trace)),
+    )
+    .await;
     assert_eq!(trace.take(), ["step", "+a"]);
     let children = running.which_children("/app").expect("the root");
-    assert_eq!((children[0].state, children[0].is_settled()), (State::Down, true));
+    assert_eq!(
+        (children[0].state, children[0].is_settled()),
+        (State::Down, true)
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -228,7 +300,13 @@ async fn too_many_restarts_melt_the_tree_down_through_its_parents() {
     go.notify_one();
     until(&mut events, "meltdown", "/app/inner").await;
     let event = until(&mut events, "exited", "/app/inner").await;
-    assert!(matches!(event.kind, EventKind::Exited { exit: Exit::Meltdown, .. }));
+    assert!(matches!(
+        event.kind,
+        EventKind::Exited {
+            exit: Exit::Meltdown,
+            ..
+        }
+    ));
 }
 
 #[tokio::test(start_paused = true)]
@@ -237,7 +315,9 @@ async fn a_root_that_melts_down_ends_with_a_report() {
         tokio::task::yield_now().await;
         panic!("again")
     });
-    let tree = Supervisor::one_for_one("app").intensity(1, Duration::from_secs(10)).child(crash);
+    let tree = Supervisor::one_for_one("app")
+        .intensity(1, Duration::from_secs(10))
+        .child(crash);
     let running = start(tree).await;
     let report = running.wait().await;
     assert_eq!(report.exit, Exit::Meltdown);
@@ -253,20 +333,24 @@ async fn subtasks_end_before_the_next_incarnation_begins() {
     }
     let trace = Trace::default();
     let go = Arc::new(tokio::sync::Notify::new());
-    let child = Child::task_with("parent", (trace.clone(), go.clone()), |cx, (trace, go)| async move {
-        trace.add(format!("run {}", cx.incarnation()));
-        let held = Held(trace);
-        cx.spawn(async move {
-            let _held = held;
-            std::future::pending::<()>().await;
-        });
-        if cx.incarnation() == 1 {
-            go.notified().await;
-            return Err("once".into());
-        }
-        cx.shutdown().await;
-        Ok(())
-    });
+    let child = Child::task_with(
+        "parent",
+        (trace.clone(), go.clone()),
+        |cx, (trace, go)| async move {
+            trace.add(format!("run {}", cx.incarnation()));
+            let held = Held(trace);
+            cx.spawn(async move {
+                let _held = held;
+                std::future::pending::<()>().await;
+            });
+            if cx.incarnation() == 1 {
+                go.notified().await;
+                return Err("once".into());
+            }
+            cx.shutdown().await;
+            Ok(())
+        },
+    );
     let running = start(Supervisor::one_for_one("app").child(child)).await;
     let mut events = running.subscribe("test");
     go.notify_one();
@@ -291,7 +375,10 @@ async fn a_subtask_that_panics_fails_its_child() {
     let mut events = running.subscribe("test");
     go.notify_one();
     let exit = next_exit(&mut events).await;
-    assert!(matches!(&exit, Exit::Panicked(panic) if &*panic.message == "below"), "{exit}");
+    assert!(
+        matches!(&exit, Exit::Panicked(panic) if &*panic.message == "below"),
+        "{exit}"
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -305,13 +392,24 @@ async fn a_dynamic_supervisor_starts_children_at_run_time_up_to_its_capacity() {
             Ok(())
         })
     };
-    assert_eq!(handle.start_child(idle()).await.expect("room").as_str(), "/app/connections/0");
+    assert_eq!(
+        handle.start_child(idle()).await.expect("room").as_str(),
+        "/app/connections/0"
+    );
     let named = Child::task("named", |_cx| std::future::pending());
-    assert_eq!(handle.start_child(named).await.expect("room").as_str(), "/app/connections/named");
+    assert_eq!(
+        handle.start_child(named).await.expect("room").as_str(),
+        "/app/connections/named"
+    );
     let refused = handle.start_child(idle()).await.expect_err("full");
     assert_eq!(refused.code(), "at_capacity");
-    let count = running.count_children("/app/connections").expect("it is there");
-    assert_eq!((count.specifications, count.active, count.workers), (2, 2, 2));
+    let count = running
+        .count_children("/app/connections")
+        .expect("it is there");
+    assert_eq!(
+        (count.specifications, count.active, count.workers),
+        (2, 2, 2)
+    );
     let report = running.stop(Duration::from_secs(1)).await;
     assert_eq!(report.root.children[0].children.len(), 2);
 }
@@ -385,17 +483,30 @@ async fn events_have_no_holes_and_fit_the_snapshot() {
         }
     }
     let snapshot = running.snapshot();
-    assert_eq!((snapshot.from_seq, snapshot.root.children[0].last_seq), (seq, seq));
+    assert_eq!(
+        (snapshot.from_seq, snapshot.root.children[0].last_seq),
+        (seq, seq)
+    );
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_tree_that_makes_no_sense_is_refused_with_its_path() {
     let idle = |name: &str| Child::task(name, |_cx| std::future::pending());
-    let twice = Supervisor::one_for_one("app").child(idle("a")).child(idle("a"));
+    let twice = Supervisor::one_for_one("app")
+        .child(idle("a"))
+        .child(idle("a"));
     let error = twice.start().await.expect_err("a name twice");
-    let StartError::Invalid(invalid) = error else { panic!("{error}") };
-    assert_eq!(invalid.to_string(), "/app/a is declared twice; give one of the two another name");
-    let slash = Supervisor::one_for_one("app").child(idle("a/b")).start().await;
+    let StartError::Invalid(invalid) = error else {
+        panic!("{error}")
+    };
+    assert_eq!(
+        invalid.to_string(),
+        "/app/a is declared twice; give one of the two another name"
+    );
+    let slash = Supervisor::one_for_one("app")
+        .child(idle("a/b"))
+        .start()
+        .await;
     assert!(matches!(slash, Err(StartError::Invalid(_))));
     let fixed = Supervisor::dynamic("app").child(idle("a")).start().await;
     assert!(matches!(fixed, Err(StartError::Invalid(_))));

@@ -134,6 +134,8 @@ impl<T> Drop for Subscriber<T> {
 
 impl<T> fmt::Debug for Subscriber<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Subscriber").field("name", &self.position.name).finish_non_exhaustive()
+        f.debug_struct("Subscriber")
+            .field("name", &self.position.name)
+            .finish_non_exhaustive()
     }
 }

@@ -55,7 +55,10 @@ fn a_value_knows_its_sequence_number() {
     let mut reader = bus.subscribe("reader");
     assert_eq!(bus.publish_with(|seq| seq), 1);
     assert_eq!(bus.publish_with(|seq| seq), 2);
-    assert_eq!((reader.try_recv(), reader.try_recv()), (Ok(Some(1)), Ok(Some(2))));
+    assert_eq!(
+        (reader.try_recv(), reader.try_recv()),
+        (Ok(Some(1)), Ok(Some(2)))
+    );
     assert_eq!(bus.last_seq(), 2);
 }
 

@@ -38,7 +38,13 @@ impl<M: ractor::Message> Child<M> {
         A: Actor<Msg = M>,
         F: Fn(Context) -> (A, A::Arguments) + Send + Sync + 'static,
     {
-        Self::new(name, Kind::Actor, Arc::new(ActorBody { factory: Arc::new(factory) }))
+        Self::new(
+            name,
+            Kind::Actor,
+            Arc::new(ActorBody {
+                factory: Arc::new(factory),
+            }),
+        )
     }
 }
 
@@ -71,7 +77,10 @@ where
         let spawned = ActorRuntime::spawn(None, Supervised::<A>(PhantomData), incarnation);
         // Unconstrained: a supervisor that used up its budget must not see this as pending.
         let mut spawned = pin!(tokio::task::unconstrained(spawned));
-        match spawned.as_mut().poll(&mut PollContext::from_waker(Waker::noop())) {
+        match spawned
+            .as_mut()
+            .poll(&mut PollContext::from_waker(Waker::noop()))
+        {
             Poll::Ready(Ok((actor, task))) => Ok(Launched {
                 end: End::Task(task),
                 on_stop: Some(Box::new(move || actor.stop(None))),
@@ -169,7 +178,10 @@ impl<A: Actor> Actor for Supervised<A> {
 
 impl<A: Actor> Incarnation<A> {
     async fn start(&mut self, myself: ActorRef<A::Msg>) -> Result<(), ActorProcessingErr> {
-        let mailbox = Arc::new(Mailbox { actor: myself.clone(), meter: Arc::clone(self.cx.run().meter()) });
+        let mailbox = Arc::new(Mailbox {
+            actor: myself.clone(),
+            meter: Arc::clone(self.cx.run().meter()),
+        });
         let (factory, cx) = (Arc::clone(&self.factory), self.cx.clone());
         let starting = myself.clone();
         let made = catch(async move {
@@ -179,7 +191,10 @@ impl<A: Actor> Incarnation<A> {
         });
         match made.await {
             Ok(Ok(alive)) => self.alive = Some(alive),
-            failed => return self.keep_on(failed.map(|made: Result<_, ActorProcessingErr>| made.map(drop))),
+            failed => {
+                return self
+                    .keep_on(failed.map(|made: Result<_, ActorProcessingErr>| made.map(drop)));
+            }
         }
         self.routed = Some(self.seat.route_to(mailbox));
         if !self.seat.explicit_ready {
@@ -194,7 +209,10 @@ impl<A: Actor> Incarnation<A> {
     }
 
     /// Goes on after a hook that succeeded; records a failure and ends the actor otherwise.
-    fn keep_on(&mut self, outcome: Result<Result<(), ActorProcessingErr>, Panic>) -> Result<(), ActorProcessingErr> {
+    fn keep_on(
+        &mut self,
+        outcome: Result<Result<(), ActorProcessingErr>, Panic>,
+    ) -> Result<(), ActorProcessingErr> {
         let exit = match outcome {
             Ok(Ok(())) => return Ok(()),
             Ok(Err(error)) => Exit::Failed(ErrorChain::new(&*error)),

@@ -25,7 +25,13 @@ impl Child {
     where
         F: Fn(Context) -> Result<(), BoxError> + Send + Sync + 'static,
     {
-        Self::new(name, Kind::Blocking, Arc::new(BlockingBody { body: Arc::new(body) }))
+        Self::new(
+            name,
+            Kind::Blocking,
+            Arc::new(BlockingBody {
+                body: Arc::new(body),
+            }),
+        )
     }
 }
 
@@ -54,6 +60,9 @@ where
             drop(ended);
         };
         thread::Builder::new().name(name).spawn(on_thread)?;
-        Ok(Launched { end: End::Thread(end), on_stop: None })
+        Ok(Launched {
+            end: End::Thread(end),
+            on_stop: None,
+        })
     }
 }

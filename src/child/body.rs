@@ -24,7 +24,12 @@ pub(super) enum Acknowledge {
 /// Spawns a body whose future is made inside its own task.
 ///
 /// `up` runs at the acknowledgement; what it returns is dropped when the body ends.
-pub(super) fn spawn<F, Fut, U, G>(cx: Context, acknowledge: Acknowledge, up: U, make: F) -> JoinHandle<()>
+pub(super) fn spawn<F, Fut, U, G>(
+    cx: Context,
+    acknowledge: Acknowledge,
+    up: U,
+    make: F,
+) -> JoinHandle<()>
 where
     F: FnOnce() -> Fut + Send + 'static,
     Fut: Future<Output = Result<(), BoxError>> + Send + 'static,

@@ -28,7 +28,10 @@ pub(crate) struct Launched {
 
 impl From<JoinHandle<()>> for Launched {
     fn from(task: JoinHandle<()>) -> Self {
-        Self { end: End::Task(task), on_stop: None }
+        Self {
+            end: End::Task(task),
+            on_stop: None,
+        }
     }
 }
 
@@ -73,7 +76,10 @@ pub(crate) struct Seat<M> {
 
 impl<M> Clone for Seat<M> {
     fn clone(&self) -> Self {
-        Self { address: Arc::clone(&self.address), ..*self }
+        Self {
+            address: Arc::clone(&self.address),
+            ..*self
+        }
     }
 }
 

@@ -19,7 +19,13 @@ impl Child {
         F: Fn(Context) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = Result<(), BoxError>> + Send + 'static,
     {
-        Self::new(name, Kind::Step, Arc::new(StepBody { factory: Arc::new(factory) }))
+        Self::new(
+            name,
+            Kind::Step,
+            Arc::new(StepBody {
+                factory: Arc::new(factory),
+            }),
+        )
     }
 }
 

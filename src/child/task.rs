@@ -20,7 +20,13 @@ impl Child {
         F: Fn(Context) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = Result<(), BoxError>> + Send + 'static,
     {
-        Self::new(name, Kind::Task, Arc::new(TaskBody { factory: Arc::new(factory) }))
+        Self::new(
+            name,
+            Kind::Task,
+            Arc::new(TaskBody {
+                factory: Arc::new(factory),
+            }),
+        )
     }
 
     /// Declares a task that is given its own clone of `state` at each start.
@@ -47,8 +53,11 @@ where
 {
     fn launch(&self, cx: Context, seat: &Seat<Infallible>) -> io::Result<Launched> {
         let factory = Arc::clone(&self.factory);
-        let acknowledge =
-            if seat.explicit_ready { Acknowledge::Explicit } else { Acknowledge::FirstPoll };
+        let acknowledge = if seat.explicit_ready {
+            Acknowledge::Explicit
+        } else {
+            Acknowledge::FirstPoll
+        };
         let own = cx.clone();
         Ok(body::spawn(cx, acknowledge, || (), move || factory(own)).into())
     }

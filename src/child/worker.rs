@@ -21,7 +21,13 @@ impl<M: Send + 'static> Child<M> {
         F: Fn(Context, Inbox<M>) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = Result<(), BoxError>> + Send + 'static,
     {
-        Self::new(name, Kind::Worker, Arc::new(WorkerBody { factory: Arc::new(factory) }))
+        Self::new(
+            name,
+            Kind::Worker,
+            Arc::new(WorkerBody {
+                factory: Arc::new(factory),
+            }),
+        )
     }
 }
 
@@ -37,10 +43,17 @@ where
 {
     fn launch(&self, cx: Context, seat: &Seat<M>) -> io::Result<Launched> {
         let factory = Arc::clone(&self.factory);
-        let acknowledge =
-            if seat.explicit_ready { Acknowledge::Explicit } else { Acknowledge::FirstPoll };
+        let acknowledge = if seat.explicit_ready {
+            Acknowledge::Explicit
+        } else {
+            Acknowledge::FirstPoll
+        };
         let run = cx.run();
-        let (slot, inbox) = inbox(seat.mailbox_capacity, Arc::clone(run.meter()), Arc::clone(run.stop()));
+        let (slot, inbox) = inbox(
+            seat.mailbox_capacity,
+            Arc::clone(run.meter()),
+            Arc::clone(run.stop()),
+        );
         let seat = seat.clone();
         let up = move || seat.route_to(Arc::new(slot));
         let own = cx.clone();

@@ -150,7 +150,8 @@ impl Run {
     /// Tells the supervisor, once, that this run is up.
     pub(crate) fn acknowledge(&self) {
         if !self.acknowledged.swap(true, Ordering::AcqRel) {
-            self.notices.push(self.identity.key, self.identity.incarnation);
+            self.notices
+                .push(self.identity.key, self.identity.incarnation);
         }
     }
 
@@ -194,7 +195,10 @@ impl Run {
         }
     }
 
-    pub(crate) fn spawn_subtask(self: &Arc<Self>, subtask: impl Future<Output = ()> + Send + 'static) {
+    pub(crate) fn spawn_subtask(
+        self: &Arc<Self>,
+        subtask: impl Future<Output = ()> + Send + 'static,
+    ) {
         let run = Arc::clone(self);
         let watched = async move {
             if let Err(panic) = Catch::new(subtask).await {

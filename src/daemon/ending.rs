@@ -105,7 +105,9 @@ pub enum DaemonError {
     #[error("the daemon has no tree; give it one with `Daemon::tree`")]
     NoTree,
     /// `run` was called where a runtime runs already.
-    #[error("`Daemon::run` was called inside a tokio runtime; use `Daemon::run_async`, or `Supervisor::start` for the tree alone")]
+    #[error(
+        "`Daemon::run` was called inside a tokio runtime; use `Daemon::run_async`, or `Supervisor::start` for the tree alone"
+    )]
     InsideRuntime,
     /// `run_async` was polled where no runtime runs.
     #[error("`Daemon::run_async` was called outside a tokio runtime; use `Daemon::run`")]

@@ -59,7 +59,12 @@ async fn try_govern(
     *server = open_http(&mut plan, &program)?;
     // Each supervisor logs the panics of its children; twice is once too often.
     chain_panics(false);
-    let Plan { name, tree, graceful, .. } = plan;
+    let Plan {
+        name,
+        tree,
+        graceful,
+        ..
+    } = plan;
     let begun = {
         let _inside = workers.enter();
         tree.begin()?
@@ -71,7 +76,9 @@ async fn try_govern(
 }
 
 fn open_http(plan: &mut Plan, program: &Arc<Program>) -> Result<Option<Server>, DaemonError> {
-    let Some(address) = plan.http else { return Ok(None) };
+    let Some(address) = plan.http else {
+        return Ok(None);
+    };
     let source: Arc<Program> = Arc::clone(program);
     let server = Server::bind(address, source)?;
     tracing::info!(daemon = %plan.name, address = %server.local_addr(), "serving probes and metrics");

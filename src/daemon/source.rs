@@ -1,8 +1,8 @@
 //! What the HTTP server shows of a daemon.
 
 use std::fmt;
-use std::sync::OnceLock;
 use std::sync::Arc;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -33,7 +33,12 @@ pub(super) struct Program {
 
 impl Program {
     pub(super) fn new(root: &str, heartbeat: Heartbeat) -> Self {
-        Self { root: Path::root(root), running: OnceLock::new(), heartbeat, exposition: Exposition::new() }
+        Self {
+            root: Path::root(root),
+            running: OnceLock::new(),
+            heartbeat,
+            exposition: Exposition::new(),
+        }
     }
 
     /// Shows this tree from now on; only the first is ever shown.
@@ -50,7 +55,10 @@ impl Source for Program {
     fn ready(&self) -> Readiness {
         match self.running.get() {
             Some(running) => view::readiness(&running.snapshot()),
-            None => Readiness { missing: vec![self.root.to_string()], is_shutting_down: false },
+            None => Readiness {
+                missing: vec![self.root.to_string()],
+                is_shutting_down: false,
+            },
         }
     }
 
@@ -71,7 +79,9 @@ impl Source for Program {
 
 impl fmt::Debug for Program {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Program").field("root", &self.root).finish_non_exhaustive()
+        f.debug_struct("Program")
+            .field("root", &self.root)
+            .finish_non_exhaustive()
     }
 }
 
@@ -94,11 +104,16 @@ impl Heartbeat {
                 tokio::time::sleep(HEARTBEAT_PERIOD).await;
             }
         });
-        Self { began, last_beat_millis, task: beating.abort_handle() }
+        Self {
+            began,
+            last_beat_millis,
+            task: beating.abort_handle(),
+        }
     }
 
     fn is_beating(&self) -> bool {
-        let silent = millis_since(self.began).saturating_sub(self.last_beat_millis.load(Ordering::Relaxed));
+        let silent =
+            millis_since(self.began).saturating_sub(self.last_beat_millis.load(Ordering::Relaxed));
         Duration::from_millis(silent) < HEARTBEAT_TIMEOUT
     }
 }

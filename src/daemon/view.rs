@@ -17,7 +17,10 @@ use crate::tree::Snapshot;
 pub(super) fn readiness(snapshot: &Snapshot) -> Readiness {
     let mut missing = Vec::new();
     collect_missing(&snapshot.root, &mut missing);
-    Readiness { missing, is_shutting_down: snapshot.shutdown.is_some() }
+    Readiness {
+        missing,
+        is_shutting_down: snapshot.shutdown.is_some(),
+    }
 }
 
 fn collect_missing(node: &NodeStatus, missing: &mut Vec<String>) {
@@ -48,8 +51,15 @@ fn node(status: &NodeStatus, at: Instant) -> Value {
         .filter(|(_, count)| *count > 0)
         .map(|(reason, count)| ((*reason).to_owned(), count.into()))
         .collect();
-    let last_exit = status.last_exit.as_ref().map(|exit| json!({ "code": exit.code(), "text": exit.to_string() }));
-    let children: Vec<Value> = status.children.iter().map(|child| node(child, at)).collect();
+    let last_exit = status
+        .last_exit
+        .as_ref()
+        .map(|exit| json!({ "code": exit.code(), "text": exit.to_string() }));
+    let children: Vec<Value> = status
+        .children
+        .iter()
+        .map(|child| node(child, at))
+        .collect();
     json!({
         "path": status.path,
         "kind": status.kind,
@@ -68,8 +78,14 @@ fn node(status: &NodeStatus, at: Instant) -> Value {
 
 /// Makes a report that names what is still alive; how long each was given is not known.
 pub(super) fn still_alive(snapshot: &Snapshot) -> StopReport {
-    let reason = snapshot.shutdown.map_or(ShutdownReason::Requested, |shutdown| shutdown.reason);
-    StopReport { reason, exit: Exit::Hung, root: line(&snapshot.root) }
+    let reason = snapshot
+        .shutdown
+        .map_or(ShutdownReason::Requested, |shutdown| shutdown.reason);
+    StopReport {
+        reason,
+        exit: Exit::Hung,
+        root: line(&snapshot.root),
+    }
 }
 
 fn line(status: &NodeStatus) -> Stopped {

@@ -114,7 +114,9 @@ pub(crate) struct Catch<F> {
 impl<F> Catch<F> {
     /// Wraps a future; the future is boxed so that a panic can drop it in place.
     pub(crate) fn new(future: F) -> Self {
-        Self { future: Some(Box::pin(future)) }
+        Self {
+            future: Some(Box::pin(future)),
+        }
     }
 }
 
@@ -156,7 +158,9 @@ mod tests {
     async fn a_panic_says_what_and_where() {
         install_panic_hook();
         let caught = Catch::new(async { panic!("no {}", "disk") }).await;
-        let Err::<(), _>(panic) = caught else { panic!("it panicked") };
+        let Err::<(), _>(panic) = caught else {
+            panic!("it panicked")
+        };
         assert_eq!(&*panic.message, "no disk");
         let location = panic.location.expect("the hook is ours");
         assert!(location.file.ends_with("catch.rs"), "{location}");
@@ -181,6 +185,9 @@ mod tests {
     #[test]
     fn a_payload_that_is_not_text_is_still_a_panic() {
         let caught = catch_blocking(|| std::panic::panic_any(7_u32));
-        assert_eq!(&*caught.expect_err("it panicked").message, "a panic whose payload is not text");
+        assert_eq!(
+            &*caught.expect_err("it panicked").message,
+            "a panic whose payload is not text"
+        );
     }
 }

@@ -47,7 +47,9 @@ impl<M> Inbox<M> {
 
 impl<M> fmt::Debug for Inbox<M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Inbox").field("waiting", &self.meter.depth()).finish_non_exhaustive()
+        f.debug_struct("Inbox")
+            .field("waiting", &self.meter.depth())
+            .finish_non_exhaustive()
     }
 }
 
@@ -58,9 +60,23 @@ pub(crate) struct Slot<M> {
 }
 
 /// Makes an inbox and its sending end.
-pub(crate) fn inbox<M>(capacity: usize, meter: Arc<Meter>, stop: Arc<StopSignal>) -> (Slot<M>, Inbox<M>) {
+pub(crate) fn inbox<M>(
+    capacity: usize,
+    meter: Arc<Meter>,
+    stop: Arc<StopSignal>,
+) -> (Slot<M>, Inbox<M>) {
     let (sender, receiver) = mpsc::channel(capacity);
-    (Slot { sender, meter: Arc::clone(&meter) }, Inbox { receiver, meter, stop })
+    (
+        Slot {
+            sender,
+            meter: Arc::clone(&meter),
+        },
+        Inbox {
+            receiver,
+            meter,
+            stop,
+        },
+    )
 }
 
 impl<M: Send> Deliver<M> for Slot<M> {

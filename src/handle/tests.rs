@@ -22,7 +22,10 @@ fn a_message_comes_back_while_the_child_is_down() {
     assert!(matches!(handle.cast(7), Err(CastError::Down(7))));
     address.retire();
     assert!(matches!(handle.cast(7), Err(CastError::Gone(7))));
-    assert!(matches!(Handle::unbound().cast(7), Err(CastError::Unbound(7))));
+    assert!(matches!(
+        Handle::unbound().cast(7),
+        Err(CastError::Unbound(7))
+    ));
 }
 
 #[tokio::test]
@@ -59,13 +62,18 @@ async fn a_dropped_reply_fails_the_call_as_lost() {
     let (slot, mut inbox) = inbox(2, Arc::new(Meter::new(2)), Arc::default());
     let _routed = address.route_to(Arc::new(slot));
     let server = async {
-        let Some(Ask::Double(n, reply)) = inbox.recv().await else { panic!("one call") };
+        let Some(Ask::Double(n, reply)) = inbox.recv().await else {
+            panic!("one call")
+        };
         assert!(reply.send(2 * n).is_ok());
         drop(inbox.recv().await);
     };
     let calls = async {
         assert_eq!(handle.call(|reply| Ask::Double(21, reply)).await, Ok(42));
-        assert_eq!(handle.call(|reply| Ask::Double(1, reply)).await, Err(CallError::Lost));
+        assert_eq!(
+            handle.call(|reply| Ask::Double(1, reply)).await,
+            Err(CallError::Lost)
+        );
     };
     tokio::join!(server, calls);
 }

@@ -6,7 +6,10 @@
 
 use http_body_util::Full;
 use hyper::body::Bytes;
-use hyper::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HOST, HeaderName, HeaderValue, RETRY_AFTER, X_CONTENT_TYPE_OPTIONS};
+use hyper::header::{
+    ALLOW, CACHE_CONTROL, CONTENT_TYPE, HOST, HeaderName, HeaderValue, RETRY_AFTER,
+    X_CONTENT_TYPE_OPTIONS,
+};
 use hyper::http::request::Parts;
 use hyper::{Method, Response, StatusCode};
 use serde_json::json;
@@ -27,13 +30,19 @@ pub(super) type Answer = Response<Full<Bytes>>;
 /// Answers a request.
 pub(super) fn respond(source: &dyn Source, request: &Parts) -> Answer {
     if !is_local(request) {
-        return text(StatusCode::FORBIDDEN, "this host name is not served\n".to_owned());
+        return text(
+            StatusCode::FORBIDDEN,
+            "this host name is not served\n".to_owned(),
+        );
     }
     let Some(route) = Route::of(request.uri.path()) else {
         return text(StatusCode::NOT_FOUND, "not found\n".to_owned());
     };
     if request.method != Method::GET && request.method != Method::HEAD {
-        let answer = text(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD\n".to_owned());
+        let answer = text(
+            StatusCode::METHOD_NOT_ALLOWED,
+            "only GET and HEAD\n".to_owned(),
+        );
         return with(answer, ALLOW, HeaderValue::from_static("GET, HEAD"));
     }
     let verbose = is_verbose(request.uri.query());
@@ -71,7 +80,11 @@ impl Route {
 }
 
 fn live(is_live: bool, verbose: bool) -> Answer {
-    let status = if is_live { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    let status = if is_live {
+        StatusCode::OK
+    } else {
+        StatusCode::SERVICE_UNAVAILABLE
+    };
     let body = match (verbose, is_live) {
         (false, true) => "ok".to_owned(),
         (false, false) => "the runtime makes no progress".to_owned(),
@@ -83,7 +96,11 @@ fn live(is_live: bool, verbose: bool) -> Answer {
 
 fn ready(readiness: &Readiness, verbose: bool) -> Answer {
     let is_ready = readiness.is_ready();
-    let status = if is_ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    let status = if is_ready {
+        StatusCode::OK
+    } else {
+        StatusCode::SERVICE_UNAVAILABLE
+    };
     let reply = match (verbose, is_ready) {
         (true, _) => text(status, readiness_in_words(readiness)),
         (false, true) => text(status, "ok".to_owned()),
@@ -92,7 +109,11 @@ fn ready(readiness: &Readiness, verbose: bool) -> Answer {
             answer(status, JSON, body.to_string())
         }
     };
-    if is_ready { reply } else { with(reply, RETRY_AFTER, HeaderValue::from_static("1")) }
+    if is_ready {
+        reply
+    } else {
+        with(reply, RETRY_AFTER, HeaderValue::from_static("1"))
+    }
 }
 
 fn readiness_in_words(readiness: &Readiness) -> String {
@@ -131,9 +152,13 @@ fn is_local(request: &Parts) -> bool {
 
 fn is_local_authority(authority: &str) -> bool {
     ["localhost", "127.0.0.1", "[::1]"].iter().any(|name| {
-        let Some(head) = authority.get(..name.len()) else { return false };
+        let Some(head) = authority.get(..name.len()) else {
+            return false;
+        };
         let rest = &authority[name.len()..];
-        let is_port = rest.strip_prefix(':').is_some_and(|port| port.bytes().all(|byte| byte.is_ascii_digit()));
+        let is_port = rest
+            .strip_prefix(':')
+            .is_some_and(|port| port.bytes().all(|byte| byte.is_ascii_digit()));
         head.eq_ignore_ascii_case(name) && (rest.is_empty() || is_port)
     })
 }
@@ -145,9 +170,21 @@ fn text(status: StatusCode, body: String) -> Answer {
 fn answer(status: StatusCode, content_type: &'static str, body: String) -> Answer {
     let mut response = Response::new(Full::new(Bytes::from(body)));
     *response.status_mut() = status;
-    let response = with(response, CONTENT_TYPE, HeaderValue::from_static(content_type));
-    let response = with(response, X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    with(response, CACHE_CONTROL, HeaderValue::from_static("no-store"))
+    let response = with(
+        response,
+        CONTENT_TYPE,
+        HeaderValue::from_static(content_type),
+    );
+    let response = with(
+        response,
+        X_CONTENT_TYPE_OPTIONS,
+        HeaderValue::from_static("nosniff"),
+    );
+    with(
+        response,
+        CACHE_CONTROL,
+        HeaderValue::from_static("no-store"),
+    )
 }
 
 fn with(mut answer: Answer, name: HeaderName, value: HeaderValue) -> Answer {

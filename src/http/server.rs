@@ -96,10 +96,16 @@ impl Server {
         if !address.ip().is_loopback() {
             return Err(BindError::NotLoopback { address });
         }
-        let (listener, local_addr) = listen(address).map_err(|source| BindError::Listen { address, source })?;
+        let (listener, local_addr) =
+            listen(address).map_err(|source| BindError::Listen { address, source })?;
         let (open, closed) = oneshot::channel();
-        let thread = start(listener, source, closed).map_err(|source| BindError::Thread { address, source })?;
-        Ok(Self { local_addr, open: Some(open), thread: Some(thread) })
+        let thread = start(listener, source, closed)
+            .map_err(|source| BindError::Thread { address, source })?;
+        Ok(Self {
+            local_addr,
+            open: Some(open),
+            thread: Some(thread),
+        })
     }
 
     /// Returns the address on which the server listens.
@@ -142,7 +148,9 @@ fn start(
         TcpListener::from_std(listener)?
     };
     let serve = move || serve_until_closed(&runtime, listener, source, closed);
-    std::thread::Builder::new().name("perennial-http".to_owned()).spawn(serve)
+    std::thread::Builder::new()
+        .name("perennial-http".to_owned())
+        .spawn(serve)
 }
 
 fn serve_until_closed(

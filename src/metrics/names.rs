@@ -18,54 +18,99 @@ const fn metric(name: &'static str, help: &'static str) -> Name {
 }
 
 /// Gauge, labels `version`.
-pub const BUILD_INFO: Name = metric("perennial_build_info", "Always 1; the label tells the version of the library.");
+pub const BUILD_INFO: Name = metric(
+    "perennial_build_info",
+    "Always 1; the label tells the version of the library.",
+);
 
 /// Gauge, labels `path`; children that were declared.
 pub const CHILD_UP: Name = metric("perennial_child_up", "Whether the child is running.");
 
 /// Gauge, labels `path`, `state`; children that were declared.
-pub const CHILD_STATE: Name = metric("perennial_child_state", "1 for the state in which the child is, 0 for the others.");
+pub const CHILD_STATE: Name = metric(
+    "perennial_child_state",
+    "1 for the state in which the child is, 0 for the others.",
+);
 
 /// Gauge, labels `path`, `state`; the path is the supervisor's.
-pub const CHILDREN: Name =
-    metric("perennial_children", "How many of the children that the supervisor was given while it ran are in the state.");
+pub const CHILDREN: Name = metric(
+    "perennial_children",
+    "How many of the children that the supervisor was given while it ran are in the state.",
+);
 
 /// Counter, labels `path`, `reason`; what children added at run time did counts for their supervisor.
-pub const RESTARTS: Name = metric("perennial_restarts_total", "How often a run replaced one that had ended, by why that one ended.");
+pub const RESTARTS: Name = metric(
+    "perennial_restarts_total",
+    "How often a run replaced one that had ended, by why that one ended.",
+);
 
 /// Histogram, labels `path`.
-pub const RESTART_DURATION: Name =
-    metric("perennial_restart_duration_seconds", "How long the child was down before its restart, the backoff included.");
+pub const RESTART_DURATION: Name = metric(
+    "perennial_restart_duration_seconds",
+    "How long the child was down before its restart, the backoff included.",
+);
 
 /// Counter, no labels.
-pub const RESTART_DURATIONS_DROPPED: Name =
-    metric("perennial_restart_durations_dropped_total", "Restarts too many between two scrapes to be in the histogram.");
+pub const RESTART_DURATIONS_DROPPED: Name = metric(
+    "perennial_restart_durations_dropped_total",
+    "Restarts too many between two scrapes to be in the histogram.",
+);
 
 /// Gauge, labels `path`; for children added at run time the sum, at their supervisor.
-pub const MAILBOX_DEPTH: Name = metric("perennial_mailbox_depth", "How many messages wait for the child.");
+pub const MAILBOX_DEPTH: Name = metric(
+    "perennial_mailbox_depth",
+    "How many messages wait for the child.",
+);
 
 /// Counter, no labels.
-pub const BUS_PUBLISHED: Name = metric("perennial_bus_published_total", "How many events were published.");
+pub const BUS_PUBLISHED: Name = metric(
+    "perennial_bus_published_total",
+    "How many events were published.",
+);
 
 /// Counter, no labels.
-pub const BUS_NO_RECEIVERS: Name =
-    metric("perennial_bus_no_receivers_total", "How many events were published while nobody was subscribed.");
+pub const BUS_NO_RECEIVERS: Name = metric(
+    "perennial_bus_no_receivers_total",
+    "How many events were published while nobody was subscribed.",
+);
 
 /// Counter, labels `subscriber`.
-pub const BUS_LAGGED: Name = metric("perennial_bus_lagged_total", "How many events the subscriber has lost by being too slow.");
+pub const BUS_LAGGED: Name = metric(
+    "perennial_bus_lagged_total",
+    "How many events the subscriber has lost by being too slow.",
+);
 
 /// Gauge, labels `subscriber`.
-pub const BUS_QUEUE_DEPTH: Name = metric("perennial_bus_queue_depth", "How many events wait for the subscriber.");
+pub const BUS_QUEUE_DEPTH: Name = metric(
+    "perennial_bus_queue_depth",
+    "How many events wait for the subscriber.",
+);
 
 /// Gauge, no labels.
-pub const BUS_SUBSCRIBERS: Name = metric("perennial_bus_subscribers", "How many subscribers there are.");
+pub const BUS_SUBSCRIBERS: Name = metric(
+    "perennial_bus_subscribers",
+    "How many subscribers there are.",
+);
 
 /// Every counter.
-pub const COUNTERS: [Name; 5] = [RESTARTS, RESTART_DURATIONS_DROPPED, BUS_PUBLISHED, BUS_NO_RECEIVERS, BUS_LAGGED];
+pub const COUNTERS: [Name; 5] = [
+    RESTARTS,
+    RESTART_DURATIONS_DROPPED,
+    BUS_PUBLISHED,
+    BUS_NO_RECEIVERS,
+    BUS_LAGGED,
+];
 
 /// Every gauge.
-pub const GAUGES: [Name; 7] =
-    [BUILD_INFO, CHILD_UP, CHILD_STATE, CHILDREN, MAILBOX_DEPTH, BUS_QUEUE_DEPTH, BUS_SUBSCRIBERS];
+pub const GAUGES: [Name; 7] = [
+    BUILD_INFO,
+    CHILD_UP,
+    CHILD_STATE,
+    CHILDREN,
+    MAILBOX_DEPTH,
+    BUS_QUEUE_DEPTH,
+    BUS_SUBSCRIBERS,
+];
 
 /// Every histogram.
 pub const HISTOGRAMS: [Name; 1] = [RESTART_DURATION];

@@ -48,15 +48,27 @@ struct Sum {
 
 impl<'a> Series<'a> {
     pub(super) fn new(recorder: &'a PrometheusRecorder, added: &'a mut Added) -> Self {
-        Self { recorder, added, seen: HashMap::new() }
+        Self {
+            recorder,
+            added,
+            seen: HashMap::new(),
+        }
     }
 
     /// Writes what is known of the tree and of this build.
     pub(super) fn tree(&mut self, root: &NodeStatus) {
-        self.gauge(names::BUILD_INFO, &[("version", env!("CARGO_PKG_VERSION"))], 1.0);
+        self.gauge(
+            names::BUILD_INFO,
+            &[("version", env!("CARGO_PKG_VERSION"))],
+            1.0,
+        );
         self.node(root);
         self.added.last = std::mem::take(&mut self.seen);
-        self.count(names::RESTART_DURATIONS_DROPPED, &[], self.added.dropped_durations);
+        self.count(
+            names::RESTART_DURATIONS_DROPPED,
+            &[],
+            self.added.dropped_durations,
+        );
     }
 
     /// Writes what is known of the bus. Subscribers of one name are summed up.
@@ -72,17 +84,29 @@ impl<'a> Series<'a> {
         }
         for (name, (lagged, depth)) in by_name {
             self.count(names::BUS_LAGGED, &[("subscriber", name)], lagged);
-            self.gauge(names::BUS_QUEUE_DEPTH, &[("subscriber", name)], depth as f64);
+            self.gauge(
+                names::BUS_QUEUE_DEPTH,
+                &[("subscriber", name)],
+                depth as f64,
+            );
         }
     }
 
     fn node(&mut self, node: &NodeStatus) {
         let path = node.path.as_str();
         let is_up = node.state == State::Running;
-        self.gauge(names::CHILD_UP, &[("path", path)], f64::from(u8::from(is_up)));
+        self.gauge(
+            names::CHILD_UP,
+            &[("path", path)],
+            f64::from(u8::from(is_up)),
+        );
         for state in State::ALL {
             let is_current = f64::from(u8::from(state == node.state));
-            self.gauge(names::CHILD_STATE, &[("path", path), ("state", state.code())], is_current);
+            self.gauge(
+                names::CHILD_STATE,
+                &[("path", path), ("state", state.code())],
+                is_current,
+            );
         }
         if let Some(depth) = node.mailbox_depth {
             self.gauge(names::MAILBOX_DEPTH, &[("path", path)], as_f64(depth));
@@ -131,13 +155,21 @@ impl<'a> Series<'a> {
         for (index, reason) in Exit::CODES.iter().enumerate() {
             // Nought as well: a rate does not see the first of a series that was not there.
             let count = node.restarts[index] + added[index];
-            self.count(names::RESTARTS, &[("path", node.path.as_str()), ("reason", reason)], count);
+            self.count(
+                names::RESTARTS,
+                &[("path", node.path.as_str()), ("reason", reason)],
+                count,
+            );
         }
     }
 
     fn children(&self, path: &str, sum: &Sum) {
         for (state, count) in State::ALL.iter().zip(sum.states) {
-            self.gauge(names::CHILDREN, &[("path", path), ("state", state.code())], as_f64(count));
+            self.gauge(
+                names::CHILDREN,
+                &[("path", path), ("state", state.code())],
+                as_f64(count),
+            );
         }
         if let Some(depth) = sum.mailbox_depth {
             self.gauge(names::MAILBOX_DEPTH, &[("path", path)], as_f64(depth));
@@ -145,16 +177,24 @@ impl<'a> Series<'a> {
     }
 
     fn count(&self, name: Name, labels: &[(&'static str, &str)], value: u64) {
-        self.recorder.register_counter(&key(name, labels), &METADATA).absolute(value);
+        self.recorder
+            .register_counter(&key(name, labels), &METADATA)
+            .absolute(value);
     }
 
     fn gauge(&self, name: Name, labels: &[(&'static str, &str)], value: f64) {
-        self.recorder.register_gauge(&key(name, labels), &METADATA).set(value);
+        self.recorder
+            .register_gauge(&key(name, labels), &METADATA)
+            .set(value);
     }
 }
 
 /// Records how long children were down, at their own path or at the supervisor they were added to.
-pub(super) fn restart_durations(recorder: &PrometheusRecorder, root: &NodeStatus, latencies: &[(Path, Duration)]) {
+pub(super) fn restart_durations(
+    recorder: &PrometheusRecorder,
+    root: &NodeStatus,
+    latencies: &[(Path, Duration)],
+) {
     if latencies.is_empty() {
         return;
     }
@@ -163,7 +203,9 @@ pub(super) fn restart_durations(recorder: &PrometheusRecorder, root: &NodeStatus
     for (path, latency) in latencies {
         let path = nearest_declared(path.as_str(), &declared).unwrap_or(root.path.as_str());
         let key = key(names::RESTART_DURATION, &[("path", path)]);
-        recorder.register_histogram(&key, &METADATA).record(latency.as_secs_f64());
+        recorder
+            .register_histogram(&key, &METADATA)
+            .record(latency.as_secs_f64());
     }
 }
 
@@ -184,7 +226,9 @@ fn nearest_declared<'a>(path: &'a str, declared: &HashSet<&str>) -> Option<&'a s
 }
 
 fn key(name: Name, labels: &[(&'static str, &str)]) -> Key {
-    let labels = labels.iter().map(|(label, value)| Label::new(*label, (*value).to_owned()));
+    let labels = labels
+        .iter()
+        .map(|(label, value)| Label::new(*label, (*value).to_owned()));
     Key::from_parts(name.name, labels.collect::<Vec<_>>())
 }
 

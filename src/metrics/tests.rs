@@ -42,10 +42,24 @@ fn reading(children: Vec<NodeStatus>, latencies: Vec<(Path, Duration)>) -> Readi
     let mut root = node(Path::root("app"), State::Running);
     root.mailbox_depth = None;
     root.children = children;
-    let slow = SubscriberStatistics { name: Arc::from("slow"), received: 1, lagged: 4, depth: 5 };
+    let slow = SubscriberStatistics {
+        name: Arc::from("slow"),
+        received: 1,
+        lagged: 4,
+        depth: 5,
+    };
     Reading {
-        snapshot: Snapshot { from_seq: 0, at: Instant::now(), shutdown: None, root },
-        bus: BusStatistics { published: 10, to_nobody: 2, subscribers: vec![slow] },
+        snapshot: Snapshot {
+            from_seq: 0,
+            at: Instant::now(),
+            shutdown: None,
+            root,
+        },
+        bus: BusStatistics {
+            published: 10,
+            to_nobody: 2,
+            subscribers: vec![slow],
+        },
         latencies: (latencies, 0),
     }
 }
@@ -58,23 +72,45 @@ fn assert_sample(text: &str, name: &str, labels: &[&str], value: &str) {
             && line.ends_with(&format!(" {value}"))
             && labels.iter().all(|label| line.contains(label))
     };
-    assert!(text.lines().any(|line| is_it(&line)), "{name} {labels:?} {value} is not in\n{text}");
+    assert!(
+        text.lines().any(|line| is_it(&line)),
+        "{name} {labels:?} {value} is not in\n{text}"
+    );
 }
 
 #[test]
 fn a_declared_child_has_series_of_its_own() {
     let ingest = Path::root("app").join("ingest");
-    let text = Exposition::new().render_reading(&reading(vec![node(ingest, State::BackingOff)], Vec::new()));
+    let text = Exposition::new()
+        .render_reading(&reading(vec![node(ingest, State::BackingOff)], Vec::new()));
     let path = "path=\"/app/ingest\"";
     assert_sample(&text, "perennial_child_up", &["path=\"/app\""], "1");
     assert_sample(&text, "perennial_child_up", &[path], "0");
-    assert_sample(&text, "perennial_child_state", &[path, "state=\"backing_off\""], "1");
-    assert_sample(&text, "perennial_child_state", &[path, "state=\"running\""], "0");
+    assert_sample(
+        &text,
+        "perennial_child_state",
+        &[path, "state=\"backing_off\""],
+        "1",
+    );
+    assert_sample(
+        &text,
+        "perennial_child_state",
+        &[path, "state=\"running\""],
+        "0",
+    );
     assert_sample(&text, "perennial_mailbox_depth", &[path], "3");
-    assert_sample(&text, "perennial_restarts_total", &[path, "reason=\"panicked\""], "0");
+    assert_sample(
+        &text,
+        "perennial_restarts_total",
+        &[path, "reason=\"panicked\""],
+        "0",
+    );
     let version = format!("version=\"{}\"", env!("CARGO_PKG_VERSION"));
     assert_sample(&text, "perennial_build_info", &[&version], "1");
-    assert!(text.contains("# TYPE perennial_restarts_total counter"), "{text}");
+    assert!(
+        text.contains("# TYPE perennial_restarts_total counter"),
+        "{text}"
+    );
     assert!(text.contains("# HELP perennial_child_up "), "{text}");
 }
 
@@ -82,12 +118,33 @@ fn a_declared_child_has_series_of_its_own() {
 fn added_children_count_for_their_supervisor() {
     let app = Path::root("app");
     let children = vec![added(app.join("a"), 2), added(app.join("b"), 1)];
-    let text = Exposition::new().render_reading(&reading(children, vec![(app.join("a"), Duration::from_millis(2))]));
-    assert!(!text.contains("/app/a") && !text.contains("/app/b"), "{text}");
-    assert_sample(&text, "perennial_children", &["path=\"/app\"", "state=\"running\""], "2");
+    let text = Exposition::new().render_reading(&reading(
+        children,
+        vec![(app.join("a"), Duration::from_millis(2))],
+    ));
+    assert!(
+        !text.contains("/app/a") && !text.contains("/app/b"),
+        "{text}"
+    );
+    assert_sample(
+        &text,
+        "perennial_children",
+        &["path=\"/app\"", "state=\"running\""],
+        "2",
+    );
     assert_sample(&text, "perennial_mailbox_depth", &["path=\"/app\""], "6");
-    assert_sample(&text, "perennial_restarts_total", &["path=\"/app\"", "reason=\"panicked\""], "3");
-    assert_sample(&text, "perennial_restart_duration_seconds_count", &["path=\"/app\""], "1");
+    assert_sample(
+        &text,
+        "perennial_restarts_total",
+        &["path=\"/app\"", "reason=\"panicked\""],
+        "3",
+    );
+    assert_sample(
+        &text,
+        "perennial_restart_duration_seconds_count",
+        &["path=\"/app\""],
+        "1",
+    );
 }
 
 #[test]
@@ -95,13 +152,24 @@ fn a_removed_child_takes_its_series_but_not_what_it_counted() {
     let app = Path::root("app");
     let exposition = Exposition::new();
     let gone = node(app.join("gone"), State::Running);
-    let first = exposition.render_reading(&reading(vec![gone, added(app.join("a"), 2)], Vec::new()));
+    let first =
+        exposition.render_reading(&reading(vec![gone, added(app.join("a"), 2)], Vec::new()));
     assert!(first.contains("/app/gone"), "{first}");
     let second = exposition.render_reading(&reading(Vec::new(), Vec::new()));
     assert!(!second.contains("/app/gone"), "{second}");
-    assert_sample(&second, "perennial_restarts_total", &["path=\"/app\"", "reason=\"panicked\""], "2");
+    assert_sample(
+        &second,
+        "perennial_restarts_total",
+        &["path=\"/app\"", "reason=\"panicked\""],
+        "2",
+    );
     let third = exposition.render_reading(&reading(vec![added(app.join("a"), 1)], Vec::new()));
-    assert_sample(&third, "perennial_restarts_total", &["path=\"/app\"", "reason=\"panicked\""], "3");
+    assert_sample(
+        &third,
+        "perennial_restarts_total",
+        &["path=\"/app\"", "reason=\"panicked\""],
+        "3",
+    );
 }
 
 #[test]
@@ -113,10 +181,30 @@ fn restart_durations_are_a_histogram_that_adds_up() {
     drop(exposition.render_reading(&reading(child(), took(3))));
     let text = exposition.render_reading(&reading(child(), took(300)));
     let path = "path=\"/app/ingest\"";
-    assert_sample(&text, "perennial_restart_duration_seconds_bucket", &[path, "le=\"0.0025\""], "0");
-    assert_sample(&text, "perennial_restart_duration_seconds_bucket", &[path, "le=\"0.005\""], "1");
-    assert_sample(&text, "perennial_restart_duration_seconds_bucket", &[path, "le=\"60\""], "2");
-    assert_sample(&text, "perennial_restart_duration_seconds_bucket", &[path, "le=\"+Inf\""], "2");
+    assert_sample(
+        &text,
+        "perennial_restart_duration_seconds_bucket",
+        &[path, "le=\"0.0025\""],
+        "0",
+    );
+    assert_sample(
+        &text,
+        "perennial_restart_duration_seconds_bucket",
+        &[path, "le=\"0.005\""],
+        "1",
+    );
+    assert_sample(
+        &text,
+        "perennial_restart_duration_seconds_bucket",
+        &[path, "le=\"60\""],
+        "2",
+    );
+    assert_sample(
+        &text,
+        "perennial_restart_duration_seconds_bucket",
+        &[path, "le=\"+Inf\""],
+        "2",
+    );
 }
 
 #[test]

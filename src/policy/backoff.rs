@@ -59,13 +59,22 @@ impl Backoff {
         if max < first {
             return Err(InvalidBackoff::MaxBelowFirst { first, max });
         }
-        Ok(Self { first, max, ..Self::default() })
+        Ok(Self {
+            first,
+            max,
+            ..Self::default()
+        })
     }
 
     /// Restarts at once, always. Intensity is then the only brake.
     #[must_use]
     pub fn none() -> Self {
-        Self { first: Duration::ZERO, max: Duration::ZERO, jitter: 0.0, ..Self::default() }
+        Self {
+            first: Duration::ZERO,
+            max: Duration::ZERO,
+            jitter: 0.0,
+            ..Self::default()
+        }
     }
 
     /// Waits the same time before every restart, the first one too, without jitter.
@@ -205,8 +214,13 @@ mod tests {
     #[test]
     fn the_first_restart_is_immediate_and_the_next_ones_double() {
         let backoff = Backoff::default();
-        let delays: Vec<_> = (1..=11).map(|n| backoff.delay(n, 0.0).as_millis()).collect();
-        assert_eq!(delays, [0, 100, 200, 400, 800, 1600, 3200, 6400, 12800, 25600, 30000]);
+        let delays: Vec<_> = (1..=11)
+            .map(|n| backoff.delay(n, 0.0).as_millis())
+            .collect();
+        assert_eq!(
+            delays,
+            [0, 100, 200, 400, 800, 1600, 3200, 6400, 12800, 25600, 30000]
+        );
     }
 
     #[test]
@@ -217,11 +231,23 @@ mod tests {
 
     #[test]
     fn values_that_make_no_sense_are_refused() {
-        assert_eq!(Backoff::try_new(Duration::ZERO, millis(1)), Err(InvalidBackoff::FirstZero));
-        assert!(matches!(Backoff::try_new(millis(2), millis(1)), Err(InvalidBackoff::MaxBelowFirst { .. })));
-        assert!(matches!(Backoff::default().factor(0.9), Err(InvalidBackoff::Factor { .. })));
+        assert_eq!(
+            Backoff::try_new(Duration::ZERO, millis(1)),
+            Err(InvalidBackoff::FirstZero)
+        );
+        assert!(matches!(
+            Backoff::try_new(millis(2), millis(1)),
+            Err(InvalidBackoff::MaxBelowFirst { .. })
+        ));
+        assert!(matches!(
+            Backoff::default().factor(0.9),
+            Err(InvalidBackoff::Factor { .. })
+        ));
         assert!(Backoff::default().factor(f64::NAN).is_err());
-        assert!(matches!(Backoff::default().jitter(1.1), Err(InvalidBackoff::Jitter { .. })));
+        assert!(matches!(
+            Backoff::default().jitter(1.1),
+            Err(InvalidBackoff::Jitter { .. })
+        ));
         assert!(Backoff::default().jitter(0.0).is_ok());
     }
 
@@ -229,7 +255,9 @@ mod tests {
     fn the_same_seed_gives_the_same_delays() {
         let draw = |seed| {
             let mut jitter = Jitter::seeded(seed);
-            (1..20).map(|n| Backoff::default().delay(n, jitter.next())).collect::<Vec<_>>()
+            (1..20)
+                .map(|n| Backoff::default().delay(n, jitter.next()))
+                .collect::<Vec<_>>()
         };
         assert_eq!(draw(7), draw(7));
         assert_ne!(draw(7), draw(8));

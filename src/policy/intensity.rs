@@ -25,7 +25,10 @@ pub struct Intensity {
 
 impl Default for Intensity {
     fn default() -> Self {
-        Self { restarts: DEFAULT_INTENSITY_RESTARTS, period: DEFAULT_INTENSITY_PERIOD }
+        Self {
+            restarts: DEFAULT_INTENSITY_RESTARTS,
+            period: DEFAULT_INTENSITY_PERIOD,
+        }
     }
 }
 
@@ -39,7 +42,10 @@ pub(crate) struct Window {
 impl Window {
     /// Makes an empty window.
     pub(crate) fn new(limit: Intensity) -> Self {
-        Self { limit, recent: VecDeque::new() }
+        Self {
+            limit,
+            recent: VecDeque::new(),
+        }
     }
 
     /// Counts one restart decision; `false` says that it is one too many.
@@ -74,8 +80,13 @@ mod tests {
 
     fn admitted(restarts: u32, period: u64, at: &[u64]) -> Vec<bool> {
         let start = Instant::now();
-        let mut window = Window::new(Intensity { restarts, period: seconds(period) });
-        at.iter().map(|second| window.admit(start + seconds(*second))).collect()
+        let mut window = Window::new(Intensity {
+            restarts,
+            period: seconds(period),
+        });
+        at.iter()
+            .map(|second| window.admit(start + seconds(*second)))
+            .collect()
     }
 
     #[test]

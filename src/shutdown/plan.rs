@@ -41,7 +41,8 @@ pub(crate) fn allot(now: Instant, deadline: Instant, turn: Turn) -> Instant {
     let left = deadline.saturating_duration_since(now);
     let reserved = turn.reserved_after.saturating_add(turn.reserve);
     let kept_back = if reserved > left {
-        turn.reserved_after.mul_f64(left.as_secs_f64() / reserved.as_secs_f64())
+        turn.reserved_after
+            .mul_f64(left.as_secs_f64() / reserved.as_secs_f64())
     } else {
         turn.reserved_after
     };
@@ -60,7 +61,9 @@ pub(crate) fn leaf_reserve(
 ) -> Duration {
     let share = budget / u32::try_from(siblings.max(1)).unwrap_or(u32::MAX);
     by_hand.unwrap_or_else(|| {
-        stop_timeout.min(crate::policy::stop::DEFAULT_STOP_RESERVE).min(share)
+        stop_timeout
+            .min(crate::policy::stop::DEFAULT_STOP_RESERVE)
+            .min(share)
     })
 }
 
@@ -109,10 +112,22 @@ mod tests {
 
     #[test]
     fn a_reserve_is_never_more_than_an_equal_share() {
-        assert_eq!(leaf_reserve(None, millis(5_000), millis(5_000), 10), millis(100));
-        assert_eq!(leaf_reserve(None, millis(30), millis(5_000), 10), millis(30));
-        assert_eq!(leaf_reserve(None, millis(5_000), millis(1_000), 100), millis(10));
-        assert_eq!(leaf_reserve(Some(millis(700)), millis(5_000), millis(1_000), 100), millis(700));
+        assert_eq!(
+            leaf_reserve(None, millis(5_000), millis(5_000), 10),
+            millis(100)
+        );
+        assert_eq!(
+            leaf_reserve(None, millis(30), millis(5_000), 10),
+            millis(30)
+        );
+        assert_eq!(
+            leaf_reserve(None, millis(5_000), millis(1_000), 100),
+            millis(10)
+        );
+        assert_eq!(
+            leaf_reserve(Some(millis(700)), millis(5_000), millis(1_000), 100),
+            millis(700)
+        );
     }
 
     #[test]

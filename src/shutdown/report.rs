@@ -81,7 +81,8 @@ impl StopReport {
     #[must_use]
     pub fn lines(&self) -> Vec<(usize, &Stopped)> {
         let mut lines = Vec::new();
-        self.root.visit(0, &mut |depth, line| lines.push((depth, line)));
+        self.root
+            .visit(0, &mut |depth, line| lines.push((depth, line)));
         lines
     }
 
@@ -89,7 +90,11 @@ impl StopReport {
     #[must_use]
     pub fn hung(&self) -> Vec<&Path> {
         let hung = |(_, line): &(usize, &Stopped)| line.outcome == Outcome::Hung;
-        self.lines().into_iter().filter(hung).map(|(_, line)| &line.path).collect()
+        self.lines()
+            .into_iter()
+            .filter(hung)
+            .map(|(_, line)| &line.path)
+            .collect()
     }
 
     /// Tells whether everything stopped when it was asked to: nothing killed, hung or failing.
@@ -110,9 +115,18 @@ impl fmt::Display for StopReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut rows = Vec::new();
         table_rows(&self.root, 0, &mut rows);
-        let width = rows.iter().map(|row| row[0].chars().count()).max().unwrap_or(0).max(4);
+        let width = rows
+            .iter()
+            .map(|row| row[0].chars().count())
+            .max()
+            .unwrap_or(0)
+            .max(4);
         writeln!(f, "shutdown ({}): root {}", self.reason, self.exit)?;
-        writeln!(f, "{:<width$}  {:>9}  {:>9}  outcome", "path", "allotted", "spent")?;
+        writeln!(
+            f,
+            "{:<width$}  {:>9}  {:>9}  outcome",
+            "path", "allotted", "spent"
+        )?;
         for [path, allotted, spent, outcome] in &rows {
             writeln!(f, "{path:<width$}  {allotted:>9}  {spent:>9}  {outcome}")?;
         }
@@ -121,20 +135,38 @@ impl fmt::Display for StopReport {
 }
 
 fn table_rows(line: &Stopped, depth: usize, rows: &mut Vec<[String; 4]>) {
-    let name = if depth == 0 { line.path.as_str() } else { line.path.name() };
+    let name = if depth == 0 {
+        line.path.as_str()
+    } else {
+        line.path.name()
+    };
     let outcome = match &line.outcome {
         Outcome::CleanupFailed(exit) => format!("cleanup_failed: {exit}"),
         outcome => outcome.code().to_owned(),
     };
     let indent = "  ".repeat(depth);
-    rows.push([format!("{indent}{name}"), readable(line.allotted), readable(line.spent), outcome]);
+    rows.push([
+        format!("{indent}{name}"),
+        readable(line.allotted),
+        readable(line.spent),
+        outcome,
+    ]);
     for child in line.children.iter().take(TABLE_ROWS_PER_SUPERVISOR) {
         table_rows(child, depth + 1, rows);
     }
-    if let Some(rest) = line.children.get(TABLE_ROWS_PER_SUPERVISOR..).filter(|rest| !rest.is_empty()) {
+    if let Some(rest) = line
+        .children
+        .get(TABLE_ROWS_PER_SUPERVISOR..)
+        .filter(|rest| !rest.is_empty())
+    {
         let slowest = rest.iter().map(|line| line.spent).max().unwrap_or_default();
         let named = format!("{indent}  … {} more", rest.len());
-        rows.push([named, String::new(), readable(slowest), "(slowest of them)".to_owned()]);
+        rows.push([
+            named,
+            String::new(),
+            readable(slowest),
+            "(slowest of them)".to_owned(),
+        ]);
     }
 }
 
@@ -214,7 +246,11 @@ mod tests {
     #[test]
     fn the_table_shows_every_child_below_its_parent() {
         let table = report().to_string();
-        let rows: Vec<_> = table.lines().skip(2).map(|row| row.split_whitespace().collect::<Vec<_>>()).collect();
+        let rows: Vec<_> = table
+            .lines()
+            .skip(2)
+            .map(|row| row.split_whitespace().collect::<Vec<_>>())
+            .collect();
         assert_eq!(rows[0], ["/app", "5.00", "s", "5.00", "s", "hung"]);
         assert_eq!(rows[1], ["slow", "5.00", "s", "4.95", "s", "killed"]);
         assert_eq!(rows[2], ["stuck", "5.00", "s", "50.0", "ms", "hung"]);
@@ -223,7 +259,10 @@ mod tests {
     #[test]
     fn what_still_lives_is_named() {
         let report = report();
-        assert_eq!(report.hung(), [&Path::root("app"), &Path::root("app").join("stuck")]);
+        assert_eq!(
+            report.hung(),
+            [&Path::root("app"), &Path::root("app").join("stuck")]
+        );
         assert!(!report.is_clean());
     }
 }

@@ -44,7 +44,10 @@ impl Policy {
         match &node.0 {
             NodeKind::Leaf(leaf, _) => Self {
                 restart,
-                backoff: leaf.backoff.clone().unwrap_or_else(|| supervisor.child_backoff.clone()),
+                backoff: leaf
+                    .backoff
+                    .clone()
+                    .unwrap_or_else(|| supervisor.child_backoff.clone()),
                 start_timeout: Some(leaf.start_timeout),
                 stop_timeout: Some(leaf.stop_timeout),
                 worst_case_stop: leaf.stop_timeout,
@@ -53,7 +56,10 @@ impl Policy {
             },
             NodeKind::Supervisor(below) => Self {
                 restart,
-                backoff: below.own_backoff.clone().unwrap_or_else(|| supervisor.child_backoff.clone()),
+                backoff: below
+                    .own_backoff
+                    .clone()
+                    .unwrap_or_else(|| supervisor.child_backoff.clone()),
                 start_timeout: None,
                 stop_timeout: below.stop_timeout,
                 worst_case_stop: below.worst_case_stop(),
@@ -96,7 +102,11 @@ pub(super) enum Phase {
     /// Killed because its start took too long; its task has not ended yet.
     StartTimedOut,
     /// Asked to stop at `asked`, to be over by `deadline`; perhaps killed already.
-    Stopping { asked: Instant, deadline: Instant, killed: bool },
+    Stopping {
+        asked: Instant,
+        deadline: Instant,
+        killed: bool,
+    },
     /// Ended; nothing is due.
     Down,
     /// Neither stopped nor died; its task may still end.

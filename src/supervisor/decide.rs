@@ -45,7 +45,11 @@ pub(super) enum Happened {
     /// A child's start was acknowledged.
     Started { key: Key, incarnation: u64 },
     /// A child's task has ended and its state is dropped.
-    Ended { key: Key, incarnation: u64, exit: Exit },
+    Ended {
+        key: Key,
+        incarnation: u64,
+        exit: Exit,
+    },
     /// A timer that was armed is due.
     Due(Timer),
     /// The children as a whole must have ended by `deadline`.
@@ -82,7 +86,12 @@ pub(super) enum Action {
     /// Something happened to the supervisor itself.
     NoteSelf { kind: EventKind },
     /// A line of the stop report.
-    Report { key: Key, outcome: Outcome, allotted: Duration, spent: Duration },
+    Report {
+        key: Key,
+        outcome: Outcome,
+        allotted: Duration,
+        spent: Duration,
+    },
     /// The child's specification is removed: no run of it can follow.
     Remove { key: Key },
     /// The first start of a child that somebody asked for is over.
@@ -100,7 +109,9 @@ pub(super) enum Action {
 pub(super) enum Mode {
     /// Starting its declared children. Ends of those that are up wait until that is over, as in
     /// OTP, where `init` has not returned.
-    Starting { deferred: Vec<(Key, Exit, Duration)> },
+    Starting {
+        deferred: Vec<(Key, Exit, Duration)>,
+    },
     /// Watching.
     Running,
     /// Stopping and starting the children from `from` on; starting begins at `until`.
@@ -133,7 +144,9 @@ impl Supervision {
     pub(super) fn new(strategy: Strategy, intensity: Option<Intensity>, jitter: Jitter) -> Self {
         Self {
             children: Children::new(),
-            mode: Mode::Starting { deferred: Vec::new() },
+            mode: Mode::Starting {
+                deferred: Vec::new(),
+            },
             strategy,
             window: Window::new(intensity.unwrap_or_default()),
             counts_all: intensity.is_some(),
@@ -146,7 +159,8 @@ impl Supervision {
 
     /// Adds a child after all others; it does not start by itself.
     pub(super) fn add(&mut self, key: Key, policy: Policy, incarnation: u64) {
-        self.children.insert(key, ChildState::new(policy, incarnation));
+        self.children
+            .insert(key, ChildState::new(policy, incarnation));
     }
 
     /// Tells whether it knows that the tree's shutdown has begun.
@@ -160,7 +174,11 @@ impl Supervision {
         match happened {
             Happened::Began => self.start_next_declared(),
             Happened::Started { key, incarnation } => self.started(key, incarnation),
-            Happened::Ended { key, incarnation, exit } => self.ended(key, incarnation, exit),
+            Happened::Ended {
+                key,
+                incarnation,
+                exit,
+            } => self.ended(key, incarnation, exit),
             Happened::Due(timer) => self.due(timer),
             Happened::StopOrdered { deadline } => self.stop_ordered(deadline),
             Happened::ShutdownBegan => self.is_quiet = true,
@@ -175,7 +193,9 @@ impl Supervision {
     }
 
     fn ended(&mut self, key: Key, incarnation: u64, exit: Exit) {
-        let Some(child) = self.present(key, incarnation) else { return };
+        let Some(child) = self.present(key, incarnation) else {
+            return;
+        };
         match child.phase {
             Phase::Starting => self.start_failed(key, exit),
             Phase::StartTimedOut => self.start_failed(key, Exit::StartTimedOut),
@@ -191,7 +211,8 @@ impl Supervision {
             Timer::StartTimeout { key, incarnation } => self.start_timed_out(key, incarnation),
             Timer::BackoffOver { key, incarnation } => {
                 let waiting = self.present(key, incarnation).map(|child| child.phase);
-                let is_over = matches!(waiting, Some(Phase::BackingOff { until }) if until <= self.now);
+                let is_over =
+                    matches!(waiting, Some(Phase::BackingOff { until }) if until <= self.now);
                 if is_over && self.mode == Mode::Running {
                     self.start(key);
                 }
@@ -204,7 +225,9 @@ impl Supervision {
 
     /// Returns the child if `incarnation` is its present one (invariant 4).
     fn present(&mut self, key: Key, incarnation: u64) -> Option<&mut ChildState> {
-        self.children.get_mut(&key).filter(|child| child.incarnation == incarnation)
+        self.children
+            .get_mut(&key)
+            .filter(|child| child.incarnation == incarnation)
     }
 
     fn note(&mut self, key: Key, kind: EventKind) {

@@ -35,12 +35,21 @@ pub(super) struct Parent<'a> {
 
 impl Live {
     pub(super) fn new(node: Arc<Node>, cell: Arc<Cell>) -> Self {
-        Self { node, cell, run: None, on_stop: None }
+        Self {
+            node,
+            cell,
+            run: None,
+            on_stop: None,
+        }
     }
 
     /// Starts an incarnation. A launch that fails has ended with the reason.
     pub(super) fn start(&mut self, key: Key, incarnation: u64, parent: &Parent<'_>) -> Ending {
-        let identity = Identity { path: self.cell.path().clone(), key, incarnation };
+        let identity = Identity {
+            path: self.cell.path().clone(),
+            key,
+            incarnation,
+        };
         let capacity = match &self.node.0 {
             NodeKind::Leaf(_, launch) => launch.mailbox_capacity(),
             NodeKind::Supervisor(_) => 1,
@@ -48,12 +57,16 @@ impl Live {
         let early_notice = parent.tree.early_notice().clone();
         let run = Run::new(identity, early_notice, Arc::clone(parent.notices), capacity);
         let has_mailbox = matches!(self.node.kind(), Kind::Actor | Kind::Worker);
-        self.cell.set_meter(has_mailbox.then(|| Arc::clone(run.meter())));
+        self.cell
+            .set_meter(has_mailbox.then(|| Arc::clone(run.meter())));
         let launched = match &self.node.0 {
             NodeKind::Leaf(_, launch) => launch.launch(&run),
-            NodeKind::Supervisor(below) => {
-                Ok(Launched::from(spawn::supervisor(parent.tree, below, &self.cell, &run)))
-            }
+            NodeKind::Supervisor(below) => Ok(Launched::from(spawn::supervisor(
+                parent.tree,
+                below,
+                &self.cell,
+                &run,
+            ))),
         };
         self.run = Some(Arc::clone(&run));
         match launched {
@@ -69,7 +82,11 @@ impl Live {
     }
 
     /// Writes this child's line of the stop report.
-    pub(super) fn report(&self, outcome: Outcome, times: (std::time::Duration, std::time::Duration)) -> Stopped {
+    pub(super) fn report(
+        &self,
+        outcome: Outcome,
+        times: (std::time::Duration, std::time::Duration),
+    ) -> Stopped {
         let (allotted, spent) = times;
         let children = match (&outcome, &self.run) {
             (Outcome::Hung, _) => unfinished(&self.cell.read()),
@@ -79,7 +96,13 @@ impl Live {
         // A supervisor that ended in time may still have left something behind.
         let hangs_below = children.iter().any(|line| line.outcome == Outcome::Hung);
         let outcome = if hangs_below { Outcome::Hung } else { outcome };
-        Stopped { path: self.cell.path().clone(), allotted, spent, outcome, children }
+        Stopped {
+            path: self.cell.path().clone(),
+            allotted,
+            spent,
+            outcome,
+            children,
+        }
     }
 }
 
@@ -91,7 +114,12 @@ async fn ended(end: End, run: Arc<Run>, who: (Key, u64)) -> (Key, u64) {
 
 /// Names what still lives below a supervisor that did not end in time.
 fn unfinished(status: &NodeStatus) -> Vec<Stopped> {
-    let lives = |child: &&NodeStatus| !matches!(child.state, State::Down | State::Pending | State::BackingOff);
+    let lives = |child: &&NodeStatus| {
+        !matches!(
+            child.state,
+            State::Down | State::Pending | State::BackingOff
+        )
+    };
     let line = |child: &NodeStatus| Stopped {
         path: child.path.clone(),
         allotted: std::time::Duration::ZERO,

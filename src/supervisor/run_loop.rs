@@ -76,7 +76,12 @@ enum Woken {
 impl RunLoop {
     /// Prepares an incarnation from the declaration: run-time children of an earlier one are
     /// forgotten, windows are empty, incarnations count on.
-    pub(super) fn new(tree: &Arc<Tree>, declared: &Arc<Supervisor>, cell: &Arc<Cell>, run: &Arc<Run>) -> Self {
+    pub(super) fn new(
+        tree: &Arc<Tree>,
+        declared: &Arc<Supervisor>,
+        cell: &Arc<Cell>,
+        run: &Arc<Run>,
+    ) -> Self {
         let (sender, commands) = mpsc::channel(COMMAND_QUEUE_CAPACITY);
         declared.door.open(sender);
         cell.forget_from(declared.children.len() as Key);
@@ -112,8 +117,11 @@ impl RunLoop {
         let is_dynamic = key >= self.declared.children.len() as Key;
         let restart = restart_of(&node, self.declared.strategy);
         let path = self.cell.path().join(&name);
-        let cell = self.cell.child(key, || Cell::new(path, node.kind(), restart, is_dynamic));
-        self.supervision.add(key, Policy::of(&node, &self.declared), cell.incarnation());
+        let cell = self
+            .cell
+            .child(key, || Cell::new(path, node.kind(), restart, is_dynamic));
+        self.supervision
+            .add(key, Policy::of(&node, &self.declared), cell.incarnation());
         self.keys.insert(name, key);
         self.lives.insert(key, Live::new(node, cell));
         key
@@ -131,7 +139,11 @@ impl RunLoop {
                     continue;
                 }
                 let woken = self.wake().await;
-                ends_in_a_row = if matches!(woken, Woken::Ended(..)) { ends_in_a_row + 1 } else { 0 };
+                ends_in_a_row = if matches!(woken, Woken::Ended(..)) {
+                    ends_in_a_row + 1
+                } else {
+                    0
+                };
                 self.react(woken);
             }
             self.leave();
@@ -193,11 +205,17 @@ impl RunLoop {
 
     fn ended(&mut self, key: Key, incarnation: u64) {
         let run = self.lives.get(&key).and_then(|live| live.run.clone());
-        let Some(run) = run.filter(|run| run.incarnation() == incarnation) else { return };
+        let Some(run) = run.filter(|run| run.incarnation() == incarnation) else {
+            return;
+        };
         if run.is_acknowledged() {
             self.happened(Happened::Started { key, incarnation });
         }
-        self.happened(Happened::Ended { key, incarnation, exit: run.exit() });
+        self.happened(Happened::Ended {
+            key,
+            incarnation,
+            exit: run.exit(),
+        });
     }
 
     fn happened(&mut self, happened: Happened) {
@@ -235,7 +253,9 @@ impl RunLoop {
     /// Says why a child can't be added now.
     fn refusal(&self, node: &Node) -> Option<StartChildError> {
         match self.supervision.mode {
-            _ if self.tree.early_notice().get().is_some() => return Some(StartChildError::ShuttingDown),
+            _ if self.tree.early_notice().get().is_some() => {
+                return Some(StartChildError::ShuttingDown);
+            }
             Mode::Starting { .. } => return Some(StartChildError::Starting),
             Mode::Group { .. } => return Some(StartChildError::InProgress),
             Mode::Leaving { .. } | Mode::Ended => return Some(StartChildError::ShuttingDown),
@@ -244,9 +264,15 @@ impl RunLoop {
         let max_children = self.declared.max_children;
         if self.declared.strategy == Strategy::Dynamic && self.lives.len() >= max_children {
             let supervisor = self.cell.path().clone();
-            return Some(StartChildError::AtCapacity { supervisor, max_children });
+            return Some(StartChildError::AtCapacity {
+                supervisor,
+                max_children,
+            });
         }
-        let path = self.keys.contains_key(node.name()).then(|| self.cell.path().join(node.name()))?;
+        let path = self
+            .keys
+            .contains_key(node.name())
+            .then(|| self.cell.path().join(node.name()))?;
         Some(StartChildError::AlreadyPresent { path })
     }
 

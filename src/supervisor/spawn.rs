@@ -81,8 +81,12 @@ impl Tree {
     /// whatever the other supervisors do.
     pub(super) fn jitter(&self, path: &Path, incarnation: u64) -> Jitter {
         // FNV-1a, 64 bits: stable between releases of the standard library, unlike its hasher.
-        let fold = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
-        let hash = path.as_str().bytes().fold(0xcbf2_9ce4_8422_2325 ^ self.seed, fold);
+        let fold =
+            |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
+        let hash = path
+            .as_str()
+            .bytes()
+            .fold(0xcbf2_9ce4_8422_2325 ^ self.seed, fold);
         Jitter::seeded(hash.wrapping_add(incarnation))
     }
 
@@ -116,8 +120,17 @@ pub(crate) fn root(tree: &Arc<Tree>, declared: &Arc<Supervisor>) -> Root {
     let cell = Cell::new(path.clone(), Kind::Supervisor, restart, false);
     cell.begin(1);
     cell.note(tree.events(), crate::event::EventKind::Starting);
-    let identity = Identity { path, key: 0, incarnation: 1 };
-    let run = Run::new(identity, tree.early_notice().clone(), Arc::clone(&tree.root_started), 1);
+    let identity = Identity {
+        path,
+        key: 0,
+        incarnation: 1,
+    };
+    let run = Run::new(
+        identity,
+        tree.early_notice().clone(),
+        Arc::clone(&tree.root_started),
+        1,
+    );
     let end = End::Task(supervisor(tree, declared, &cell, &run));
     Root { cell, run, end }
 }

@@ -108,7 +108,10 @@ impl NodeStatus {
     pub fn is_settled(&self) -> bool {
         match self.state {
             State::Running => true,
-            State::Down => self.last_exit.as_ref().is_some_and(|exit| !exit.is_abnormal()),
+            State::Down => self
+                .last_exit
+                .as_ref()
+                .is_some_and(|exit| !exit.is_abnormal()),
             _ => false,
         }
     }
@@ -162,7 +165,14 @@ impl Cell {
             last_seq: 0,
         };
         let (facts, children) = (Mutex::new(facts), Mutex::default());
-        Arc::new(Self { path, kind, restart, is_dynamic, facts, children })
+        Arc::new(Self {
+            path,
+            kind,
+            restart,
+            is_dynamic,
+            facts,
+            children,
+        })
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -268,7 +278,9 @@ fn state_after(kind: &EventKind) -> Option<State> {
     match kind {
         EventKind::Starting => Some(State::Starting),
         EventKind::Started => Some(State::Running),
-        EventKind::Exited { exit: Exit::Hung, .. } => Some(State::Hung),
+        EventKind::Exited {
+            exit: Exit::Hung, ..
+        } => Some(State::Hung),
         EventKind::Exited { .. } | EventKind::StartFailed { .. } => Some(State::Down),
         EventKind::BackingOff { .. } => Some(State::BackingOff),
         EventKind::StopRequested { .. } => Some(State::Stopping),

@@ -97,5 +97,8 @@ fn node_at(node: &Node, path: &Path) -> Result<(), InvalidTree> {
 }
 
 fn check_name(parent: &str, name: &str) -> Result<(), InvalidTree> {
-    validate_name(name).map_err(|source| InvalidTree::Name { parent: parent.to_owned(), source })
+    validate_name(name).map_err(|source| InvalidTree::Name {
+        parent: parent.to_owned(),
+        source,
+    })
 }

@@ -94,7 +94,12 @@ impl Supervisor {
         };
         let watched = watch_root(tree, declared, root, published);
         tokio::spawn(watched);
-        Ok(Begun { running: Running { shared: Arc::new(shared), stops_on_drop: true } })
+        Ok(Begun {
+            running: Running {
+                shared: Arc::new(shared),
+                stops_on_drop: true,
+            },
+        })
     }
 }
 
@@ -129,7 +134,10 @@ impl Begun {
 impl Shared {
     fn start_error(&self) -> StartError {
         match self.run.take_start_failure() {
-            Some(failure) => StartError::Failed { path: failure.path, exit: failure.exit },
+            Some(failure) => StartError::Failed {
+                path: failure.path,
+                exit: failure.exit,
+            },
             None => StartError::ShutDown,
         }
     }
@@ -147,11 +155,18 @@ async fn watch_root(
     let node = Node(NodeKind::Supervisor(declared));
     node.retire();
     let share = root.run.take_report();
-    let hung = share.children.iter().any(|line| line.outcome == Outcome::Hung);
+    let hung = share
+        .children
+        .iter()
+        .any(|line| line.outcome == Outcome::Hung);
     let begun = tree.early_notice().get();
     let reason = begun.map_or_else(|| reason_of(&exit), |shutdown| shutdown.reason);
     let spent = share.spent;
-    let outcome = if hung { Outcome::Hung } else { Outcome::Stopped };
+    let outcome = if hung {
+        Outcome::Hung
+    } else {
+        Outcome::Stopped
+    };
     let line = Stopped {
         path: root.cell.path().clone(),
         allotted: share.allotted,
@@ -159,10 +174,21 @@ async fn watch_root(
         outcome: outcome.clone(),
         children: share.children,
     };
-    root.cell.note(tree.events(), EventKind::Exited { exit: exit.clone(), uptime: tree.uptime() });
-    root.cell.note(tree.events(), EventKind::Stopped { outcome, spent });
+    root.cell.note(
+        tree.events(),
+        EventKind::Exited {
+            exit: exit.clone(),
+            uptime: tree.uptime(),
+        },
+    );
+    root.cell
+        .note(tree.events(), EventKind::Stopped { outcome, spent });
     root.cell.note(tree.events(), EventKind::ShutdownEnded);
-    let report = StopReport { reason, exit, root: line };
+    let report = StopReport {
+        reason,
+        exit,
+        root: line,
+    };
     published.send_replace(Some(Arc::new(report)));
 }
 
@@ -183,11 +209,19 @@ impl Running {
 
     /// Begins the shutdown; the tree has ended, or names what hangs, `budget` from now.
     ///
-    /// Called again it moves the deadline to an earlier instant, never to a later one.
+    /// Called again it moves the deadline to an earlier instant, never to a later one. A tree that
+    /// has ended is left as it is.
     pub fn shutdown(&self, reason: ShutdownReason, budget: Duration) {
+        if self.shared.report.borrow().is_some() {
+            return;
+        }
         let deadline = Instant::now() + budget;
         let shared = &self.shared;
-        if shared.tree.early_notice().announce(Shutdown { reason, deadline }) {
+        if shared
+            .tree
+            .early_notice()
+            .announce(Shutdown { reason, deadline })
+        {
             let kind = EventKind::ShutdownBegan { reason, deadline };
             shared.root.note(shared.tree.events(), kind);
             tracing::info!(path = %shared.root.path(), %reason, ?budget, "shutdown began");
@@ -237,9 +271,15 @@ impl Running {
     #[must_use]
     pub fn count_children(&self, path: &str) -> Option<ChildCount> {
         let children = self.which_children(path)?;
-        let mut count = ChildCount { specifications: children.len(), ..ChildCount::default() };
+        let mut count = ChildCount {
+            specifications: children.len(),
+            ..ChildCount::default()
+        };
         for child in &children {
-            let active = matches!(child.state, State::Running | State::Starting | State::Stopping | State::Hung);
+            let active = matches!(
+                child.state,
+                State::Running | State::Starting | State::Stopping | State::Hung
+            );
             count.active += usize::from(active);
             let is_supervisor = child.kind == crate::child::Kind::Supervisor;
             count.supervisors += usize::from(is_supervisor);
@@ -284,7 +324,10 @@ impl Running {
     /// Makes another handle to the same tree; dropping it does nothing.
     #[must_use]
     pub fn observer(&self) -> Self {
-        Self { shared: Arc::clone(&self.shared), stops_on_drop: false }
+        Self {
+            shared: Arc::clone(&self.shared),
+            stops_on_drop: false,
+        }
     }
 
     /// Lets the tree go on when this handle is dropped.
@@ -303,6 +346,8 @@ impl Drop for Running {
 
 impl fmt::Debug for Running {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Running").field("path", self.path()).finish_non_exhaustive()
+        f.debug_struct("Running")
+            .field("path", self.path())
+            .finish_non_exhaustive()
     }
 }

@@ -15,7 +15,13 @@ use crate::tree::StartError;
 const GRACEFUL: Duration = Duration::from_secs(5);
 
 fn report(reason: ShutdownReason, exit: Exit, spent: Duration, outcome: Outcome) -> StopReport {
-    let root = Stopped { path: Path::root("app"), allotted: GRACEFUL, spent, outcome, children: Vec::new() };
+    let root = Stopped {
+        path: Path::root("app"),
+        allotted: GRACEFUL,
+        spent,
+        outcome,
+        children: Vec::new(),
+    };
     StopReport { reason, exit, root }
 }
 
@@ -25,14 +31,51 @@ fn every_report_has_its_exit_and_every_exit_its_number() {
     let (term, done) = (ShutdownReason::Signal(15), ShutdownReason::Completed);
     let failed = Exit::Failed(ErrorChain::message("no disk"));
     let table = [
-        (report(term, Exit::Shutdown, soon, Outcome::Stopped), DaemonExit::Clean, 0),
-        (report(done, Exit::Normal, Duration::ZERO, Outcome::Stopped), DaemonExit::Clean, 0),
-        (report(term, Exit::Shutdown, soon, Outcome::Killed), DaemonExit::Clean, 0),
-        (report(term, Exit::Shutdown, late, Outcome::Stopped), DaemonExit::Late, 124),
-        (report(term, Exit::Shutdown, soon, Outcome::Hung), DaemonExit::Late, 124),
-        (report(ShutdownReason::Meltdown, Exit::Meltdown, late, Outcome::Hung), DaemonExit::Meltdown, 70),
-        (report(term, Exit::Meltdown, soon, Outcome::Stopped), DaemonExit::Meltdown, 70),
-        (report(ShutdownReason::Error, failed, soon, Outcome::Stopped), DaemonExit::Failed, 70),
+        (
+            report(term, Exit::Shutdown, soon, Outcome::Stopped),
+            DaemonExit::Clean,
+            0,
+        ),
+        (
+            report(done, Exit::Normal, Duration::ZERO, Outcome::Stopped),
+            DaemonExit::Clean,
+            0,
+        ),
+        (
+            report(term, Exit::Shutdown, soon, Outcome::Killed),
+            DaemonExit::Clean,
+            0,
+        ),
+        (
+            report(term, Exit::Shutdown, late, Outcome::Stopped),
+            DaemonExit::Late,
+            124,
+        ),
+        (
+            report(term, Exit::Shutdown, soon, Outcome::Hung),
+            DaemonExit::Late,
+            124,
+        ),
+        (
+            report(
+                ShutdownReason::Meltdown,
+                Exit::Meltdown,
+                late,
+                Outcome::Hung,
+            ),
+            DaemonExit::Meltdown,
+            70,
+        ),
+        (
+            report(term, Exit::Meltdown, soon, Outcome::Stopped),
+            DaemonExit::Meltdown,
+            70,
+        ),
+        (
+            report(ShutdownReason::Error, failed, soon, Outcome::Stopped),
+            DaemonExit::Failed,
+            70,
+        ),
     ];
     for (report, exit, number) in table {
         assert_eq!(DaemonExit::of(&report, GRACEFUL), exit, "{report}");

@@ -31,7 +31,12 @@ fn node(path: Path, state: State) -> NodeStatus {
 fn snapshot(children: Vec<NodeStatus>) -> Snapshot {
     let mut root = node(Path::root("app"), State::Running);
     root.children = children;
-    Snapshot { from_seq: 9, at: Instant::now(), shutdown: None, root }
+    Snapshot {
+        from_seq: 9,
+        at: Instant::now(),
+        shutdown: None,
+        root,
+    }
 }
 
 #[test]
@@ -44,13 +49,19 @@ fn readiness_needs_every_declared_child_and_no_added_one() {
     let ready = readiness(&snapshot(vec![added.clone(), finished.clone()]));
     assert!(ready.is_ready(), "{ready:?}");
     finished.last_exit = Some(Exit::Killed);
-    assert_eq!(readiness(&snapshot(vec![added, finished])).missing, ["/app/migrate"]);
+    assert_eq!(
+        readiness(&snapshot(vec![added, finished])).missing,
+        ["/app/migrate"]
+    );
 }
 
 #[test]
 fn a_tree_that_shuts_down_is_not_ready() {
     let mut snapshot = snapshot(Vec::new());
-    snapshot.shutdown = Some(Shutdown { reason: ShutdownReason::Signal(15), deadline: Instant::now() });
+    snapshot.shutdown = Some(Shutdown {
+        reason: ShutdownReason::Signal(15),
+        deadline: Instant::now(),
+    });
     assert!(!readiness(&snapshot).is_ready());
 }
 
@@ -66,13 +77,19 @@ fn the_tree_is_nested_as_it_stands() {
     assert_eq!(child["kind"], "task");
     assert_eq!(child["state"], "running");
     assert_eq!(child["restarts"], 2);
-    assert_eq!(child["restarts_by_reason"], serde_json::json!({ "panicked": 2 }));
+    assert_eq!(
+        child["restarts_by_reason"],
+        serde_json::json!({ "panicked": 2 })
+    );
 }
 
 #[test]
 fn what_still_lives_is_in_the_report_as_hung() {
     let app = Path::root("app");
-    let children = vec![node(app.join("stuck"), State::Stopping), node(app.join("gone"), State::Down)];
+    let children = vec![
+        node(app.join("stuck"), State::Stopping),
+        node(app.join("gone"), State::Down),
+    ];
     let report = still_alive(&snapshot(children));
     assert_eq!(report.hung(), [&app, &app.join("stuck")]);
 }

@@ -31,9 +31,13 @@ impl Source for Program {
 
 fn ask(address: SocketAddr, request: &str) -> String {
     let mut stream = TcpStream::connect(address).expect("the server listens");
-    stream.write_all(request.as_bytes()).expect("the server reads");
+    stream
+        .write_all(request.as_bytes())
+        .expect("the server reads");
     let mut answer = String::new();
-    stream.read_to_string(&mut answer).expect("the server answers and closes");
+    stream
+        .read_to_string(&mut answer)
+        .expect("the server answers and closes");
     answer
 }
 
@@ -47,7 +51,8 @@ fn an_address_beyond_loopback_is_refused() {
 
 #[test]
 fn an_address_in_use_is_named() {
-    let first = Server::bind(SocketAddr::from(([127, 0, 0, 1], 0)), Arc::new(Program)).expect("a port is free");
+    let first = Server::bind(SocketAddr::from(([127, 0, 0, 1], 0)), Arc::new(Program))
+        .expect("a port is free");
     let error = Server::bind(first.local_addr(), Arc::new(Program)).expect_err("the port is taken");
     assert_eq!(error.code(), "listen_failed");
     assert!(error.to_string().contains(&first.local_addr().to_string()));
@@ -55,7 +60,8 @@ fn an_address_in_use_is_named() {
 
 #[test]
 fn a_request_is_answered_once_and_a_closed_server_lets_go_of_its_port() {
-    let server = Server::bind(SocketAddr::from(([127, 0, 0, 1], 0)), Arc::new(Program)).expect("a port is free");
+    let server = Server::bind(SocketAddr::from(([127, 0, 0, 1], 0)), Arc::new(Program))
+        .expect("a port is free");
     let address = server.local_addr();
     let answer = ask(address, "GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n");
     assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
@@ -68,7 +74,8 @@ fn a_request_is_answered_once_and_a_closed_server_lets_go_of_its_port() {
 
 #[test]
 fn headers_have_a_limit() {
-    let server = Server::bind(SocketAddr::from(([127, 0, 0, 1], 0)), Arc::new(Program)).expect("a port is free");
+    let server = Server::bind(SocketAddr::from(([127, 0, 0, 1], 0)), Arc::new(Program))
+        .expect("a port is free");
     let long = "x".repeat(7 * 1024);
     let request = format!("GET /livez HTTP/1.1\r\nHost: localhost\r\nA: {long}\r\nB: {long}");
     let answer = ask(server.local_addr(), &request);

@@ -35,12 +35,17 @@ impl Supervision {
 
     /// Does the next thing of the group restart under way, if there is one.
     pub(super) fn drive_group(&mut self) {
-        let Mode::Group { from, until } = self.mode else { return };
+        let Mode::Group { from, until } = self.mode else {
+            return;
+        };
         if self.is_quiet {
             return;
         }
         let mut members = self.children.range(from..);
-        let to_stop = members.clone().rev().find(|(_, child)| child.is_alive() && !child.is_fresh);
+        let to_stop = members
+            .clone()
+            .rev()
+            .find(|(_, child)| child.is_alive() && !child.is_fresh);
         if let Some((&key, child)) = to_stop {
             if matches!(child.phase, Phase::Starting | Phase::Up { .. }) {
                 let deadline = self.now + child.policy.worst_case_stop;
@@ -51,7 +56,10 @@ impl Supervision {
         if self.now < until {
             return self.arm(Timer::GroupDue, until);
         }
-        if members.clone().any(|(_, child)| child.phase == Phase::Starting) {
+        if members
+            .clone()
+            .any(|(_, child)| child.phase == Phase::Starting)
+        {
             return;
         }
         let is_due = |phase| !matches!(phase, Phase::Hung);
@@ -64,7 +72,9 @@ impl Supervision {
                 }
             }
             None => {
-                self.children.values_mut().for_each(|child| child.is_fresh = false);
+                self.children
+                    .values_mut()
+                    .for_each(|child| child.is_fresh = false);
                 self.mode = Mode::Running;
             }
         }

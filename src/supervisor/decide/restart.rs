@@ -11,10 +11,18 @@ use crate::supervisor::children::{Key, Phase};
 impl Supervision {
     /// A run that was up ended without having been asked to.
     pub(super) fn ended_by_itself(&mut self, key: Key, exit: Exit, uptime: Duration) {
-        let Some(child) = self.children.get_mut(&key) else { return };
+        let Some(child) = self.children.get_mut(&key) else {
+            return;
+        };
         child.phase = Phase::Down;
         child.down_since = Some(self.now);
-        self.note(key, EventKind::Exited { exit: exit.clone(), uptime });
+        self.note(
+            key,
+            EventKind::Exited {
+                exit: exit.clone(),
+                uptime,
+            },
+        );
         match &mut self.mode {
             Mode::Starting { deferred } => deferred.push((key, exit, uptime)),
             Mode::Running | Mode::Group { .. } => self.after_exit(key, &exit, uptime),
@@ -31,7 +39,9 @@ impl Supervision {
     }
 
     pub(super) fn after_exit(&mut self, key: Key, exit: &Exit, uptime: Duration) {
-        let Some(child) = self.children.get_mut(&key) else { return };
+        let Some(child) = self.children.get_mut(&key) else {
+            return;
+        };
         if child.policy.backoff.resets(uptime) {
             child.attempt = 0;
         }
@@ -52,7 +62,9 @@ impl Supervision {
             return;
         }
         let random = self.jitter.next();
-        let Some(child) = self.children.get_mut(&key) else { return };
+        let Some(child) = self.children.get_mut(&key) else {
+            return;
+        };
         child.attempt = child.attempt.saturating_add(1);
         let (attempt, incarnation) = (child.attempt, child.incarnation);
         let delay = child.policy.backoff.delay(attempt, random);
@@ -75,14 +87,19 @@ impl Supervision {
     }
 
     fn melt_down(&mut self) {
-        self.actions.push(Action::NoteSelf { kind: EventKind::Meltdown });
+        self.actions.push(Action::NoteSelf {
+            kind: EventKind::Meltdown,
+        });
         let budget = self.worst_case_stop();
         self.leave(Exit::Meltdown, self.now + budget);
     }
 
     /// Returns the budget of a stop outside a shutdown.
     pub(super) fn worst_case_stop(&self) -> Duration {
-        let times = self.children.values().map(|child| child.policy.worst_case_stop);
+        let times = self
+            .children
+            .values()
+            .map(|child| child.policy.worst_case_stop);
         match self.strategy {
             Strategy::Dynamic => times.max().unwrap_or_default(),
             _ => times.fold(Duration::ZERO, Duration::saturating_add),

@@ -11,7 +11,9 @@ impl Supervision {
         if self.is_quiet {
             return;
         }
-        let Some(child) = self.children.get_mut(&key) else { return };
+        let Some(child) = self.children.get_mut(&key) else {
+            return;
+        };
         child.phase = Phase::Starting;
         child.incarnation += 1;
         let incarnation = child.incarnation;
@@ -28,17 +30,25 @@ impl Supervision {
         if self.is_quiet {
             return;
         }
-        let next = self.children.iter().find(|(_, child)| child.phase == Phase::Pending);
+        let next = self
+            .children
+            .iter()
+            .find(|(_, child)| child.phase == Phase::Pending);
         if let Some((&key, _)) = next {
             return self.start(key);
         }
         let mode = std::mem::replace(&mut self.mode, Mode::Running);
         self.actions.push(Action::Up);
-        let Mode::Starting { deferred } = mode else { return };
+        let Mode::Starting { deferred } = mode else {
+            return;
+        };
         for (key, exit, uptime) in deferred {
             // An earlier one may have melted the supervisor down, or begun a group restart that
             // takes this child along.
-            let is_still_down = self.children.get(&key).is_some_and(|child| child.phase == Phase::Down);
+            let is_still_down = self
+                .children
+                .get(&key)
+                .is_some_and(|child| child.phase == Phase::Down);
             if is_still_down && matches!(self.mode, Mode::Running | Mode::Group { .. }) {
                 self.after_exit(key, &exit, uptime);
             }
@@ -47,7 +57,9 @@ impl Supervision {
 
     pub(super) fn started(&mut self, key: Key, incarnation: u64) {
         let now = self.now;
-        let Some(child) = self.present(key, incarnation) else { return };
+        let Some(child) = self.present(key, incarnation) else {
+            return;
+        };
         if child.phase != Phase::Starting {
             return;
         }
@@ -56,10 +68,18 @@ impl Supervision {
         let was_asked_for = std::mem::take(&mut child.is_asked_for);
         self.note(key, EventKind::Started);
         if let Some(since) = down_since {
-            self.note(key, EventKind::Restarted { latency: now - since });
+            self.note(
+                key,
+                EventKind::Restarted {
+                    latency: now - since,
+                },
+            );
         }
         if was_asked_for {
-            self.actions.push(Action::Answer { key, outcome: Ok(()) });
+            self.actions.push(Action::Answer {
+                key,
+                outcome: Ok(()),
+            });
         }
         match self.mode {
             Mode::Starting { .. } => self.start_next_declared(),
@@ -70,13 +90,18 @@ impl Supervision {
 
     /// A run ended before its start was acknowledged.
     pub(super) fn start_failed(&mut self, key: Key, exit: Exit) {
-        let Some(child) = self.children.get_mut(&key) else { return };
+        let Some(child) = self.children.get_mut(&key) else {
+            return;
+        };
         child.phase = Phase::Down;
         child.down_since.get_or_insert(self.now);
         let was_asked_for = std::mem::take(&mut child.is_asked_for);
         self.note(key, EventKind::StartFailed { exit: exit.clone() });
         if was_asked_for {
-            self.actions.push(Action::Answer { key, outcome: Err(exit) });
+            self.actions.push(Action::Answer {
+                key,
+                outcome: Err(exit),
+            });
             return self.remove(key);
         }
         match self.mode {
@@ -90,13 +115,18 @@ impl Supervision {
 
     /// A failed initial start is never retried: what is up stops, and the parent decides.
     fn give_up_starting(&mut self, key: Key, exit: Exit) {
-        self.actions.push(Action::StartFailed { key, exit: exit.clone() });
+        self.actions.push(Action::StartFailed {
+            key,
+            exit: exit.clone(),
+        });
         let budget = self.worst_case_stop();
         self.leave(exit, self.now + budget);
     }
 
     pub(super) fn start_timed_out(&mut self, key: Key, incarnation: u64) {
-        let Some(child) = self.present(key, incarnation) else { return };
+        let Some(child) = self.present(key, incarnation) else {
+            return;
+        };
         if child.phase != Phase::Starting {
             return;
         }
@@ -107,12 +137,23 @@ impl Supervision {
 
     /// A start that was killed did not end: the thread is blocked.
     pub(super) fn start_hangs(&mut self, key: Key) {
-        let Some(child) = self.children.get_mut(&key) else { return };
+        let Some(child) = self.children.get_mut(&key) else {
+            return;
+        };
         child.phase = Phase::Hung;
         let was_asked_for = std::mem::take(&mut child.is_asked_for);
-        self.note(key, EventKind::Exited { exit: Exit::Hung, uptime: std::time::Duration::ZERO });
+        self.note(
+            key,
+            EventKind::Exited {
+                exit: Exit::Hung,
+                uptime: std::time::Duration::ZERO,
+            },
+        );
         if was_asked_for {
-            self.actions.push(Action::Answer { key, outcome: Err(Exit::StartTimedOut) });
+            self.actions.push(Action::Answer {
+                key,
+                outcome: Err(Exit::StartTimedOut),
+            });
         }
         match self.mode {
             Mode::Starting { .. } => self.give_up_starting(key, Exit::StartTimedOut),

@@ -49,13 +49,28 @@ impl Supervision {
     /// Tells those who have been asked already that there is less time.
     fn tighten(&mut self, earlier: Instant) {
         let late = |phase| matches!(phase, Phase::Stopping { deadline, .. } if deadline > earlier);
-        let keys: Vec<_> =
-            self.children.iter().filter(|(_, child)| late(child.phase)).map(|(key, _)| *key).collect();
+        let keys: Vec<_> = self
+            .children
+            .iter()
+            .filter(|(_, child)| late(child.phase))
+            .map(|(key, _)| *key)
+            .collect();
         for key in keys {
-            let Some(child) = self.children.get_mut(&key) else { continue };
-            let Phase::Stopping { asked, killed, .. } = child.phase else { continue };
-            child.phase = Phase::Stopping { asked, deadline: earlier, killed };
-            self.actions.push(Action::Stop { key, deadline: earlier });
+            let Some(child) = self.children.get_mut(&key) else {
+                continue;
+            };
+            let Phase::Stopping { asked, killed, .. } = child.phase else {
+                continue;
+            };
+            child.phase = Phase::Stopping {
+                asked,
+                deadline: earlier,
+                killed,
+            };
+            self.actions.push(Action::Stop {
+                key,
+                deadline: earlier,
+            });
             self.arm_stop(key, earlier);
         }
     }
@@ -65,8 +80,19 @@ impl Supervision {
         let queue: Vec<_> = self.children.keys().copied().collect();
         let siblings = queue.len();
         let budget = deadline.saturating_duration_since(self.now);
-        let mut walk = Walk { deadline, queue, active: BTreeSet::new(), reserved: Duration::ZERO, budget, siblings };
-        walk.reserved = walk.queue.iter().map(|key| self.reserve_of(*key, &walk)).sum();
+        let mut walk = Walk {
+            deadline,
+            queue,
+            active: BTreeSet::new(),
+            reserved: Duration::ZERO,
+            budget,
+            siblings,
+        };
+        walk.reserved = walk
+            .queue
+            .iter()
+            .map(|key| self.reserve_of(*key, &walk))
+            .sum();
         // Asked to stop by a group restart: they keep their place, with no more time than this.
         self.tighten(deadline);
         self.mode = Mode::Leaving { exit, walk };
@@ -74,7 +100,9 @@ impl Supervision {
     }
 
     fn reserve_of(&self, key: Key, walk: &Walk) -> Duration {
-        let Some(child) = self.children.get(&key) else { return Duration::ZERO };
+        let Some(child) = self.children.get(&key) else {
+            return Duration::ZERO;
+        };
         if !child.is_alive() {
             return Duration::ZERO;
         }
@@ -88,7 +116,9 @@ impl Supervision {
     /// Asks the next child, or all of a dynamic supervisor's; finishes when none is left.
     fn advance(&mut self) {
         loop {
-            let Mode::Leaving { exit, walk } = &mut self.mode else { return };
+            let Mode::Leaving { exit, walk } = &mut self.mode else {
+                return;
+            };
             let is_free = walk.active.is_empty() || self.strategy == Strategy::Dynamic;
             if !is_free {
                 return;
@@ -107,14 +137,22 @@ impl Supervision {
 
     /// It is this child's turn to stop.
     fn take_turn(&mut self, key: Key) {
-        let Mode::Leaving { walk, .. } = &self.mode else { return };
+        let Mode::Leaving { walk, .. } = &self.mode else {
+            return;
+        };
         let reserve = self.reserve_of(key, walk);
         let reserved_after = match self.strategy {
             Strategy::Dynamic => Duration::ZERO,
             _ => walk.reserved.saturating_sub(reserve),
         };
-        let Some(child) = self.children.get(&key) else { return };
-        let turn = Turn { stop_timeout: child.policy.stop_timeout, reserve, reserved_after };
+        let Some(child) = self.children.get(&key) else {
+            return;
+        };
+        let turn = Turn {
+            stop_timeout: child.policy.stop_timeout,
+            reserve,
+            reserved_after,
+        };
         let (phase, deadline) = (child.phase, plan::allot(self.now, walk.deadline, turn));
         let incarnation = child.incarnation;
         let is_active = child.is_alive();
@@ -127,20 +165,24 @@ impl Supervision {
         match phase {
             Phase::Starting | Phase::Up { .. } => self.ask_to_stop(key, deadline),
             Phase::StartTimedOut => {
-                self.set_phase(key, Phase::Stopping { asked: self.now, deadline, killed: true });
+                self.set_phase(
+                    key,
+                    Phase::Stopping {
+                        asked: self.now,
+                        deadline,
+                        killed: true,
+                    },
+                );
                 self.arm(Timer::GiveUp { key, incarnation }, deadline);
             }
-            Phase::Stopping { deadline: told, killed, .. } => {
-                // Asked by a group restart: the shutdown counts its time from here.
-                let deadline = told.min(deadline);
-                self.set_phase(key, Phase::Stopping { asked: self.now, deadline, killed });
-                self.actions.push(Action::Stop { key, deadline });
-                self.arm_stop(key, deadline);
-            }
+            Phase::Stopping { .. } => self.stop_in_turn(key, deadline),
             Phase::Pending => {}
             Phase::BackingOff { .. } => {
                 self.set_phase(key, Phase::Down);
-                let kind = EventKind::Stopped { outcome: Outcome::AlreadyDown, spent: Duration::ZERO };
+                let kind = EventKind::Stopped {
+                    outcome: Outcome::AlreadyDown,
+                    spent: Duration::ZERO,
+                };
                 self.note(key, kind);
                 self.report(key, Outcome::AlreadyDown, NO_TIME);
             }
@@ -149,17 +191,51 @@ impl Supervision {
         }
     }
 
+    /// Its turn has come for one that a group restart is stopping already: the shutdown counts its
+    /// time from here.
+    fn stop_in_turn(&mut self, key: Key, deadline: Instant) {
+        let now = self.now;
+        let Some(child) = self.children.get_mut(&key) else {
+            return;
+        };
+        let Phase::Stopping {
+            deadline: told,
+            killed,
+            ..
+        } = child.phase
+        else {
+            return;
+        };
+        let deadline = told.min(deadline);
+        child.phase = Phase::Stopping {
+            asked: now,
+            deadline,
+            killed,
+        };
+        self.actions.push(Action::Stop { key, deadline });
+        self.arm_stop(key, deadline);
+    }
+
     /// Asks a child that is alive to stop. A leaf whose start is under way is killed: ractor looks
     /// at no stop before `pre_start` returned.
     pub(super) fn ask_to_stop(&mut self, key: Key, deadline: Instant) {
-        let Some(child) = self.children.get_mut(&key) else { return };
+        let Some(child) = self.children.get_mut(&key) else {
+            return;
+        };
         let killed = child.phase == Phase::Starting && child.policy.can_be_killed();
-        child.phase = Phase::Stopping { asked: self.now, deadline, killed };
+        child.phase = Phase::Stopping {
+            asked: self.now,
+            deadline,
+            killed,
+        };
         let was_asked_for = std::mem::take(&mut child.is_asked_for);
         self.actions.push(Action::Stop { key, deadline });
         self.note(key, EventKind::StopRequested { deadline });
         if was_asked_for {
-            self.actions.push(Action::Answer { key, outcome: Err(Exit::Shutdown) });
+            self.actions.push(Action::Answer {
+                key,
+                outcome: Err(Exit::Shutdown),
+            });
         }
         if killed {
             self.actions.push(Action::Kill { key });
@@ -168,30 +244,52 @@ impl Supervision {
     }
 
     fn arm_stop(&mut self, key: Key, deadline: Instant) {
-        let Some(child) = self.children.get(&key) else { return };
+        let Some(child) = self.children.get(&key) else {
+            return;
+        };
         let incarnation = child.incarnation;
         let killed = matches!(child.phase, Phase::Stopping { killed: true, .. });
         if killed || !child.policy.can_be_killed() {
             self.arm(Timer::GiveUp { key, incarnation }, deadline);
         } else {
-            self.arm(Timer::KillAt { key, incarnation }, plan::kill_at(self.now, deadline));
+            self.arm(
+                Timer::KillAt { key, incarnation },
+                plan::kill_at(self.now, deadline),
+            );
         }
     }
 
     pub(super) fn kill_due(&mut self, key: Key, incarnation: u64) {
-        let Some(child) = self.present(key, incarnation) else { return };
-        let Phase::Stopping { asked, deadline, killed: false } = child.phase else { return };
-        child.phase = Phase::Stopping { asked, deadline, killed: true };
+        let Some(child) = self.present(key, incarnation) else {
+            return;
+        };
+        let Phase::Stopping {
+            asked,
+            deadline,
+            killed: false,
+        } = child.phase
+        else {
+            return;
+        };
+        child.phase = Phase::Stopping {
+            asked,
+            deadline,
+            killed: true,
+        };
         self.actions.push(Action::Kill { key });
         self.arm(Timer::GiveUp { key, incarnation }, deadline.max(self.now));
     }
 
     pub(super) fn give_up(&mut self, key: Key, incarnation: u64) {
         let now = self.now;
-        let Some(child) = self.present(key, incarnation) else { return };
+        let Some(child) = self.present(key, incarnation) else {
+            return;
+        };
         match child.phase {
             Phase::StartTimedOut => self.start_hangs(key),
-            Phase::Stopping { asked, deadline, .. } if deadline <= now => {
+            Phase::Stopping {
+                asked, deadline, ..
+            } if deadline <= now => {
                 child.phase = Phase::Hung;
                 let times = (deadline - asked, now - asked);
                 self.stop_over(key, Outcome::Hung, times);
@@ -202,8 +300,15 @@ impl Supervision {
 
     /// A child that was asked to stop has ended.
     pub(super) fn stopped(&mut self, key: Key, exit: Exit) {
-        let Some(child) = self.children.get_mut(&key) else { return };
-        let Phase::Stopping { asked, deadline, .. } = child.phase else { return };
+        let Some(child) = self.children.get_mut(&key) else {
+            return;
+        };
+        let Phase::Stopping {
+            asked, deadline, ..
+        } = child.phase
+        else {
+            return;
+        };
         child.phase = Phase::Down;
         child.down_since = Some(self.now);
         let outcome = match exit {
@@ -215,8 +320,14 @@ impl Supervision {
     }
 
     fn stop_over(&mut self, key: Key, outcome: Outcome, times: (Duration, Duration)) {
-                let is_hung = outcome == Outcome::Hung;
-        self.note(key, EventKind::Stopped { outcome: outcome.clone(), spent: times.1 });
+        let is_hung = outcome == Outcome::Hung;
+        self.note(
+            key,
+            EventKind::Stopped {
+                outcome: outcome.clone(),
+                spent: times.1,
+            },
+        );
         match &mut self.mode {
             Mode::Leaving { walk, .. } => {
                 // One whose turn has not come is reported when it comes, as down already.
@@ -227,7 +338,12 @@ impl Supervision {
             }
             Mode::Group { .. } => {
                 let temporary = |restart| restart == Restart::Temporary;
-                if !is_hung && self.children.get(&key).is_some_and(|child| temporary(child.policy.restart)) {
+                if !is_hung
+                    && self
+                        .children
+                        .get(&key)
+                        .is_some_and(|child| temporary(child.policy.restart))
+                {
                     self.remove(key);
                 }
                 self.drive_group();
@@ -237,7 +353,12 @@ impl Supervision {
     }
 
     fn report(&mut self, key: Key, outcome: Outcome, (allotted, spent): (Duration, Duration)) {
-        self.actions.push(Action::Report { key, outcome, allotted, spent });
+        self.actions.push(Action::Report {
+            key,
+            outcome,
+            allotted,
+            spent,
+        });
     }
 
     fn set_phase(&mut self, key: Key, phase: Phase) {

@@ -40,7 +40,10 @@ impl Bench {
     /// Starts three children of the given types and acknowledges each start.
     fn up(strategy: Strategy, intensity: Option<Intensity>, children: &[Policy]) -> Self {
         let supervision = Supervision::new(strategy, intensity, Jitter::seeded(1));
-        let mut bench = Self { supervision, now: Instant::now() };
+        let mut bench = Self {
+            supervision,
+            now: Instant::now(),
+        };
         for (key, policy) in children.iter().enumerate() {
             bench.supervision.add(key as Key, policy.clone(), 0);
         }
@@ -58,7 +61,11 @@ impl Bench {
 
     fn ends(&mut self, key: Key, exit: Exit) -> Vec<Action> {
         let incarnation = self.supervision.children[&key].incarnation;
-        self.tell(Happened::Ended { key, incarnation, exit })
+        self.tell(Happened::Ended {
+            key,
+            incarnation,
+            exit,
+        })
     }
 
     fn acknowledges(&mut self, key: Key) -> Vec<Action> {
@@ -92,7 +99,10 @@ fn failed() -> Exit {
 }
 
 fn every_exit() -> Vec<Exit> {
-    let panic = Panic { message: "boom".into(), location: None };
+    let panic = Panic {
+        message: "boom".into(),
+        location: None,
+    };
     vec![
         Exit::Normal,
         Exit::Shutdown,
@@ -126,7 +136,10 @@ fn the_restart_type_and_the_exit_decide_whether_a_child_comes_back() {
 #[test]
 fn children_start_in_order_each_after_the_one_before_is_acknowledged() {
     let supervision = Supervision::new(Strategy::OneForOne, None, Jitter::seeded(1));
-    let mut bench = Bench { supervision, now: Instant::now() };
+    let mut bench = Bench {
+        supervision,
+        now: Instant::now(),
+    };
     for key in 0..3 {
         bench.supervision.add(key, policy(Restart::Permanent), 0);
     }
@@ -139,7 +152,10 @@ fn children_start_in_order_each_after_the_one_before_is_acknowledged() {
 #[test]
 fn a_failed_initial_start_stops_what_is_up_in_reverse_and_is_never_retried() {
     let supervision = Supervision::new(Strategy::OneForOne, None, Jitter::seeded(1));
-    let mut bench = Bench { supervision, now: Instant::now() };
+    let mut bench = Bench {
+        supervision,
+        now: Instant::now(),
+    };
     for key in 0..3 {
         bench.supervision.add(key, policy(Restart::Permanent), 0);
     }
@@ -147,17 +163,26 @@ fn a_failed_initial_start_stops_what_is_up_in_reverse_and_is_never_retried() {
     bench.acknowledges(0);
     bench.acknowledges(1);
     let actions = bench.ends(2, failed());
-    assert!(actions.contains(&Action::StartFailed { key: 2, exit: failed() }));
+    assert!(actions.contains(&Action::StartFailed {
+        key: 2,
+        exit: failed()
+    }));
     assert_eq!((started(&actions), stopped(&actions)), (vec![], vec![1]));
     assert_eq!(stopped(&bench.ends(1, Exit::Shutdown)), [0]);
     let last = bench.ends(0, Exit::Shutdown);
-    assert!(last.contains(&Action::Finish { exit: failed() }), "{last:?}");
+    assert!(
+        last.contains(&Action::Finish { exit: failed() }),
+        "{last:?}"
+    );
 }
 
 #[test]
 fn an_end_during_the_initial_start_waits_until_it_is_over() {
     let supervision = Supervision::new(Strategy::OneForOne, None, Jitter::seeded(1));
-    let mut bench = Bench { supervision, now: Instant::now() };
+    let mut bench = Bench {
+        supervision,
+        now: Instant::now(),
+    };
     for key in 0..2 {
         bench.supervision.add(key, policy(Restart::Permanent), 0);
     }
@@ -172,15 +197,31 @@ fn an_end_during_the_initial_start_waits_until_it_is_over() {
 fn one_restart_more_than_the_intensity_is_a_meltdown() {
     // (restarts allowed, seconds between crashes, crashes that are survived)
     let period = seconds(10);
-    for (restarts, gap, survived) in [(0, 1, 0), (1, 1, 1), (3, 1, 3), (3, 3, 3), (3, 4, 50), (1, 10, 1), (1, 11, 50)] {
+    for (restarts, gap, survived) in [
+        (0, 1, 0),
+        (1, 1, 1),
+        (3, 1, 3),
+        (3, 3, 3),
+        (3, 4, 50),
+        (1, 10, 1),
+        (1, 11, 50),
+    ] {
         let intensity = Some(Intensity { restarts, period });
-        let mut bench = Bench::up(Strategy::OneForOne, intensity, &[policy(Restart::Permanent)]);
+        let mut bench = Bench::up(
+            Strategy::OneForOne,
+            intensity,
+            &[policy(Restart::Permanent)],
+        );
         let mut count = 0;
         while count < 50 {
             bench.now += seconds(gap);
             let actions = bench.ends(0, failed());
-            if actions.contains(&Action::NoteSelf { kind: EventKind::Meltdown }) {
-                assert!(actions.contains(&Action::Finish { exit: Exit::Meltdown }));
+            if actions.contains(&Action::NoteSelf {
+                kind: EventKind::Meltdown,
+            }) {
+                assert!(actions.contains(&Action::Finish {
+                    exit: Exit::Meltdown
+                }));
                 break;
             }
             bench.acknowledges(0);
@@ -192,16 +233,28 @@ fn one_restart_more_than_the_intensity_is_a_meltdown() {
 
 #[test]
 fn unset_the_intensity_guards_only_children_without_backoff() {
-    let backing_off = Policy { backoff: Backoff::fixed(seconds(0)), ..policy(Restart::Permanent) };
+    let backing_off = Policy {
+        backoff: Backoff::fixed(seconds(0)),
+        ..policy(Restart::Permanent)
+    };
     assert!(backing_off.backoff.is_none(), "a zero delay is no backoff");
     let mut slow = policy(Restart::Permanent);
-    slow.backoff = Backoff::try_new(seconds(1), seconds(1)).and_then(|b| b.jitter(0.0)).expect("valid");
-    let mut bench = Bench::up(Strategy::OneForOne, None, &[slow, policy(Restart::Permanent)]);
+    slow.backoff = Backoff::try_new(seconds(1), seconds(1))
+        .and_then(|b| b.jitter(0.0))
+        .expect("valid");
+    let mut bench = Bench::up(
+        Strategy::OneForOne,
+        None,
+        &[slow, policy(Restart::Permanent)],
+    );
     for _ in 0..20 {
         bench.ends(0, failed());
         bench.now += seconds(1);
         let incarnation = bench.supervision.children[&0].incarnation;
-        bench.tell(Happened::Due(Timer::BackoffOver { key: 0, incarnation }));
+        bench.tell(Happened::Due(Timer::BackoffOver {
+            key: 0,
+            incarnation,
+        }));
         bench.acknowledges(0);
     }
     assert_eq!(bench.supervision.mode, Mode::Running);
@@ -210,31 +263,57 @@ fn unset_the_intensity_guards_only_children_without_backoff() {
         bench.acknowledges(1);
     }
     let actions = bench.ends(1, failed());
-    assert!(actions.contains(&Action::NoteSelf { kind: EventKind::Meltdown }));
+    assert!(actions.contains(&Action::NoteSelf {
+        kind: EventKind::Meltdown
+    }));
 }
 
 #[test]
 fn a_restart_waits_for_its_backoff_and_a_good_run_resets_it() {
     let mut slow = policy(Restart::Permanent);
-    slow.backoff = Backoff::try_new(seconds(1), seconds(8)).and_then(|b| b.jitter(0.0)).expect("valid");
+    slow.backoff = Backoff::try_new(seconds(1), seconds(8))
+        .and_then(|b| b.jitter(0.0))
+        .expect("valid");
     let mut bench = Bench::up(Strategy::OneForOne, None, &[slow]);
-    assert_eq!(started(&bench.ends(0, failed())), [(0, 2)], "the first restart is immediate");
+    assert_eq!(
+        started(&bench.ends(0, failed())),
+        [(0, 2)],
+        "the first restart is immediate"
+    );
     bench.acknowledges(0);
     let actions = bench.ends(0, failed());
     let until = bench.now + seconds(1);
-    assert!(actions.contains(&Action::Note { key: 0, kind: EventKind::BackingOff { until, attempt: 2 } }));
-    let due = Happened::Due(Timer::BackoffOver { key: 0, incarnation: 2 });
+    assert!(actions.contains(&Action::Note {
+        key: 0,
+        kind: EventKind::BackingOff { until, attempt: 2 }
+    }));
+    let due = Happened::Due(Timer::BackoffOver {
+        key: 0,
+        incarnation: 2,
+    });
     assert_eq!(started(&bench.tell(due.clone())), NONE, "too early");
     bench.now = until;
     assert_eq!(started(&bench.tell(due)), [(0, 3)]);
     bench.acknowledges(0);
     bench.now += seconds(8);
-    assert_eq!(started(&bench.ends(0, failed())), [(0, 4)], "up for the longest delay: as new");
+    assert_eq!(
+        started(&bench.ends(0, failed())),
+        [(0, 4)],
+        "up for the longest delay: as new"
+    );
 }
 
 #[test]
 fn one_for_all_stops_every_sibling_in_reverse_and_starts_all_in_order() {
-    let mut bench = Bench::up(Strategy::OneForAll, None, &[policy(Restart::Permanent), policy(Restart::Permanent), policy(Restart::Permanent)]);
+    let mut bench = Bench::up(
+        Strategy::OneForAll,
+        None,
+        &[
+            policy(Restart::Permanent),
+            policy(Restart::Permanent),
+            policy(Restart::Permanent),
+        ],
+    );
     assert_eq!(stopped(&bench.ends(1, failed())), [2]);
     assert_eq!(stopped(&bench.ends(2, Exit::Shutdown)), [0]);
     assert_eq!(started(&bench.ends(0, Exit::Shutdown)), [(0, 2)]);
@@ -246,7 +325,15 @@ fn one_for_all_stops_every_sibling_in_reverse_and_starts_all_in_order() {
 
 #[test]
 fn rest_for_one_leaves_earlier_siblings_alone() {
-    let mut bench = Bench::up(Strategy::RestForOne, None, &[policy(Restart::Permanent), policy(Restart::Permanent), policy(Restart::Permanent)]);
+    let mut bench = Bench::up(
+        Strategy::RestForOne,
+        None,
+        &[
+            policy(Restart::Permanent),
+            policy(Restart::Permanent),
+            policy(Restart::Permanent),
+        ],
+    );
     assert_eq!(stopped(&bench.ends(1, failed())), [2]);
     assert_eq!(started(&bench.ends(2, Exit::Shutdown)), [(1, 2)]);
     assert_eq!(started(&bench.acknowledges(1)), [(2, 2)]);
@@ -257,8 +344,15 @@ fn rest_for_one_leaves_earlier_siblings_alone() {
 
 #[test]
 fn a_start_that_fails_in_a_group_is_retried_from_there_or_from_the_first() {
-    for (strategy, again) in [(Strategy::RestForOne, vec![]), (Strategy::OneForAll, vec![0])] {
-        let three = [policy(Restart::Permanent), policy(Restart::Permanent), policy(Restart::Permanent)];
+    for (strategy, again) in [
+        (Strategy::RestForOne, vec![]),
+        (Strategy::OneForAll, vec![0]),
+    ] {
+        let three = [
+            policy(Restart::Permanent),
+            policy(Restart::Permanent),
+            policy(Restart::Permanent),
+        ];
         let mut bench = Bench::up(strategy, None, &three);
         bench.ends(0, failed());
         bench.ends(2, Exit::Shutdown);
@@ -276,7 +370,11 @@ fn a_start_that_fails_in_a_group_is_retried_from_there_or_from_the_first() {
 
 #[test]
 fn a_temporary_sibling_is_removed_by_a_group_restart() {
-    let mut bench = Bench::up(Strategy::OneForAll, None, &[policy(Restart::Permanent), policy(Restart::Temporary)]);
+    let mut bench = Bench::up(
+        Strategy::OneForAll,
+        None,
+        &[policy(Restart::Permanent), policy(Restart::Temporary)],
+    );
     bench.ends(0, failed());
     let actions = bench.ends(1, Exit::Shutdown);
     assert!(actions.contains(&Action::Remove { key: 1 }));
@@ -285,8 +383,15 @@ fn a_temporary_sibling_is_removed_by_a_group_restart() {
 
 #[test]
 fn another_exit_during_a_group_restart_counts_once_and_cancels_the_start() {
-    let two = Some(Intensity { restarts: 2, period: seconds(10) });
-    let three = [policy(Restart::Permanent), policy(Restart::Permanent), policy(Restart::Permanent)];
+    let two = Some(Intensity {
+        restarts: 2,
+        period: seconds(10),
+    });
+    let three = [
+        policy(Restart::Permanent),
+        policy(Restart::Permanent),
+        policy(Restart::Permanent),
+    ];
     let mut bench = Bench::up(Strategy::RestForOne, two, &three);
     bench.ends(1, failed());
     bench.ends(2, Exit::Shutdown);
@@ -296,39 +401,84 @@ fn another_exit_during_a_group_restart_counts_once_and_cancels_the_start() {
     assert!(actions.contains(&Action::Kill { key: 1 }));
     assert_eq!(started(&bench.ends(1, Exit::Killed)), [(0, 2)]);
     let actions = bench.ends(0, failed());
-    assert!(actions.contains(&Action::NoteSelf { kind: EventKind::Meltdown }), "the third decision");
+    assert!(
+        actions.contains(&Action::NoteSelf {
+            kind: EventKind::Meltdown
+        }),
+        "the third decision"
+    );
 }
 
 #[test]
 fn shutdown_stops_in_reverse_and_nothing_restarts_after_it_began() {
-    let three = [policy(Restart::Permanent), policy(Restart::Permanent), policy(Restart::Permanent)];
+    let three = [
+        policy(Restart::Permanent),
+        policy(Restart::Permanent),
+        policy(Restart::Permanent),
+    ];
     let mut bench = Bench::up(Strategy::OneForOne, None, &three);
     let deadline = bench.now + seconds(5);
-    assert_eq!(stopped(&bench.tell(Happened::StopOrdered { deadline })), [2]);
-    assert_eq!(started(&bench.ends(0, failed())), NONE, "a crash before its turn");
+    assert_eq!(
+        stopped(&bench.tell(Happened::StopOrdered { deadline })),
+        [2]
+    );
+    assert_eq!(
+        started(&bench.ends(0, failed())),
+        NONE,
+        "a crash before its turn"
+    );
     assert_eq!(stopped(&bench.ends(2, Exit::Shutdown)), [1]);
     let actions = bench.ends(1, failed());
     let cleanup = Outcome::CleanupFailed(failed());
-    assert!(actions.iter().any(|action| matches!(action, Action::Report { key: 1, outcome, .. } if *outcome == cleanup)));
-    assert!(actions.iter().any(|action| matches!(action, Action::Report { key: 0, outcome: Outcome::AlreadyDown, .. })));
-    assert!(actions.contains(&Action::Finish { exit: Exit::Shutdown }));
+    assert!(actions.iter().any(
+        |action| matches!(action, Action::Report { key: 1, outcome, .. } if *outcome == cleanup)
+    ));
+    assert!(actions.iter().any(|action| matches!(
+        action,
+        Action::Report {
+            key: 0,
+            outcome: Outcome::AlreadyDown,
+            ..
+        }
+    )));
+    assert!(actions.contains(&Action::Finish {
+        exit: Exit::Shutdown
+    }));
 }
 
 #[test]
 fn nothing_starts_or_counts_between_the_beginning_of_a_shutdown_and_its_own_turn() {
-    let none = Some(Intensity { restarts: 0, period: seconds(10) });
+    let none = Some(Intensity {
+        restarts: 0,
+        period: seconds(10),
+    });
     let mut bench = Bench::up(Strategy::OneForOne, none, &[policy(Restart::Permanent)]);
     bench.tell(Happened::ShutdownBegan);
     let actions = bench.ends(0, failed());
-    assert!(matches!(actions[..], [Action::Note { kind: EventKind::Exited { .. }, .. }]), "{actions:?}");
+    assert!(
+        matches!(
+            actions[..],
+            [Action::Note {
+                kind: EventKind::Exited { .. },
+                ..
+            }]
+        ),
+        "{actions:?}"
+    );
     let deadline = bench.now + seconds(5);
     let actions = bench.tell(Happened::StopOrdered { deadline });
-    assert!(actions.contains(&Action::Finish { exit: Exit::Shutdown }));
+    assert!(actions.contains(&Action::Finish {
+        exit: Exit::Shutdown
+    }));
 }
 
 #[test]
 fn a_child_that_a_group_restart_was_stopping_is_waited_for_in_its_own_turn() {
-    let three = [policy(Restart::Permanent), policy(Restart::Permanent), policy(Restart::Permanent)];
+    let three = [
+        policy(Restart::Permanent),
+        policy(Restart::Permanent),
+        policy(Restart::Permanent),
+    ];
     let mut bench = Bench::up(Strategy::OneForAll, None, &three);
     assert_eq!(stopped(&bench.ends(1, failed())), [2]);
     bench.now += seconds(1);
@@ -338,7 +488,9 @@ fn a_child_that_a_group_restart_was_stopping_is_waited_for_in_its_own_turn() {
     let actions = bench.ends(2, Exit::Shutdown);
     assert_eq!(stopped(&actions), [0], "after 2, and 1 is down already");
     let actions = bench.ends(0, Exit::Shutdown);
-    assert!(actions.contains(&Action::Finish { exit: Exit::Shutdown }));
+    assert!(actions.contains(&Action::Finish {
+        exit: Exit::Shutdown
+    }));
 }
 
 #[test]
@@ -350,24 +502,44 @@ fn dynamic_children_stop_all_at_once() {
         bench.acknowledges(key);
     }
     let deadline = bench.now + seconds(5);
-    assert_eq!(stopped(&bench.tell(Happened::StopOrdered { deadline })), [2, 1, 0]);
+    assert_eq!(
+        stopped(&bench.tell(Happened::StopOrdered { deadline })),
+        [2, 1, 0]
+    );
 }
 
 #[test]
 fn a_child_that_ignores_the_stop_is_killed_and_then_named_as_hung() {
     let mut bench = Bench::up(Strategy::OneForOne, None, &[policy(Restart::Permanent)]);
     let deadline = bench.now + seconds(5);
-    let kill = Timer::KillAt { key: 0, incarnation: 1 };
+    let kill = Timer::KillAt {
+        key: 0,
+        incarnation: 1,
+    };
     let at = deadline - Duration::from_millis(50);
     let actions = bench.tell(Happened::StopOrdered { deadline });
-    assert!(actions.contains(&Action::Arm { timer: kill, at }), "{actions:?}");
+    assert!(
+        actions.contains(&Action::Arm { timer: kill, at }),
+        "{actions:?}"
+    );
     bench.now = at;
     let actions = bench.tell(Happened::Due(kill));
     assert!(actions.contains(&Action::Kill { key: 0 }));
     bench.now = deadline;
-    let actions = bench.tell(Happened::Due(Timer::GiveUp { key: 0, incarnation: 1 }));
-    assert!(actions.iter().any(|action| matches!(action, Action::Report { outcome: Outcome::Hung, .. })));
-    assert!(actions.contains(&Action::Finish { exit: Exit::Shutdown }));
+    let actions = bench.tell(Happened::Due(Timer::GiveUp {
+        key: 0,
+        incarnation: 1,
+    }));
+    assert!(actions.iter().any(|action| matches!(
+        action,
+        Action::Report {
+            outcome: Outcome::Hung,
+            ..
+        }
+    )));
+    assert!(actions.contains(&Action::Finish {
+        exit: Exit::Shutdown
+    }));
 }
 
 #[test]
@@ -375,21 +547,45 @@ fn a_second_order_brings_the_deadline_forward_and_never_back() {
     let mut bench = Bench::up(Strategy::OneForOne, None, &[policy(Restart::Permanent)]);
     let deadline = bench.now + seconds(5);
     bench.tell(Happened::StopOrdered { deadline });
-    let later = bench.tell(Happened::StopOrdered { deadline: deadline + seconds(1) });
+    let later = bench.tell(Happened::StopOrdered {
+        deadline: deadline + seconds(1),
+    });
     assert!(stopped(&later).is_empty());
     let earlier = deadline - seconds(4);
     let actions = bench.tell(Happened::StopOrdered { deadline: earlier });
-    assert!(actions.contains(&Action::Stop { key: 0, deadline: earlier }));
+    assert!(actions.contains(&Action::Stop {
+        key: 0,
+        deadline: earlier
+    }));
 }
 
 #[test]
 fn what_speaks_of_an_earlier_incarnation_is_ignored() {
     let mut bench = Bench::up(Strategy::OneForOne, None, &[policy(Restart::Permanent)]);
     bench.ends(0, failed());
-    assert_eq!(bench.tell(Happened::Ended { key: 0, incarnation: 1, exit: failed() }), []);
-    assert_eq!(bench.tell(Happened::Started { key: 0, incarnation: 1 }), []);
+    assert_eq!(
+        bench.tell(Happened::Ended {
+            key: 0,
+            incarnation: 1,
+            exit: failed()
+        }),
+        []
+    );
+    assert_eq!(
+        bench.tell(Happened::Started {
+            key: 0,
+            incarnation: 1
+        }),
+        []
+    );
     bench.now += seconds(60);
-    assert_eq!(bench.tell(Happened::Due(Timer::StartTimeout { key: 0, incarnation: 1 })), []);
+    assert_eq!(
+        bench.tell(Happened::Due(Timer::StartTimeout {
+            key: 0,
+            incarnation: 1
+        })),
+        []
+    );
 }
 
 #[test]
@@ -397,10 +593,15 @@ fn a_start_that_takes_too_long_is_killed_and_counts_as_failed() {
     let mut bench = Bench::up(Strategy::OneForOne, None, &[policy(Restart::Permanent)]);
     bench.ends(0, failed());
     bench.now += seconds(30);
-    let actions = bench.tell(Happened::Due(Timer::StartTimeout { key: 0, incarnation: 2 }));
+    let actions = bench.tell(Happened::Due(Timer::StartTimeout {
+        key: 0,
+        incarnation: 2,
+    }));
     assert!(actions.contains(&Action::Kill { key: 0 }));
     let actions = bench.ends(0, Exit::Killed);
-    let kind = EventKind::StartFailed { exit: Exit::StartTimedOut };
+    let kind = EventKind::StartFailed {
+        exit: Exit::StartTimedOut,
+    };
     assert!(actions.contains(&Action::Note { key: 0, kind }));
     assert_eq!(started(&actions), [(0, 3)], "tried again");
 }

@@ -16,7 +16,9 @@ impl RunLoop {
         match action {
             Action::Start { key, incarnation } => self.start(key, incarnation),
             Action::Stop { key, deadline } => {
-                let Some(live) = self.lives.get(&key) else { return };
+                let Some(live) = self.lives.get(&key) else {
+                    return;
+                };
                 if let Some(run) = &live.run {
                     run.stop().request(deadline);
                 }
@@ -35,7 +37,12 @@ impl RunLoop {
                 log::event(self.cell.path(), self.run.incarnation(), &kind);
                 self.cell.note(self.tree.events(), kind);
             }
-            Action::Report { key, outcome, allotted, spent } => {
+            Action::Report {
+                key,
+                outcome,
+                allotted,
+                spent,
+            } => {
                 if let Some(live) = self.lives.get(&key) {
                     self.report.push(live.report(outcome, (allotted, spent)));
                 }
@@ -52,14 +59,21 @@ impl RunLoop {
     }
 
     fn start(&mut self, key: Key, incarnation: u64) {
-        let parent = Parent { tree: &self.tree, notices: &self.notices };
-        let Some(live) = self.lives.get_mut(&key) else { return };
+        let parent = Parent {
+            tree: &self.tree,
+            notices: &self.notices,
+        };
+        let Some(live) = self.lives.get_mut(&key) else {
+            return;
+        };
         live.cell.begin(incarnation);
         self.ends.push(live.start(key, incarnation, &parent));
     }
 
     fn note(&mut self, key: Key, kind: EventKind) {
-        let Some(live) = self.lives.get(&key) else { return };
+        let Some(live) = self.lives.get(&key) else {
+            return;
+        };
         log::event(live.cell.path(), live.cell.incarnation(), &kind);
         if let EventKind::Restarted { latency } = kind {
             self.tree.add_latency(live.cell.path(), latency);
@@ -68,7 +82,9 @@ impl RunLoop {
     }
 
     fn remove(&mut self, key: Key) {
-        let Some(live) = self.lives.remove(&key) else { return };
+        let Some(live) = self.lives.remove(&key) else {
+            return;
+        };
         self.keys.remove(live.cell.path().name());
         self.cell.forget(key);
         live.node.retire();
@@ -76,8 +92,12 @@ impl RunLoop {
     }
 
     fn answer(&mut self, key: Key, outcome: Result<(), Exit>) {
-        let Some(answer) = self.answers.remove(&key) else { return };
-        let Some(live) = self.lives.get(&key) else { return };
+        let Some(answer) = self.answers.remove(&key) else {
+            return;
+        };
+        let Some(live) = self.lives.get(&key) else {
+            return;
+        };
         let path = live.cell.path().clone();
         let answered = match outcome {
             Ok(()) => Ok(path),
@@ -89,9 +109,14 @@ impl RunLoop {
     }
 
     fn leave_start_failure(&mut self, key: Key, exit: Exit) {
-        let Some(live) = self.lives.get(&key) else { return };
+        let Some(live) = self.lives.get(&key) else {
+            return;
+        };
         let deeper = live.run.as_ref().and_then(|run| run.take_start_failure());
-        let here = || StartFailure { path: live.cell.path().clone(), exit };
+        let here = || StartFailure {
+            path: live.cell.path().clone(),
+            exit,
+        };
         self.run.leave_start_failure(deeper.unwrap_or_else(here));
     }
 }

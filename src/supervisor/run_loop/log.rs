@@ -12,17 +12,34 @@ use crate::shutdown::report::Outcome;
 pub(super) fn event(path: &Path, incarnation: u64, kind: &EventKind) {
     match kind {
         EventKind::Exited { exit, uptime } => exited(path, incarnation, exit, *uptime),
-        EventKind::StartFailed { exit } => tracing::warn!(%path, incarnation, %exit, "start failed"),
-        EventKind::BackingOff { attempt, .. } => tracing::info!(%path, incarnation, attempt, "backing off"),
-        EventKind::Restarted { latency } => tracing::info!(%path, incarnation, ?latency, "restarted"),
-        EventKind::Meltdown => tracing::error!(%path, incarnation, "restarted its children too often: giving up"),
-        EventKind::Stopped { outcome: Outcome::Hung, spent } => {
+        EventKind::StartFailed { exit } => {
+            tracing::warn!(%path, incarnation, %exit, "start failed")
+        }
+        EventKind::BackingOff { attempt, .. } => {
+            tracing::info!(%path, incarnation, attempt, "backing off")
+        }
+        EventKind::Restarted { latency } => {
+            tracing::info!(%path, incarnation, ?latency, "restarted")
+        }
+        EventKind::Meltdown => {
+            tracing::error!(%path, incarnation, "restarted its children too often: giving up")
+        }
+        EventKind::Stopped {
+            outcome: Outcome::Hung,
+            spent,
+        } => {
             tracing::error!(%path, incarnation, ?spent, "hung: it neither stops nor dies");
         }
-        EventKind::Stopped { outcome: Outcome::CleanupFailed(exit), spent } => {
+        EventKind::Stopped {
+            outcome: Outcome::CleanupFailed(exit),
+            spent,
+        } => {
             tracing::error!(%path, incarnation, %exit, ?spent, "clean-up failed");
         }
-        EventKind::Stopped { outcome: Outcome::Killed, spent } => {
+        EventKind::Stopped {
+            outcome: Outcome::Killed,
+            spent,
+        } => {
             tracing::warn!(%path, incarnation, ?spent, "killed: it did not stop in time");
         }
         other => tracing::debug!(%path, incarnation, event = other.code()),
@@ -31,8 +48,12 @@ pub(super) fn event(path: &Path, incarnation: u64, kind: &EventKind) {
 
 fn exited(path: &Path, incarnation: u64, exit: &Exit, uptime: std::time::Duration) {
     match exit {
-        Exit::Normal | Exit::Shutdown => tracing::debug!(%path, incarnation, %exit, ?uptime, "ended"),
-        Exit::Panicked(_) | Exit::Hung => tracing::error!(%path, incarnation, %exit, ?uptime, "ended"),
+        Exit::Normal | Exit::Shutdown => {
+            tracing::debug!(%path, incarnation, %exit, ?uptime, "ended")
+        }
+        Exit::Panicked(_) | Exit::Hung => {
+            tracing::error!(%path, incarnation, %exit, ?uptime, "ended")
+        }
         _ => tracing::warn!(%path, incarnation, %exit, ?uptime, "ended"),
     }
 }

@@ -1,0 +1,215 @@
+//! Claims on a daemon as a process: real signals, real HTTP, its exit code.
+//!
+//! The test binary runs itself again: with `PERENNIAL_TEST_DAEMON` set, [`daemon_process`] is the
+//! daemon, and without it does nothing.
+#![cfg(all(unix, feature = "daemon"))]
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::process::{Child as Process, Command, ExitStatus, Stdio};
+use std::time::Duration;
+
+use perennial::{Backoff, BoxError, Child, Daemon, Supervisor};
+
+const ROLE: &str = "PERENNIAL_TEST_DAEMON";
+
+/// What the second process does, by the role it was given.
+fn tree(role: &str) -> Supervisor {
+    let idle = Child::task("idle", |cx| async move {
+        cx.shutdown().await;
+        Ok(())
+    });
+    let tree = Supervisor::one_for_one("app").child(idle);
+    match role {
+        "crashing" => tree.child(Child::task("crash", |cx| async move {
+            if cx.incarnation() <= 3 {
+                tokio::task::yield_now().await;
+                return Err::<(), BoxError>("not yet".into());
+            }
+            cx.shutdown().await;
+            Ok(())
+        })),
+        "deaf" => tree.child(
+            Child::blocking("deaf", |_cx| {
+                loop {
+                    std::thread::park();
+                }
+            })
+            .stop_timeout(Duration::from_secs(60)),
+        ),
+        "melting" => tree
+            .intensity(2, Duration::from_secs(60))
+            .backoff(Backoff::none())
+            .child(Child::task("crash", |_cx| async {
+                tokio::task::yield_now().await;
+                Err("always".into())
+            })),
+        "unstartable" => tree.child(Child::step("migrate", |_cx| async {
+            Err("no schema".into())
+        })),
+        _ => tree,
+    }
+}
+
+#[test]
+fn daemon_process() {
+    let Ok(role) = std::env::var(ROLE) else {
+        return;
+    };
+    let graceful = if role == "deaf" {
+        Duration::from_secs(60)
+    } else {
+        Duration::from_secs(5)
+    };
+    let code = Daemon::new("test")
+        .tree(tree(&role))
+        .graceful(graceful)
+        .http(SocketAddr::from(([127, 0, 0, 1], 0)))
+        .on_http_bound(|address| println!("\nhttp={address}"))
+        .run();
+    // The harness would turn the code into its own.
+    std::process::exit(if code == std::process::ExitCode::SUCCESS {
+        0
+    } else {
+        exit_code(code)
+    });
+}
+
+/// Reads a code out of its debug form: `ExitCode` has no other way.
+fn exit_code(code: std::process::ExitCode) -> i32 {
+    let digits: String = format!("{code:?}")
+        .chars()
+        .filter(char::is_ascii_digit)
+        .collect();
+    digits.parse().expect("an exit code is a number")
+}
+
+/// A daemon in a process of its own; killed if the test ends early.
+struct Running {
+    process: Process,
+    http: SocketAddr,
+}
+
+impl Running {
+    fn start(role: &str) -> Self {
+        let mut process = Command::new(std::env::current_exe().expect("this test"))
+            .args([
+                "--exact",
+                "daemon_process",
+                "--nocapture",
+                "--test-threads=1",
+            ])
+            .env(ROLE, role)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the test runs again");
+        let mut lines = BufReader::new(process.stdout.take().expect("piped")).lines();
+        let line = lines.find_map(|line| line.ok()?.strip_prefix("http=").map(str::to_owned));
+        let http = line
+            .expect("it says where it listens")
+            .parse()
+            .expect("an address");
+        Self { process, http }
+    }
+
+    fn get(&self, path: &str) -> String {
+        let mut stream = TcpStream::connect(self.http).expect("it listens");
+        write!(
+            stream,
+            "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+        )
+        .expect("it reads");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("it answers");
+        answer
+    }
+
+    /// Asks again until the answer is as wanted; the harness' own time limit ends it otherwise.
+    fn until(&self, path: &str, wanted: impl Fn(&str) -> bool) -> String {
+        loop {
+            let answer = self.get(path);
+            if wanted(&answer) {
+                return answer;
+            }
+        }
+    }
+
+    fn signal(&self, name: &str) {
+        let sent = Command::new("kill")
+            .args(["-s", name, &self.process.id().to_string()])
+            .status();
+        assert!(sent.expect("kill is there").success());
+    }
+
+    fn end(mut self) -> (ExitStatus, String) {
+        let mut log = String::new();
+        let mut stderr = self.process.stderr.take().expect("piped");
+        stderr.read_to_string(&mut log).expect("text");
+        (self.process.wait().expect("it ended"), log)
+    }
+}
+
+#[test]
+fn sigterm_ends_a_healthy_daemon_with_code_0_and_a_report() {
+    let daemon = Running::start("healthy");
+    daemon.until("/readyz", |answer| answer.starts_with("HTTP/1.1 200"));
+    assert!(daemon.get("/livez").starts_with("HTTP/1.1 200"));
+    daemon.signal("TERM");
+    let (status, log) = daemon.end();
+    assert_eq!(status.code(), Some(0), "{log}");
+    assert!(
+        log.contains("shutdown (signal 15): root shut down"),
+        "{log}"
+    );
+}
+
+#[test]
+fn restarts_are_scraped_by_path_and_reason() {
+    let daemon = Running::start("crashing");
+    let wanted = "perennial_restarts_total{path=\"/app/crash\",reason=\"failed\"} 3";
+    let metrics = daemon.until("/metrics", |answer| answer.contains(wanted));
+    assert!(
+        metrics
+            .to_lowercase()
+            .contains("content-type: text/plain; version=0.0.4; charset=utf-8\r\n")
+    );
+    assert!(
+        metrics.contains("perennial_child_up{path=\"/app/crash\"} 1"),
+        "{metrics}"
+    );
+    let tree = daemon.get("/tree");
+    assert!(tree.contains("\"/app/crash\""), "{tree}");
+    daemon.signal("INT");
+    let (status, log) = daemon.end();
+    assert_eq!(status.code(), Some(0), "{log}");
+}
+
+#[test]
+fn a_second_signal_forces_the_end_and_names_what_is_alive() {
+    let daemon = Running::start("deaf");
+    daemon.until("/readyz", |answer| answer.starts_with("HTTP/1.1 200"));
+    daemon.signal("TERM");
+    daemon.until("/readyz", |answer| answer.starts_with("HTTP/1.1 503"));
+    daemon.signal("INT");
+    let (status, log) = daemon.end();
+    assert_eq!(status.code(), Some(128 + 2), "{log}");
+    assert!(log.contains("/app/deaf"), "{log}");
+}
+
+#[test]
+fn a_meltdown_of_the_root_ends_with_code_70() {
+    let (status, log) = Running::start("melting").end();
+    assert_eq!(status.code(), Some(70), "{log}");
+    assert!(log.contains("restarted its children too often"), "{log}");
+}
+
+#[test]
+fn a_failed_initial_start_ends_with_code_70_and_names_the_child() {
+    let (status, log) = Running::start("unstartable").end();
+    assert_eq!(status.code(), Some(70), "{log}");
+    assert!(
+        log.contains("/app/migrate did not start: failed: no schema"),
+        "{log}"
+    );
+}
