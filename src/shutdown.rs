@@ -1,14 +1,14 @@
 //! The vocabulary of a shutdown: why, until when, and how a child hears of it.
 //!
 //! A shutdown is a message with priority over everything that is queued, and it carries an absolute
-//! deadline. [`plan`](self::plan) divides the time among children; [`report`](self::report) says
+//! deadline. [`plan`] divides the time among children; [`report`] says
 //! afterwards who spent it.
 //!
 //! # Invariants
 //!
 //! 1. A deadline only ever moves to an earlier instant: whoever was told one is never told a later
 //!    one by the same shutdown.
-//! 2. Hearing of a stop needs nothing but the child's own [`StopSignal`]; neither the mailbox nor
+//! 2. Hearing of a stop needs nothing but the child's own `StopSignal`; neither the mailbox nor
 //!    the supervisor has to make progress for it.
 
 pub mod plan;

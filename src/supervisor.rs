@@ -1,7 +1,7 @@
 //! A supervisor: the declaration of a subtree, and a handle to it once it runs.
 //!
 //! Declared in code and validated as a whole before anything starts. What it decides is in
-//! [`decide`], a pure function; what it does is in [`run_loop`], the only place with effects.
+//! `decide`, a pure function; what it does is in `run_loop`, the only place with effects.
 
 mod children;
 mod decide;

@@ -2,6 +2,12 @@
 //!
 //! The test binary runs itself again: with `PERENNIAL_TEST_DAEMON` set, [`daemon_process`] is the
 //! daemon, and without it does nothing.
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a test fails by panicking, its helpers too"
+)]
 #![cfg(all(unix, feature = "daemon"))]
 
 use std::io::{BufRead, BufReader, Read, Write};

@@ -1,4 +1,10 @@
 //! Random trees under the paused clock: the invariants hold, and no shutdown is late.
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a test fails by panicking, its helpers too"
+)]
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -164,7 +170,10 @@ fn sorted(mut paths: Vec<String>) -> Vec<String> {
     paths
 }
 
-async fn run(children: Vec<Shape>, kind: u8, lives_for: u64, budget: u64, seed: u64) {
+async fn run(shape: Shape, lives_for: u64, budget: u64, seed: u64) {
+    let Shape::Supervisor(kind, children) = shape else {
+        unreachable!("the root is a supervisor")
+    };
     let seen = Shared::default();
     let tree = supervisor("app".to_owned(), kind, &children, &seen).seed(seed);
     let running = tree.start().await.expect("every leaf starts");
@@ -218,8 +227,7 @@ proptest! {
     fn random_trees_keep_the_invariants_and_stop_within_their_deadline(
         shape in shape(), lives_for in 0u64..3_000, budget in 200u64..8_000, seed in any::<u64>(),
     ) {
-        let Shape::Supervisor(kind, children) = shape else { unreachable!("the root is a supervisor") };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
-        runtime.expect("a runtime").block_on(run(children, kind, lives_for, budget, seed));
+        runtime.expect("a runtime").block_on(run(shape, lives_for, budget, seed));
     }
 }

@@ -1,4 +1,10 @@
 //! Claims on a running tree: starts, restarts, exits and stops as a user sees them.
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a test fails by panicking, its helpers too"
+)]
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;

@@ -1,6 +1,6 @@
 //! What a tree's nodes are doing now: the truth that health, metrics and probes read.
 //!
-//! Each node has one [`Cell`], written by its supervisor's loop alone. The change of a state and its
+//! Each node has one `Cell`, written by its supervisor's loop alone. The change of a state and its
 //! event are made together, so that a snapshot and the events after it fit without a gap.
 //!
 //! # Invariants
