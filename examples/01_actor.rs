@@ -1,13 +1,13 @@
 //! A first supervised actor: it panics once on purpose and comes back.
 //!
-//! Watch for the count. It begins anew, because a new run of the actor holds a new state, while the
-//! handle that was made before the first run goes on working. The panic's own message goes to stderr.
+//! Watch for the sum. It begins anew, because a new run of the actor has a new state, while the handle
+//! that was made before the first run still works. The panic's own message goes to stderr.
 
 #![allow(clippy::print_stdout, reason = "an example talks to the reader")]
 
 use std::time::Duration;
 
-use perennial::{Actor, ActorProcessingErr, ActorRef, BoxError, Child, RpcReplyPort, Supervisor};
+use perennial::{Actor, ActorRef, BoxError, Child, RpcReplyPort, Supervisor};
 
 enum Msg {
     Add(u32),
@@ -15,27 +15,23 @@ enum Msg {
     Crash,
 }
 
-struct Counter;
+struct Adder;
 
-impl Actor for Counter {
+impl Actor for Adder {
     type Msg = Msg;
     type State = u32;
     type Arguments = ();
 
-    async fn pre_start(&self, _: ActorRef<Msg>, (): ()) -> Result<u32, ActorProcessingErr> {
+    async fn pre_start(&self, _: ActorRef<Msg>, (): ()) -> Result<u32, BoxError> {
         Ok(0)
     }
 
     #[allow(clippy::panic, reason = "the crash on purpose")]
-    async fn handle(
-        &self,
-        _: ActorRef<Msg>,
-        message: Msg,
-        count: &mut u32,
-    ) -> Result<(), ActorProcessingErr> {
+    async fn handle(&self, _: ActorRef<Msg>, message: Msg, sum: &mut u32) -> Result<(), BoxError> {
         match message {
-            Msg::Add(n) => *count += n,
-            Msg::Get(reply) => reply.send(*count)?,
+            Msg::Add(n) => *sum += n,
+            // Fails only when nobody waits for the answer any more.
+            Msg::Get(reply) => drop(reply.send(*sum)),
             Msg::Crash => panic!("on purpose"),
         }
         Ok(())
@@ -44,33 +40,22 @@ impl Actor for Counter {
 
 #[tokio::main]
 async fn main() -> Result<(), BoxError> {
-    let counter = Child::actor("counter", |_cx| (Counter, ()));
-    let handle = counter.handle();
-    let running = Supervisor::one_for_one("app")
-        .child(counter)
-        .start()
-        .await?;
+    let adder = Child::actor("adder", |_cx| (Adder, ()));
+    let handle = adder.handle();
+    let running = Supervisor::one_for_one("app").child(adder).start().await?;
 
     handle.cast(Msg::Add(7))?;
-    println!(
-        "before: {}",
-        handle.call(|reply| Msg::Get(reply.into())).await?
-    );
+    let sum = handle.call(|reply| Msg::Get(reply.into())).await?;
+    println!("before the crash: {sum}");
 
     let mut events = running.subscribe("main");
     handle.cast(Msg::Crash)?;
     while events.recv().await?.kind.code() != "restarted" {}
 
-    println!(
-        "after:  {}",
-        handle.call(|reply| Msg::Get(reply.into())).await?
-    );
     handle.cast(Msg::Add(1))?;
-    println!(
-        "and on: {}",
-        handle.call(|reply| Msg::Get(reply.into())).await?
-    );
+    let sum = handle.call(|reply| Msg::Get(reply.into())).await?;
+    println!("after the crash: {sum}\n");
 
-    println!("{}", running.stop(Duration::from_secs(1)).await);
+    print!("{}", running.stop(Duration::from_secs(1)).await);
     Ok(())
 }

@@ -50,6 +50,6 @@ async fn main() -> Result<(), BoxError> {
     tokio::task::yield_now().await;
     println!("balance: {}", handle.call(Msg::Balance).await?);
 
-    println!("{}", running.stop(Duration::from_secs(1)).await);
+    print!("\n{}", running.stop(Duration::from_secs(1)).await);
     Ok(())
 }

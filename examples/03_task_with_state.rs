@@ -44,6 +44,6 @@ async fn main() -> Result<(), BoxError> {
     fail.notify_one();
     while events.recv().await?.kind.code() != "restarted" {}
 
-    println!("{}", running.stop(Duration::from_secs(1)).await);
+    print!("\n{}", running.stop(Duration::from_secs(1)).await);
     Ok(())
 }

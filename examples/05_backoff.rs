@@ -1,8 +1,8 @@
 //! How long a child waits before it comes back: longer after each failure in a row.
 //!
-//! Watch for the delays. The first restart is immediate, since most crashes are over with one; the next
-//! waits 100 ms, and each further one twice as long. Jitter is off here so that the numbers are round;
-//! leave it on where many children may fail together.
+//! Watch for the delays. The first restart is immediate, since most crashes are over with one, and so
+//! no event tells of a wait; the second waits 100 ms, and each further one twice as long. Jitter is off
+//! here so that the numbers are round; leave it on where many children may fail together.
 
 #![allow(clippy::print_stdout, reason = "an example talks to the reader")]
 
@@ -41,7 +41,7 @@ async fn main() -> Result<(), BoxError> {
             }
             EventKind::BackingOff { until, attempt } => {
                 let delay = until.saturating_duration_since(event.at);
-                println!("  restart {attempt} in a row waits {delay:?}");
+                println!("  restart {attempt} in a row waits {delay:.0?}");
             }
             EventKind::Restarted { .. } if event.incarnation == BACK_AGAIN => break,
             _ => {}
@@ -49,6 +49,6 @@ async fn main() -> Result<(), BoxError> {
     }
     println!("run {BACK_AGAIN}: connected");
 
-    println!("{}", running.stop(Duration::from_secs(1)).await);
+    print!("\n{}", running.stop(Duration::from_secs(1)).await);
     Ok(())
 }

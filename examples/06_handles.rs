@@ -61,6 +61,6 @@ async fn main() -> Result<(), BoxError> {
     let report = running.stop(Duration::from_secs(1)).await;
     serve(&ping);
 
-    println!("{report}");
+    print!("\n{report}");
     Ok(())
 }

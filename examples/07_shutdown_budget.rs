@@ -30,10 +30,8 @@ async fn main() -> Result<(), BoxError> {
             tokio::time::sleep(BATCH).await;
             written += 1;
         }
-        println!(
-            "archive wrote {written} batches and has {:?} left",
-            cx.time_left()
-        );
+        let left = cx.time_left().unwrap_or_default();
+        println!("archive wrote {written} batches with {left:.0?} to spare");
         Ok(())
     })
     .stop_reserve(Duration::from_millis(300));
@@ -47,7 +45,7 @@ async fn main() -> Result<(), BoxError> {
 
     let began = Instant::now();
     let report = running.stop(BUDGET).await;
-    println!("asked for {BUDGET:?}, took {:?}\n", began.elapsed());
-    println!("{report}");
+    println!("asked for {BUDGET:?}, took {:.0?}\n", began.elapsed());
+    print!("{report}");
     Ok(())
 }

@@ -18,7 +18,7 @@ fn print_snapshot(running: &Running) {
     snapshot.root.visit(&mut |node| {
         let (path, state, restarts) = (node.path.as_str(), node.state.code(), node.restart_count());
         println!(
-            "   {path:<14} {state:<8} run {}, {restarts} restarts",
+            "   {path:<16} {state:<8} run {}, {restarts} restarts",
             node.incarnation
         );
     });
@@ -49,7 +49,12 @@ async fn main() -> Result<(), BoxError> {
     handle.cast(Fail)?;
     loop {
         let event = events.recv().await?;
-        print!("{:>3} {:<16} {}", event.seq, event.path, event.kind.code());
+        print!(
+            "{:>3} {:<16} {}",
+            event.seq,
+            event.path.as_str(),
+            event.kind.code()
+        );
         match event.kind {
             EventKind::Exited { exit, .. } => println!(": {exit}"),
             EventKind::Restarted { latency } => {
@@ -61,6 +66,6 @@ async fn main() -> Result<(), BoxError> {
             _ => println!(),
         }
     }
-    println!("\n\n{}", running.wait().await);
+    print!("\n\n{}", running.wait().await);
     Ok(())
 }

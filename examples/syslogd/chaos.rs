@@ -37,9 +37,10 @@ pub(crate) enum Fault {
 
 impl Fault {
     /// Fails in this way.
+    #[expect(clippy::panic, reason = "a panic is what was ordered")]
     pub(crate) async fn happen(self) {
         match self {
-            Self::Panic => std::panic::panic_any("ordered on the chaos port"),
+            Self::Panic => panic!("ordered on the chaos port"),
             Self::Hang => std::future::pending().await,
             Self::Block => loop {
                 std::thread::park();
@@ -61,7 +62,10 @@ impl Default for Faults {
 impl Faults {
     /// Begins to listen for one subsystem.
     pub(crate) fn of(&self, subsystem: &'static str) -> Ordered {
-        Ordered { subsystem, faults: self.0.subscribe() }
+        Ordered {
+            subsystem,
+            faults: self.0.subscribe(),
+        }
     }
 }
 
@@ -87,10 +91,18 @@ impl Ordered {
 
 /// Declares the task that takes commands at `address`.
 pub(crate) fn child(address: SocketAddr, faults: Faults, parser: Handle<Raw>) -> Child {
-    Child::task("chaos", move |cx| serve(cx, address, faults.clone(), parser.clone())).explicit_ready()
+    Child::task("chaos", move |cx| {
+        serve(cx, address, faults.clone(), parser.clone())
+    })
+    .explicit_ready()
 }
 
-async fn serve(cx: Context, address: SocketAddr, faults: Faults, parser: Handle<Raw>) -> Result<(), BoxError> {
+async fn serve(
+    cx: Context,
+    address: SocketAddr,
+    faults: Faults,
+    parser: Handle<Raw>,
+) -> Result<(), BoxError> {
     let listener = TcpListener::bind(address).await?;
     announce("chaos", listener.local_addr()?);
     cx.ready();
@@ -127,7 +139,9 @@ async fn converse(stream: TcpStream, faults: &Faults, parser: &Handle<Raw>) -> s
 }
 
 fn order(command: &str, faults: &Faults, parser: &Handle<Raw>) -> Result<(), &'static str> {
-    let (fault, subsystem) = command.split_once(' ').ok_or("a command is a fault and a subsystem")?;
+    let (fault, subsystem) = command
+        .split_once(' ')
+        .ok_or("a command is a fault and a subsystem")?;
     let fault = match fault {
         "panic" => Fault::Panic,
         "hang" => Fault::Hang,
@@ -137,8 +151,17 @@ fn order(command: &str, faults: &Faults, parser: &Handle<Raw>) -> Result<(), &'s
     // A path as the tree shows it is as good as its last part.
     let name = subsystem.rsplit('/').next().unwrap_or(subsystem);
     if name == "parser" {
-        return parser.cast(Raw::Fault(fault)).map_err(|_refused| "the parser is down or full");
+        return parser
+            .cast(Raw::Fault(fault))
+            .map_err(|_refused| "the parser is down or full");
     }
-    let name = LISTENING.into_iter().find(|known| *known == name).ok_or("no such subsystem")?;
-    faults.0.send((name, fault)).map(drop).map_err(|_nobody| "nothing is up that could fail")
+    let name = LISTENING
+        .into_iter()
+        .find(|known| *known == name)
+        .ok_or("no such subsystem")?;
+    faults
+        .0
+        .send((name, fault))
+        .map(drop)
+        .map_err(|_nobody| "nothing is up that could fail")
 }

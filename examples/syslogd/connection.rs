@@ -16,7 +16,7 @@ use tokio::sync::watch;
 use crate::ack::{self, FirstFrame, Numbers};
 use crate::chaos::Faults;
 use crate::framing::Framer;
-use crate::parser::{Line, Raw};
+use crate::parser::{Line, Lines, Raw};
 use crate::stats::Stats;
 use crate::writer::{Stored, Synced, ToStore};
 
@@ -52,7 +52,12 @@ pub(crate) fn child(name: String, stream: TcpStream, peer: SocketAddr, intake: I
     })
 }
 
-async fn run(cx: Context, stream: Option<TcpStream>, peer: SocketAddr, intake: Intake) -> Result<(), BoxError> {
+async fn run(
+    cx: Context,
+    stream: Option<TcpStream>,
+    peer: SocketAddr,
+    intake: Intake,
+) -> Result<(), BoxError> {
     let Some(stream) = stream else { return Ok(()) };
     let mut faults = intake.faults.of("connections");
     let mut connection = Connection::new(stream, peer, intake);
@@ -94,9 +99,20 @@ struct Connection {
 
 impl Connection {
     fn new(stream: TcpStream, peer: SocketAddr, intake: Intake) -> Self {
-        let mode = if intake.acknowledged { Mode::Undecided } else { Mode::Plain };
+        let mode = if intake.acknowledged {
+            Mode::Undecided
+        } else {
+            Mode::Plain
+        };
         let synced = intake.synced.subscribe();
-        Self { stream, peer, intake, framer: Framer::new(), mode, synced }
+        Self {
+            stream,
+            peer,
+            intake,
+            framer: Framer::new(),
+            mode,
+            synced,
+        }
     }
 
     async fn serve(&mut self) -> Result<(), BoxError> {
@@ -144,7 +160,11 @@ impl Connection {
             Mode::Plain => self.cast(frame),
             Mode::Numbered(client) => {
                 let read = client.numbers.read(&frame)?;
-                lines.push(Line { number: read.number, follows: read.follows, raw: read.message.to_vec() });
+                lines.push(Line {
+                    number: read.number,
+                    follows: read.follows,
+                    raw: read.message.to_vec(),
+                });
             }
         }
         Ok(())
@@ -154,30 +174,52 @@ impl Connection {
         self.framer.lines_only();
         let synced = self.synced.borrow_and_update().get(name).copied();
         let told = synced.unwrap_or(0);
-        self.mode = Mode::Numbered(Client { name: name.to_owned(), numbers: Numbers::default(), told });
-        Ok(self.stream.write_all(ack::answer(synced).as_bytes()).await?)
+        self.mode = Mode::Numbered(Client {
+            name: name.to_owned(),
+            numbers: Numbers::default(),
+            told,
+        });
+        Ok(self
+            .stream
+            .write_all(ack::answer(synced).as_bytes())
+            .await?)
     }
 
     /// Tells the client how far it is on disk, if that is news.
     async fn acknowledge(&mut self) -> Result<(), BoxError> {
-        let Mode::Numbered(client) = &mut self.mode else { return Ok(()) };
+        let Mode::Numbered(client) = &mut self.mode else {
+            return Ok(());
+        };
         let synced = self.synced.borrow_and_update().get(&client.name).copied();
         if synced <= Some(client.told) {
             return Ok(());
         }
         client.told = synced.unwrap_or(client.told);
-        Ok(self.stream.write_all(ack::answer(synced).as_bytes()).await?)
+        Ok(self
+            .stream
+            .write_all(ack::answer(synced).as_bytes())
+            .await?)
     }
 
     fn cast(&self, raw: Vec<u8>) {
-        if self.intake.parser.cast(Raw::Plain { peer: self.peer, raw }).is_err() {
+        if self
+            .intake
+            .parser
+            .cast(Raw::Plain {
+                peer: self.peer,
+                raw,
+            })
+            .is_err()
+        {
             self.intake.stats.dropped();
         }
     }
 
     /// Returns once the lines are stored, however often the store restarts meanwhile.
     async fn store(&self, lines: Vec<Line>) -> Result<(), BoxError> {
-        let Mode::Numbered(client) = &self.mode else { return Ok(()) };
+        let Mode::Numbered(client) = &self.mode else {
+            return Ok(());
+        };
         if lines.is_empty() {
             return Ok(());
         }
@@ -185,11 +227,18 @@ impl Connection {
         loop {
             let numbered = |reply| {
                 let (client, lines) = (client.name.clone(), Arc::clone(&lines));
-                Raw::Numbered { peer: self.peer, client, lines, reply }
+                Raw::Numbered(Lines {
+                    peer: self.peer,
+                    client,
+                    lines,
+                    reply,
+                })
             };
             match self.intake.parser.call(numbered).await {
                 Ok(Stored::All) => return Ok(()),
-                Ok(Stored::Gap) => return Err("a line before these is missing; the client sends again".into()),
+                Ok(Stored::Gap) => {
+                    return Err("a line before these is missing; the client sends again".into());
+                }
                 // Lines that were stored before the answer was lost are known as duplicates.
                 Err(CallError::Down | CallError::Full | CallError::Lost) => self.wait().await?,
                 Err(error) => return Err(error.into()),

@@ -26,7 +26,11 @@ pub(crate) struct Endpoint {
 impl Endpoint {
     /// Begins with what the command line says.
     pub(crate) fn new(name: &'static str, asked: SocketAddr) -> Self {
-        Self { name, asked, bound: Arc::default() }
+        Self {
+            name,
+            asked,
+            bound: Arc::default(),
+        }
     }
 
     fn address(&self) -> SocketAddr {
@@ -42,7 +46,10 @@ impl Endpoint {
 
 /// Declares the listener for datagrams; each is one line.
 pub(crate) fn udp(endpoint: Endpoint, intake: Intake) -> Child {
-    Child::task("udp", move |cx| receive(cx, endpoint.clone(), intake.clone())).explicit_ready()
+    Child::task("udp", move |cx| {
+        receive(cx, endpoint.clone(), intake.clone())
+    })
+    .explicit_ready()
 }
 
 /// Declares the listener for connections; each becomes a child of `connections`.
@@ -50,7 +57,11 @@ pub(crate) fn tcp(endpoint: Endpoint, intake: Intake, connections: SupervisorHan
     // Counted across incarnations: connections outlive the listener that accepted them.
     let count = Arc::<AtomicU64>::default();
     Child::task("tcp", move |cx| {
-        let acceptor = Acceptor { intake: intake.clone(), connections: connections.clone(), count: Arc::clone(&count) };
+        let acceptor = Acceptor {
+            intake: intake.clone(),
+            connections: connections.clone(),
+            count: Arc::clone(&count),
+        };
         accept(cx, endpoint.clone(), acceptor)
     })
     .explicit_ready()

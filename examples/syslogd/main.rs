@@ -71,7 +71,11 @@ fn main() -> ExitCode {
 
 fn collect(args: Args) -> ExitCode {
     let tree = tree(&args);
-    Daemon::new("syslogd").http(args.http).on_http_bound(|address| announce("http", address)).tree(tree).run()
+    Daemon::new("syslogd")
+        .http(args.http)
+        .on_http_bound(|address| announce("http", address))
+        .tree(tree)
+        .run()
 }
 
 fn query(dir: &Path, json: bool) -> ExitCode {
@@ -87,12 +91,21 @@ fn query(dir: &Path, json: bool) -> ExitCode {
 }
 
 fn tree(args: &Args) -> Supervisor {
-    let (faults, stats, synced) = (Faults::default(), Arc::<Stats>::default(), Synced::default());
+    let (faults, stats, synced) = (
+        Faults::default(),
+        Arc::<Stats>::default(),
+        Synced::default(),
+    );
     let setup = Setup::new(args, &synced, &faults, &stats);
-    let store = Child::worker("store", move |cx, inbox| writer::run(cx, inbox, setup.clone()))
-        .mailbox(STORE_MAILBOX)
-        .explicit_ready();
-    let made = Parser { store: store.handle(), stats: Arc::clone(&stats) };
+    let store = Child::worker("store", move |cx, inbox| {
+        writer::run(cx, inbox, setup.clone())
+    })
+    .mailbox(STORE_MAILBOX)
+    .explicit_ready();
+    let made = Parser {
+        store: store.handle(),
+        stats: Arc::clone(&stats),
+    };
     let parser = Child::actor("parser", move |_cx| (made.clone(), ()));
     let connections = Supervisor::dynamic("connections");
     let intake = Intake {
@@ -103,16 +116,25 @@ fn tree(args: &Args) -> Supervisor {
         faults: faults.clone(),
         acknowledged: args.ack,
     };
-    let chaos = args.chaos.map(|address| chaos::child(address, faults, parser.handle()));
+    let chaos = args
+        .chaos
+        .map(|address| chaos::child(address, faults, parser.handle()));
     let listeners = Supervisor::one_for_one("listeners")
         .child(listen::udp(Endpoint::new("udp", args.udp), intake.clone()))
-        .child(listen::tcp(Endpoint::new("tcp", args.tcp), intake, connections.handle()));
+        .child(listen::tcp(
+            Endpoint::new("tcp", args.tcp),
+            intake,
+            connections.handle(),
+        ));
     let mut root = Supervisor::rest_for_one("syslogd")
         .backoff(Backoff::try_new(BACKOFF.0, BACKOFF.1).unwrap_or_default());
     if let Some(chaos) = chaos {
         root = root.child(chaos);
     }
-    root.child(store).child(parser).child(connections).child(listeners)
+    root.child(store)
+        .child(parser)
+        .child(connections)
+        .child(listeners)
 }
 
 /// Tells whoever started the process where it listens: with port 0 nobody else knows.

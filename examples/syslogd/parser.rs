@@ -25,6 +25,19 @@ pub(crate) struct Line {
     pub(crate) raw: Vec<u8>,
 }
 
+/// Numbered lines, in order.
+#[derive(Debug)]
+pub(crate) struct Lines {
+    /// Who sent them.
+    pub(crate) peer: SocketAddr,
+    /// The client's name.
+    pub(crate) client: String,
+    /// The lines; shared, as the connection keeps them until it has an answer.
+    pub(crate) lines: Arc<[Line]>,
+    /// For the store's answer; dropped when the store takes nothing.
+    pub(crate) reply: Reply<Stored>,
+}
+
 /// What the parser is sent.
 #[derive(Debug)]
 pub(crate) enum Raw {
@@ -36,16 +49,7 @@ pub(crate) enum Raw {
         raw: Vec<u8>,
     },
     /// Lines of an acknowledged connection, in order.
-    Numbered {
-        /// Who sent them.
-        peer: SocketAddr,
-        /// The client's name.
-        client: String,
-        /// The lines; shared, as the connection keeps them until it has an answer.
-        lines: Arc<[Line]>,
-        /// For the store's answer; dropped when the store takes nothing.
-        reply: Reply<Stored>,
-    },
+    Numbered(Lines),
     /// An order of the chaos port.
     Fault(Fault),
 }
@@ -68,10 +72,15 @@ impl Actor for Parser {
         Ok(())
     }
 
-    async fn handle(&self, _: ActorRef<Raw>, message: Raw, (): &mut ()) -> Result<(), ActorProcessingErr> {
+    async fn handle(
+        &self,
+        _: ActorRef<Raw>,
+        message: Raw,
+        (): &mut (),
+    ) -> Result<(), ActorProcessingErr> {
         match message {
             Raw::Plain { peer, raw } => self.plain(peer, raw),
-            Raw::Numbered { peer, client, lines, reply } => self.numbered(peer, client, &lines, reply),
+            Raw::Numbered(lines) => self.numbered(lines),
             Raw::Fault(fault) => fault.happen().await,
         }
         Ok(())
@@ -86,18 +95,32 @@ impl Parser {
         }
     }
 
-    fn numbered(&self, peer: SocketAddr, client: String, lines: &[Line], reply: Reply<Stored>) {
+    fn numbered(
+        &self,
+        Lines {
+            peer,
+            client,
+            lines,
+            reply,
+        }: Lines,
+    ) {
         let follower = |line: &Line| Follower {
             follows: line.follows,
             entry: self.entry(peer, Some((client.clone(), line.number)), line.raw.clone()),
         };
         let entries = lines.iter().map(follower).collect();
         // Refused, the reply is dropped with the message: that is the connection's answer.
-        drop(self.store.cast(ToStore::Numbered(Batch { client, entries, reply })));
+        drop(self.store.cast(ToStore::Numbered(Batch {
+            client,
+            entries,
+            reply,
+        })));
     }
 
     fn entry(&self, peer: SocketAddr, client: Option<(String, u64)>, raw: Vec<u8>) -> Entry {
-        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        let now = SystemTime::now()
+            .duration_since(SystemTime::UNIX_EPOCH)
+            .unwrap_or_default();
         let milliseconds = u64::try_from(now.as_millis()).unwrap_or(u64::MAX);
         let (entry, malformed) = Entry::received(milliseconds, peer, client, raw);
         if malformed.is_some() {

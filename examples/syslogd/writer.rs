@@ -86,7 +86,9 @@ impl Setup {
     pub(crate) fn new(args: &Args, synced: &Synced, faults: &Faults, stats: &Arc<Stats>) -> Self {
         Self {
             dir: args.dir.clone(),
-            options: StoreOptions { segment_bytes: args.segment_bytes },
+            options: StoreOptions {
+                segment_bytes: args.segment_bytes,
+            },
             fsync: args.fsync,
             synced: synced.clone(),
             faults: faults.clone(),
@@ -96,7 +98,11 @@ impl Setup {
 }
 
 /// Runs one incarnation.
-pub(crate) async fn run(cx: Context, mut inbox: Inbox<ToStore>, setup: Setup) -> Result<(), BoxError> {
+pub(crate) async fn run(
+    cx: Context,
+    mut inbox: Inbox<ToStore>,
+    setup: Setup,
+) -> Result<(), BoxError> {
     let mut faults = setup.faults.of("store");
     let mut writer = block_in_place(|| Writer::open(&setup))?;
     cx.ready();
@@ -127,21 +133,40 @@ struct Writer {
 impl Writer {
     fn open(setup: &Setup) -> Result<Self, StoreError> {
         let (store, recovery) = Store::open(&setup.dir, setup.options)?;
-        let (records, segments, bytes_cut) = (recovery.records, recovery.segments, recovery.bytes_cut);
+        let (records, segments, bytes_cut) =
+            (recovery.records, recovery.segments, recovery.bytes_cut);
         tracing::info!(records, segments, bytes_cut, "the store is open");
-        setup.synced.0.send_modify(|synced| synced.extend(recovery.highest));
+        setup
+            .synced
+            .0
+            .send_modify(|synced| synced.extend(recovery.highest));
         let schedule = SyncSchedule::new(setup.fsync);
-        Ok(Self { store, schedule, synced: setup.synced.clone(), unsynced: HashSet::new() })
+        Ok(Self {
+            store,
+            schedule,
+            synced: setup.synced.clone(),
+            unsynced: HashSet::new(),
+        })
     }
 
     /// Stores a message and those that wait behind it, then syncs if it is time.
-    fn store_waiting(&mut self, first: ToStore, inbox: &mut Inbox<ToStore>) -> Result<(), StoreError> {
+    fn store_waiting(
+        &mut self,
+        first: ToStore,
+        inbox: &mut Inbox<ToStore>,
+    ) -> Result<(), StoreError> {
         self.store_message(first)?;
         for _ in 1..BATCH_MESSAGES {
-            let Some(message) = inbox.try_recv() else { break };
+            let Some(message) = inbox.try_recv() else {
+                break;
+            };
             self.store_message(message)?;
         }
-        if self.schedule.is_due(Instant::now()) { self.sync() } else { Ok(()) }
+        if self.schedule.is_due(Instant::now()) {
+            self.sync()
+        } else {
+            Ok(())
+        }
     }
 
     fn store_message(&mut self, message: ToStore) -> Result<(), StoreError> {
@@ -150,7 +175,7 @@ impl Writer {
             ToStore::Numbered(batch) => {
                 let stored = self.store_batch(&batch.client, &batch.entries)?;
                 // A connection that has ended asks nobody any more.
-                drop(batch.reply.send(stored));
+                let _nobody_waits = batch.reply.send(stored).is_err();
                 Ok(())
             }
         }
