@@ -141,7 +141,12 @@ pub(super) struct Supervision {
 
 impl Supervision {
     /// Makes a supervisor without children.
-    pub(super) fn new(strategy: Strategy, intensity: Option<Intensity>, jitter: Jitter) -> Self {
+    pub(super) fn new(
+        strategy: Strategy,
+        intensity: Option<Intensity>,
+        jitter: Jitter,
+        now: Instant,
+    ) -> Self {
         Self {
             children: Children::new(),
             mode: Mode::Starting {
@@ -152,7 +157,7 @@ impl Supervision {
             counts_all: intensity.is_some(),
             is_quiet: false,
             jitter,
-            now: Instant::now(),
+            now,
             actions: Vec::new(),
         }
     }

@@ -93,7 +93,12 @@ impl RunLoop {
             run: Arc::clone(run),
             notices: Arc::default(),
             commands,
-            supervision: Supervision::new(declared.strategy, declared.intensity, jitter),
+            supervision: Supervision::new(
+                declared.strategy,
+                declared.intensity,
+                jitter,
+                Instant::now(),
+            ),
             lives: Lives::new(),
             keys: HashMap::new(),
             next_key: 0,

@@ -39,7 +39,7 @@ struct Bench {
 impl Bench {
     /// Starts three children of the given types and acknowledges each start.
     fn up(strategy: Strategy, intensity: Option<Intensity>, children: &[Policy]) -> Self {
-        let supervision = Supervision::new(strategy, intensity, Jitter::seeded(1));
+        let supervision = Supervision::new(strategy, intensity, Jitter::seeded(1), Instant::now());
         let mut bench = Self {
             supervision,
             now: Instant::now(),
@@ -135,7 +135,8 @@ fn the_restart_type_and_the_exit_decide_whether_a_child_comes_back() {
 
 #[test]
 fn children_start_in_order_each_after_the_one_before_is_acknowledged() {
-    let supervision = Supervision::new(Strategy::OneForOne, None, Jitter::seeded(1));
+    let supervision =
+        Supervision::new(Strategy::OneForOne, None, Jitter::seeded(1), Instant::now());
     let mut bench = Bench {
         supervision,
         now: Instant::now(),
@@ -151,7 +152,8 @@ fn children_start_in_order_each_after_the_one_before_is_acknowledged() {
 
 #[test]
 fn a_failed_initial_start_stops_what_is_up_in_reverse_and_is_never_retried() {
-    let supervision = Supervision::new(Strategy::OneForOne, None, Jitter::seeded(1));
+    let supervision =
+        Supervision::new(Strategy::OneForOne, None, Jitter::seeded(1), Instant::now());
     let mut bench = Bench {
         supervision,
         now: Instant::now(),
@@ -178,7 +180,8 @@ fn a_failed_initial_start_stops_what_is_up_in_reverse_and_is_never_retried() {
 
 #[test]
 fn an_end_during_the_initial_start_waits_until_it_is_over() {
-    let supervision = Supervision::new(Strategy::OneForOne, None, Jitter::seeded(1));
+    let supervision =
+        Supervision::new(Strategy::OneForOne, None, Jitter::seeded(1), Instant::now());
     let mut bench = Bench {
         supervision,
         now: Instant::now(),
