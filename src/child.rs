@@ -21,8 +21,10 @@ pub(crate) use self::launch::{End, Launch, Launched};
 pub(crate) use self::launch::{Leaf, Seat};
 use crate::handle::{Address, DEFAULT_MAILBOX_CAPACITY, Handle};
 use crate::policy::backoff::Backoff;
+use crate::policy::intensity::Intensity;
+use crate::policy::limit::OnLimit;
 use crate::policy::restart::Restart;
-use crate::policy::stop::{DEFAULT_START_TIMEOUT, DEFAULT_STOP_TIMEOUT};
+use crate::policy::stop::{DEFAULT_START_TIMEOUT, DEFAULT_STOP_TIMEOUT, OnHung, Stop};
 
 /// What kind of node a child is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -67,6 +69,11 @@ pub(crate) struct Specification {
     pub(crate) stop_timeout: Duration,
     pub(crate) stop_reserve: Option<Duration>,
     pub(crate) explicit_ready: bool,
+    pub(crate) limit: Option<Intensity>,
+    pub(crate) on_limit: Option<OnLimit>,
+    pub(crate) is_significant: bool,
+    pub(crate) stop: Stop,
+    pub(crate) on_hung: OnHung,
 }
 
 impl<M: Send + 'static> Child<M> {
@@ -80,6 +87,11 @@ impl<M: Send + 'static> Child<M> {
             stop_timeout: DEFAULT_STOP_TIMEOUT,
             stop_reserve: None,
             explicit_ready: false,
+            limit: None,
+            on_limit: None,
+            is_significant: false,
+            stop: Stop::default(),
+            on_hung: OnHung::default(),
         };
         let address = Address::claimed();
         Self {
@@ -123,6 +135,42 @@ impl<M: Send + 'static> Child<M> {
     /// Sets how long the child waits before each restart. Default: the supervisor's backoff.
     pub fn backoff(mut self, backoff: Backoff) -> Self {
         self.specification.backoff = Some(backoff);
+        self
+    }
+
+    /// Allows at most `restarts` restarts of this child within `period`, whatever its supervisor
+    /// allows. Default: no limit of its own. Source: systemd's `StartLimitBurst`.
+    ///
+    /// Each decision to restart counts when it is made, and once more when that start fails.
+    pub fn limit(mut self, restarts: u32, period: Duration) -> Self {
+        self.specification.limit = Some(Intensity { restarts, period });
+        self
+    }
+
+    /// Sets what the child's own limit, or the attempts of its backoff, do when they are reached.
+    ///
+    /// Default: quarantine; in a `one_for_all` or `rest_for_one` supervisor, escalate.
+    pub fn on_limit(mut self, on_limit: OnLimit) -> Self {
+        self.specification.on_limit = Some(on_limit);
+        self
+    }
+
+    /// Makes the child one whose end for good can end its supervisor: see
+    /// [`Supervisor::auto_shutdown`](crate::supervisor::Supervisor::auto_shutdown). Default: no.
+    pub fn significant(mut self) -> Self {
+        self.specification.is_significant = true;
+        self
+    }
+
+    /// Sets how the child is asked to stop. Default: ahead of its mailbox.
+    pub fn stop(mut self, stop: Stop) -> Self {
+        self.specification.stop = stop;
+        self
+    }
+
+    /// Sets what follows when the child neither stops nor dies. Default: it is reported.
+    pub fn on_hung(mut self, on_hung: OnHung) -> Self {
+        self.specification.on_hung = on_hung;
         self
     }
 

@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-pub(crate) use self::run::{Identity, Notices, Run, StartFailure, StopShare};
+pub(crate) use self::run::{Identity, News, Notice, Notices, Run, StartFailure, StopShare};
 use crate::path::Path;
 use crate::shutdown::Shutdown;
 
@@ -36,6 +36,12 @@ impl Context {
 
     pub(crate) fn run(&self) -> &Arc<Run> {
         &self.run
+    }
+
+    /// Returns the context of the child whose code runs here.
+    #[must_use]
+    pub fn current() -> Option<Self> {
+        None
     }
 
     /// Returns where in the tree the child stands.
@@ -78,6 +84,15 @@ impl Context {
     pub fn time_left(&self) -> Option<Duration> {
         let deadline = self.run.stop().deadline()?;
         Some(deadline.saturating_duration_since(Instant::now()))
+    }
+
+    /// Asks for more time to stop, and returns by when this child must have ended now; `None` before
+    /// a stop was asked for.
+    ///
+    /// Granted at once: the deadline so far and `by`, but no more than the parent has left after what
+    /// is reserved for the siblings still to stop. A child that is being killed is granted nothing.
+    pub fn extend(&self, by: Duration) -> Option<Instant> {
+        self.run.extend(by)
     }
 
     /// Says that this run is up. Needed only by a child declared with `explicit_ready()`.

@@ -62,6 +62,8 @@ pub enum EventKind {
     },
     /// The supervisor gives up: its children were restarted more often than its intensity allows.
     Meltdown,
+    /// The child was restarted too often: it stays down until it is released.
+    Quarantined,
     /// The child was asked to stop.
     StopRequested {
         /// By when it must have.
@@ -97,6 +99,7 @@ impl EventKind {
             Self::BackingOff { .. } => "backing_off",
             Self::Restarted { .. } => "restarted",
             Self::Meltdown => "meltdown",
+            Self::Quarantined => "quarantined",
             Self::StopRequested { .. } => "stop_requested",
             Self::Stopped { .. } => "stopped",
             Self::ShutdownBegan { .. } => "shutdown_began",

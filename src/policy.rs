@@ -1,10 +1,13 @@
 //! What a user may decide about a child, as plain values.
 //!
 //! One file for each: whether to restart ([`restart`]), when ([`backoff`]), how often at most
-//! ([`intensity`]), and how to stop ([`stop`]). Values validate when they are made and decide
-//! nothing by themselves; `supervisor/decide` reads them.
+//! ([`intensity`]) and what follows then ([`limit`]), how to stop ([`stop`]), and when a supervisor
+//! has nothing left to do ([`auto_shutdown`]). Values validate when they are made and decide nothing
+//! by themselves; `supervisor/decide` reads them.
 
+pub mod auto_shutdown;
 pub mod backoff;
 pub mod intensity;
+pub mod limit;
 pub mod restart;
 pub mod stop;

@@ -6,8 +6,8 @@
 //!
 //! # Invariants
 //!
-//! 1. A deadline only ever moves to an earlier instant: whoever was told one is never told a later
-//!    one by the same shutdown.
+//! 1. A deadline only ever moves to an earlier instant, unless the child itself puts it off within
+//!    what its supervisor allows: nobody else's time is spent by that.
 //! 2. Hearing of a stop needs nothing but the child's own `StopSignal`; neither the mailbox nor
 //!    the supervisor has to make progress for it.
 
@@ -91,6 +91,11 @@ impl EarlyNotice {
         first
     }
 
+    /// Tells whether both speak of the same tree.
+    pub(crate) fn is_of_same_tree(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.shared, &other.shared)
+    }
+
     /// Returns the shutdown if it has begun.
     pub(crate) fn get(&self) -> Option<Shutdown> {
         *lock(&self.shared.begun)
@@ -112,23 +117,52 @@ impl EarlyNotice {
 /// Asks one run of a child to stop, with the instant by which it must have.
 #[derive(Debug, Default)]
 pub(crate) struct StopSignal {
-    deadline: Mutex<Option<Instant>>,
+    asked: Mutex<Option<Asked>>,
     notify: Notify,
 }
 
+#[derive(Debug, Clone, Copy)]
+struct Asked {
+    deadline: Instant,
+    /// To when the child may put the deadline off.
+    latest: Instant,
+}
+
 impl StopSignal {
-    /// Asks for a stop by `deadline`; an earlier deadline given before stays (invariant 1).
-    pub(crate) fn request(&self, deadline: Instant) {
+    /// Asks for a stop by `deadline`, which the child may put off to `latest`; an earlier deadline
+    /// given before stays (invariant 1).
+    pub(crate) fn request(&self, deadline: Instant, latest: Instant) {
         {
-            let mut current = lock(&self.deadline);
-            *current = Some(current.map_or(deadline, |told| told.min(deadline)));
+            let mut asked = lock(&self.asked);
+            let deadline = asked.map_or(deadline, |told| told.deadline.min(deadline));
+            let latest = asked.map_or(latest, |told| told.latest.min(latest));
+            *asked = Some(Asked { deadline, latest });
         }
         self.notify.notify_waiters();
     }
 
+    /// Puts the deadline off by `by`, as far as that is allowed. Returns the instant granted and
+    /// whether it is a new one; `None` before a stop was asked for.
+    pub(crate) fn extend(&self, by: Duration) -> Option<(Instant, bool)> {
+        let mut asked = lock(&self.asked);
+        let asked = asked.as_mut()?;
+        let wanted = asked.deadline.checked_add(by).unwrap_or(asked.latest);
+        let granted = wanted.min(asked.latest).max(asked.deadline);
+        let is_new = granted > asked.deadline;
+        asked.deadline = granted;
+        Some((granted, is_new))
+    }
+
+    /// Allows no more extensions.
+    pub(crate) fn close(&self) {
+        if let Some(asked) = lock(&self.asked).as_mut() {
+            asked.latest = asked.deadline;
+        }
+    }
+
     /// Returns the deadline, once a stop was asked for.
     pub(crate) fn deadline(&self) -> Option<Instant> {
-        *lock(&self.deadline)
+        lock(&self.asked).map(|asked| asked.deadline)
     }
 
     /// Waits until a stop is asked for and returns its deadline.
@@ -169,14 +203,31 @@ mod tests {
     async fn a_deadline_never_moves_to_a_later_instant() {
         let signal = StopSignal::default();
         let early = Instant::now() + Duration::from_secs(1);
-        signal.request(early);
-        signal.request(early + Duration::from_secs(1));
+        signal.request(early, early);
+        signal.request(early + Duration::from_secs(1), early);
         assert_eq!(signal.requested().await, early);
-        signal.request(early - Duration::from_millis(1));
+        signal.request(early - Duration::from_millis(1), early);
         assert_eq!(
             signal.earlier_than(Some(early)).await,
             early - Duration::from_millis(1)
         );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_extension_is_granted_as_far_as_the_siblings_reserves_allow() {
+        let signal = StopSignal::default();
+        let deadline = Instant::now() + Duration::from_secs(1);
+        let second = Duration::from_secs(1);
+        assert_eq!(signal.extend(second), None);
+        signal.request(deadline, deadline + second);
+        assert_eq!(
+            signal.extend(second / 2),
+            Some((deadline + second / 2, true))
+        );
+        assert_eq!(signal.extend(second), Some((deadline + second, true)));
+        assert_eq!(signal.extend(second), Some((deadline + second, false)));
+        signal.request(deadline, deadline);
+        assert_eq!(signal.extend(Duration::MAX), Some((deadline, false)));
     }
 
     #[tokio::test(start_paused = true)]

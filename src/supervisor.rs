@@ -5,9 +5,12 @@
 
 mod children;
 mod decide;
+mod door;
 mod live;
+mod reaper;
 mod run_loop;
 pub(crate) mod spawn;
+mod stop_plan;
 pub mod status;
 mod validate;
 
@@ -15,19 +18,20 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{mpsc, oneshot};
-
+pub(crate) use self::door::Door;
+pub use self::door::SupervisorHandle;
 pub(crate) use self::spawn::Tree;
+pub use self::stop_plan::{ImpossiblePlan, PlannedStop, StopPlan};
 pub use self::validate::InvalidTree;
 pub(crate) use self::validate::validate;
 use crate::child::{Child, Kind, Launch, Specification};
-use crate::command::{Command, StartChildError};
-use crate::path::Path;
+use crate::policy::auto_shutdown::AutoShutdown;
 use crate::policy::backoff::Backoff;
 use crate::policy::intensity::Intensity;
+use crate::policy::limit::OnLimit;
 use crate::policy::restart::{Restart, Strategy};
 use crate::policy::stop::DEFAULT_STOP_RESERVE;
-use crate::sync::{Mutex, lock};
+use crate::shutdown::DEFAULT_SHUTDOWN_BUDGET;
 
 /// How many children a dynamic supervisor accepts when nothing was set.
 ///
@@ -43,11 +47,17 @@ pub struct Supervisor {
     pub(crate) name: String,
     pub(crate) strategy: Strategy,
     pub(crate) intensity: Option<Intensity>,
+    pub(crate) on_limit: OnLimit,
+    pub(crate) auto_shutdown: AutoShutdown,
     pub(crate) child_backoff: Backoff,
     pub(crate) max_children: usize,
     pub(crate) restart: Option<Restart>,
     pub(crate) own_backoff: Option<Backoff>,
+    pub(crate) own_limit: Option<Intensity>,
+    pub(crate) own_on_limit: Option<OnLimit>,
+    pub(crate) is_significant: bool,
     pub(crate) stop_timeout: Option<Duration>,
+    pub(crate) shutdown_budget: Duration,
     pub(crate) seed: Option<u64>,
     pub(crate) children: Vec<Arc<Node>>,
     pub(crate) door: Arc<Door>,
@@ -69,11 +79,17 @@ impl Supervisor {
             name: name.into(),
             strategy,
             intensity: None,
+            on_limit: OnLimit::Escalate,
+            auto_shutdown: AutoShutdown::Never,
             child_backoff: Backoff::default(),
             max_children: DEFAULT_MAX_CHILDREN,
             restart: None,
             own_backoff: None,
+            own_limit: None,
+            own_on_limit: None,
+            is_significant: false,
             stop_timeout: None,
+            shutdown_budget: DEFAULT_SHUTDOWN_BUDGET,
             seed: None,
             children: Vec::new(),
             door: Arc::default(),
@@ -119,6 +135,19 @@ impl Supervisor {
         self
     }
 
+    /// Sets what the intensity does when it is reached. Default: escalate.
+    pub fn on_limit(mut self, on_limit: OnLimit) -> Self {
+        self.on_limit = on_limit;
+        self
+    }
+
+    /// Sets whether this supervisor ends by itself when its significant children have ended.
+    /// Default: never.
+    pub fn auto_shutdown(mut self, auto_shutdown: AutoShutdown) -> Self {
+        self.auto_shutdown = auto_shutdown;
+        self
+    }
+
     /// Sets the backoff of all children that have none of their own.
     pub fn backoff(mut self, backoff: Backoff) -> Self {
         self.child_backoff = backoff;
@@ -135,6 +164,35 @@ impl Supervisor {
     /// Sets whether this supervisor, as a child, is restarted. Default: permanent.
     pub fn restart(mut self, restart: Restart) -> Self {
         self.restart = Some(restart);
+        self
+    }
+
+    /// Allows at most `restarts` restarts of this supervisor, as a child, within `period`. Default:
+    /// no limit of its own.
+    pub fn own_limit(mut self, restarts: u32, period: Duration) -> Self {
+        self.own_limit = Some(Intensity { restarts, period });
+        self
+    }
+
+    /// Sets what its own limit, or the attempts of its own backoff, do when they are reached.
+    ///
+    /// Default: quarantine; below a `one_for_all` or `rest_for_one` supervisor, escalate.
+    pub fn own_on_limit(mut self, on_limit: OnLimit) -> Self {
+        self.own_on_limit = Some(on_limit);
+        self
+    }
+
+    /// Makes this supervisor, as a child, one whose end for good can end its parent. Default: no.
+    pub fn significant(mut self) -> Self {
+        self.is_significant = true;
+        self
+    }
+
+    /// Sets how long the shutdown of the whole tree may take when it is not said elsewhere: when
+    /// its [`Running`](crate::tree::Running) is dropped, or a hung child ends the process. Taken
+    /// from the root only; default 5 s. A plan that can't keep within it is refused at the start.
+    pub fn shutdown_budget(mut self, budget: Duration) -> Self {
+        self.shutdown_budget = budget;
         self
     }
 
@@ -160,9 +218,17 @@ impl Supervisor {
     /// Returns a handle to this supervisor, valid before its start and across its restarts.
     #[must_use]
     pub fn handle(&self) -> SupervisorHandle {
-        SupervisorHandle {
-            door: Arc::clone(&self.door),
-        }
+        SupervisorHandle::new(&self.door)
+    }
+
+    /// Says what the stop of this tree comes to at worst, within `budget`: when each child uses all
+    /// the time it is given. Nothing is started.
+    ///
+    /// # Errors
+    ///
+    /// [`ImpossiblePlan`] when the stop reserves set by hand exceed the budget.
+    pub fn stop_plan(&self, budget: Duration) -> Result<StopPlan, ImpossiblePlan> {
+        stop_plan::plan(self, budget)
     }
 
     /// Returns the longest time that stopping this subtree can take: the budget of a stop outside
@@ -266,61 +332,5 @@ impl fmt::Debug for NodeKind {
             Self::Leaf(specification, _) => fmt::Debug::fmt(specification, f),
             Self::Supervisor(supervisor) => fmt::Debug::fmt(supervisor, f),
         }
-    }
-}
-
-/// Asks a running supervisor to do something. Clones speak of the same supervisor.
-#[derive(Debug, Clone)]
-pub struct SupervisorHandle {
-    door: Arc<Door>,
-}
-
-impl SupervisorHandle {
-    /// Adds a child and starts it; returns its path once its start was acknowledged.
-    ///
-    /// Asked of a supervisor that is not dynamic, the child becomes the last in its order. From
-    /// inside a child it is safe to wait for the answer: a supervisor never waits for a child.
-    ///
-    /// # Errors
-    ///
-    /// [`StartChildError`]; a child whose first start fails is removed again.
-    pub async fn start_child(&self, child: impl Into<Node>) -> Result<Path, StartChildError> {
-        let node = child.into();
-        if let Err(invalid) = validate::validate_node(&node) {
-            return Err(StartChildError::Invalid {
-                reason: invalid.to_string(),
-            });
-        }
-        let (answer, answered) = oneshot::channel();
-        let sender = lock(&self.door.commands)
-            .clone()
-            .ok_or(StartChildError::NotRunning)?;
-        let command = Command::StartChild {
-            node: Arc::new(node),
-            answer,
-        };
-        sender
-            .send(command)
-            .await
-            .map_err(|_closed| StartChildError::NotRunning)?;
-        answered.await.unwrap_or(Err(StartChildError::ShuttingDown))
-    }
-}
-
-/// Where a supervisor's handle finds the incarnation that runs now.
-#[derive(Debug, Default)]
-pub(crate) struct Door {
-    commands: Mutex<Option<mpsc::Sender<Command<Arc<Node>>>>>,
-}
-
-impl Door {
-    /// Lets commands through to a loop.
-    pub(crate) fn open(&self, commands: mpsc::Sender<Command<Arc<Node>>>) {
-        *lock(&self.commands) = Some(commands);
-    }
-
-    /// Refuses commands from now on.
-    pub(crate) fn close(&self) {
-        *lock(&self.commands) = None;
     }
 }

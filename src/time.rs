@@ -4,7 +4,7 @@
 //! tree. People and files want the time of day: [`WallClock`] translates, from one reading at the
 //! start of the tree, so that two events never seem to swap because the system clock was set.
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use tokio::time::Instant;
 
@@ -38,4 +38,12 @@ impl WallClock {
             None => self.time_of_day - (self.instant - instant),
         }
     }
+}
+
+/// An instant that nobody lives to see: about thirty years away, as tokio's own far future.
+const FAR_FUTURE: Duration = Duration::from_secs(86_400 * 365 * 30);
+
+/// Adds a duration that a user chose; one that no clock can hold means "never".
+pub(crate) fn later(now: Instant, by: Duration) -> Instant {
+    now + by.min(FAR_FUTURE)
 }

@@ -4,10 +4,10 @@ mod running;
 
 use thiserror::Error;
 
-pub use self::running::{ChildCount, Running, Snapshot};
+pub use self::running::{Running, Snapshot};
 use crate::exit::Exit;
 use crate::path::Path;
-use crate::supervisor::InvalidTree;
+use crate::supervisor::{ImpossiblePlan, InvalidTree};
 
 /// Says why a tree did not start. Everything that had started has been stopped again.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -16,6 +16,9 @@ pub enum StartError {
     /// The declaration makes no sense; nothing was started.
     #[error("the tree's declaration is not valid")]
     Invalid(#[from] InvalidTree),
+    /// The stop reserves set by hand can't all be kept; nothing was started.
+    #[error("the tree can't stop as declared")]
+    ImpossiblePlan(#[from] ImpossiblePlan),
     /// A child did not start.
     #[error("{path} did not start: {exit}")]
     Failed {
@@ -35,6 +38,7 @@ impl StartError {
     pub fn code(&self) -> &'static str {
         match self {
             Self::Invalid(_) => "invalid_tree",
+            Self::ImpossiblePlan(_) => "impossible_plan",
             Self::Failed { .. } => "start_failed",
             Self::ShutDown => "shut_down",
         }

@@ -8,10 +8,11 @@ use std::time::Duration;
 
 use tokio::runtime;
 use tokio::sync::Notify;
-use tokio::task::{AbortHandle, JoinSet};
+use tokio::task::{AbortHandle, JoinHandle};
+use tokio::time::Instant;
 use tracing::Instrument;
 
-use crate::exit::{Catch, Exit};
+use crate::exit::{Catch, Exit, Panic};
 use crate::handle::Meter;
 use crate::path::Path;
 use crate::shutdown::report::Stopped;
@@ -27,27 +28,64 @@ pub(crate) struct Identity {
     pub(crate) incarnation: u64,
 }
 
-/// Acknowledged starts on their way to the supervisor.
+/// What a run tells its supervisor while its task lives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum News {
+    /// Its start is acknowledged.
+    Started,
+    /// Its body is over; its state and its subtasks are about to end.
+    Ending,
+    /// A supervisor is over, but for tasks that hang.
+    LeftHung,
+    /// It put its deadline off.
+    Extended(Instant),
+}
+
+/// The news of one run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Notice {
+    pub(crate) key: u64,
+    pub(crate) incarnation: u64,
+    pub(crate) news: News,
+}
+
+/// Notices on their way to the supervisor.
 ///
-/// A queue of its own and not a channel: it holds at most one entry for each child that is
-/// starting, so it is bounded by what the supervisor itself began.
+/// A queue of its own and not a channel: it holds at most one entry of each kind for each run, so it
+/// is bounded by what the supervisor itself began.
 #[derive(Debug, Default)]
 pub(crate) struct Notices {
-    started: Mutex<VecDeque<(u64, u64)>>,
+    queue: Mutex<VecDeque<Notice>>,
     notify: Notify,
 }
 
 impl Notices {
-    fn push(&self, key: u64, incarnation: u64) {
-        lock(&self.started).push_back((key, incarnation));
+    fn push(&self, notice: Notice) {
+        let mut queue = lock(&self.queue);
+        match (queue.back_mut(), notice.news) {
+            // Only the last of several extensions counts.
+            (Some(last), News::Extended(_))
+                if matches!(last.news, News::Extended(_))
+                    && (last.key, last.incarnation) == (notice.key, notice.incarnation) =>
+            {
+                *last = notice;
+            }
+            _ => queue.push_back(notice),
+        }
+        drop(queue);
         self.notify.notify_one();
     }
 
-    /// Waits for the next acknowledged start: the child's key and incarnation.
-    pub(crate) async fn next(&self) -> (u64, u64) {
+    /// Takes the next notice if there is one.
+    pub(crate) fn try_next(&self) -> Option<Notice> {
+        lock(&self.queue).pop_front()
+    }
+
+    /// Waits for the next notice.
+    pub(crate) async fn next(&self) -> Notice {
         loop {
-            if let Some(started) = lock(&self.started).pop_front() {
-                return started;
+            if let Some(notice) = self.try_next() {
+                return notice;
             }
             // `notify_one` keeps a permit, so that a push between the check and this is seen.
             self.notify.notified().await;
@@ -73,6 +111,7 @@ pub(crate) struct Run {
     runtime: runtime::Handle,
     span: tracing::Span,
     acknowledged: AtomicBool,
+    over: AtomicBool,
     ending: Mutex<Ending>,
 }
 
@@ -82,10 +121,35 @@ struct Ending {
     exit: Option<Exit>,
     /// What a kill aborts; absent for threads, which can't be killed.
     task: Option<AbortHandle>,
-    subtasks: JoinSet<()>,
-    closed: bool,
+    subtasks: Subtasks,
     start_failure: Option<StartFailure>,
     stopped: StopShare,
+    /// What stops the children of a supervisor that was dropped.
+    reaper: Option<JoinHandle<()>>,
+}
+
+/// What a run spawned beside its own body.
+#[derive(Debug, Default)]
+struct Subtasks {
+    tasks: Vec<JoinHandle<()>>,
+    /// At which number the ended ones are taken out.
+    prune_at: usize,
+    /// Being spawned at this moment, outside the lock.
+    begun: usize,
+    is_closed: bool,
+}
+
+/// How many subtasks are kept before the ended ones are first looked for.
+const FIRST_PRUNE: usize = 32;
+
+impl Subtasks {
+    fn add(&mut self, task: JoinHandle<()>) {
+        if self.tasks.len() >= self.prune_at.max(FIRST_PRUNE) {
+            self.tasks.retain(|task| !task.is_finished());
+            self.prune_at = self.tasks.len() * 2;
+        }
+        self.tasks.push(task);
+    }
 }
 
 /// A supervisor's part of the stop report.
@@ -115,6 +179,7 @@ impl Run {
             runtime: runtime::Handle::current(),
             span,
             acknowledged: AtomicBool::new(false),
+            over: AtomicBool::new(false),
             ending: Mutex::default(),
         })
     }
@@ -150,9 +215,26 @@ impl Run {
     /// Tells the supervisor, once, that this run is up.
     pub(crate) fn acknowledge(&self) {
         if !self.acknowledged.swap(true, Ordering::AcqRel) {
-            self.notices
-                .push(self.identity.key, self.identity.incarnation);
+            self.tell(News::Started);
         }
+    }
+
+    pub(crate) fn tell(&self, news: News) {
+        self.notices.push(Notice {
+            key: self.identity.key,
+            incarnation: self.identity.incarnation,
+            news,
+        });
+    }
+
+    /// Puts the deadline of this run's stop off, as far as that is allowed, and returns the instant
+    /// granted; `None` before a stop was asked for.
+    pub(crate) fn extend(&self, by: Duration) -> Option<Instant> {
+        let (granted, is_new) = self.stop.extend(by)?;
+        if is_new {
+            self.tell(News::Extended(granted));
+        }
+        Some(granted)
     }
 
     pub(crate) fn is_acknowledged(&self) -> bool {
@@ -160,8 +242,19 @@ impl Run {
     }
 
     /// Records why the run ends; only the first record counts.
+    ///
+    /// The supervisor hears of it at once, because what is left of the task may take its time: its
+    /// state's drop may block, or a subtask.
     pub(crate) fn record(&self, exit: Exit) {
-        lock(&self.ending).exit.get_or_insert(exit);
+        let is_first = {
+            let mut ending = lock(&self.ending);
+            let is_first = ending.exit.is_none();
+            ending.exit.get_or_insert(exit);
+            is_first
+        };
+        if is_first && self.is_acknowledged() && self.stop.deadline().is_none() {
+            self.tell(News::Ending);
+        }
     }
 
     /// Records a good end: `Shutdown` if a stop was asked for, else `Normal`.
@@ -187,8 +280,22 @@ impl Run {
         }
     }
 
-    /// Drops the run's task at its next await. Does nothing to a thread.
+    /// Drops the run's task and its subtasks at their next await. Does nothing to a thread.
     pub(crate) fn kill(&self) {
+        self.stop.close();
+        let ending = lock(&self.ending);
+        let subtasks = ending.subtasks.tasks.iter().map(JoinHandle::abort_handle);
+        let tasks: Vec<_> = ending.task.iter().cloned().chain(subtasks).collect();
+        drop(ending);
+        tasks.iter().for_each(AbortHandle::abort);
+    }
+
+    /// A subtask panicked: the whole run ends with it.
+    fn fail(&self, panic: Panic) {
+        self.record(Exit::Panicked(panic));
+        // A thread can't be killed, but it can listen.
+        let now = Instant::now();
+        self.stop.request(now, now);
         let task = lock(&self.ending).task.clone();
         if let Some(task) = task {
             task.abort();
@@ -202,30 +309,71 @@ impl Run {
         let run = Arc::clone(self);
         let watched = async move {
             if let Err(panic) = Catch::new(subtask).await {
-                run.record(Exit::Panicked(panic));
-                run.kill();
+                run.fail(panic);
             }
         };
-        let mut ending = lock(&self.ending);
-        if ending.closed {
-            drop(ending);
-            tracing::debug!(parent: &self.span, "a subtask was dropped: its run has ended");
-            return;
+        {
+            let mut ending = lock(&self.ending);
+            if ending.subtasks.is_closed {
+                drop(ending);
+                tracing::debug!(parent: &self.span, "a subtask was dropped: its run has ended");
+                return;
+            }
+            ending.subtasks.begun += 1;
         }
-        // Ended subtasks are taken out as new ones come, so that they do not pile up.
-        while ending.subtasks.try_join_next().is_some() {}
-        let watched = watched.instrument(self.span.clone());
-        ending.subtasks.spawn_on(watched, &self.runtime);
+        // Outside the lock: on a runtime that is closing, the future is dropped here and now, and
+        // with it what the user put there.
+        let task = self.runtime.spawn(watched.instrument(self.span.clone()));
+        let mut ending = lock(&self.ending);
+        ending.subtasks.begun -= 1;
+        ending.subtasks.add(task);
     }
 
     /// Ends all subtasks and waits for their end (invariant 2 of the module above).
     pub(crate) async fn end_subtasks(&self) {
-        let mut subtasks = {
-            let mut ending = lock(&self.ending);
-            ending.closed = true;
-            std::mem::take(&mut ending.subtasks)
-        };
-        subtasks.shutdown().await;
+        loop {
+            let (tasks, is_last) = {
+                let mut ending = lock(&self.ending);
+                ending.subtasks.is_closed = true;
+                let tasks = std::mem::take(&mut ending.subtasks.tasks);
+                (tasks, ending.subtasks.begun == 0)
+            };
+            tasks.iter().for_each(JoinHandle::abort);
+            let is_none = tasks.is_empty();
+            for task in tasks {
+                // Why it ended was recorded by itself.
+                drop(task.await);
+            }
+            if is_last && is_none {
+                return;
+            }
+            // One may be spawned at this moment by another thread.
+            tokio::task::yield_now().await;
+        }
+    }
+
+    /// Remembers that the task has ended.
+    pub(crate) fn set_over(&self) {
+        self.over.store(true, Ordering::Release);
+    }
+
+    /// Tells whether the task, with all its subtasks, has ended.
+    pub(crate) fn is_over(&self) -> bool {
+        self.over.load(Ordering::Acquire)
+    }
+
+    /// Leaves the task that goes on with this run's work after its own task is gone.
+    pub(crate) fn leave_reaper(&self, reaper: JoinHandle<()>) {
+        lock(&self.ending).reaper = Some(reaper);
+    }
+
+    /// Waits for that task, if there is one.
+    pub(crate) async fn reaped(&self) {
+        let reaper = lock(&self.ending).reaper.take();
+        if let Some(reaper) = reaper {
+            // A reaper that failed has nothing more to say.
+            drop(reaper.await);
+        }
     }
 
     /// Leaves word of the node below this supervisor that could not be started.

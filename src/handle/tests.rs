@@ -50,7 +50,8 @@ async fn an_inbox_ends_when_a_stop_is_asked_for_ahead_of_what_is_queued() {
     let (slot, mut inbox) = inbox(2, meter, Arc::clone(&stop));
     let _routed = address.route_to(Arc::new(slot));
     handle.cast(1).expect("room");
-    stop.request(tokio::time::Instant::now());
+    let now = tokio::time::Instant::now();
+    stop.request(now, now);
     assert_eq!(inbox.recv().await, None);
     assert_eq!(inbox.try_recv(), Some(1));
 }

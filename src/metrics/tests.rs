@@ -28,6 +28,7 @@ fn node(path: Path, state: State) -> NodeStatus {
         mailbox_depth: Some(3),
         last_seq: 0,
         children: Vec::new(),
+        recently_ended: Vec::new(),
     }
 }
 

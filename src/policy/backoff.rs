@@ -31,6 +31,7 @@ pub struct Backoff {
     jitter: f64,
     reset_after: Option<Duration>,
     immediate_first: bool,
+    attempts: Option<u32>,
 }
 
 impl Default for Backoff {
@@ -42,6 +43,7 @@ impl Default for Backoff {
             jitter: DEFAULT_BACKOFF_JITTER,
             reset_after: None,
             immediate_first: true,
+            attempts: None,
         }
     }
 }
@@ -87,6 +89,7 @@ impl Backoff {
             jitter: 0.0,
             immediate_first: false,
             reset_after: None,
+            attempts: None,
         }
     }
 
@@ -116,7 +119,17 @@ impl Backoff {
         Ok(self)
     }
 
-    /// Sets the uptime after which a child counts as recovered. Default: the longest delay.
+    /// Gives up after so many restarts in a row. Default: never.
+    ///
+    /// What giving up means is the child's `on_limit`: by default it is quarantined.
+    #[must_use]
+    pub fn attempts(mut self, attempts: u32) -> Self {
+        self.attempts = Some(attempts);
+        self
+    }
+
+    /// Sets the uptime after which a child counts as recovered. Default: the longest delay, and
+    /// 30 s where there is none.
     #[must_use]
     pub fn reset_after(mut self, uptime: Duration) -> Self {
         self.reset_after = Some(uptime);
@@ -131,7 +144,22 @@ impl Backoff {
 
     /// Tells whether a run of `uptime` starts the count anew.
     pub(crate) fn resets(&self, uptime: Duration) -> bool {
-        uptime >= self.reset_after.unwrap_or(self.max)
+        let longest = if self.is_none() {
+            DEFAULT_BACKOFF_MAX
+        } else {
+            self.max
+        };
+        uptime >= self.reset_after.unwrap_or(longest)
+    }
+
+    /// Tells whether it gives up after a limited number of restarts.
+    pub(crate) fn is_limited(&self) -> bool {
+        self.attempts.is_some()
+    }
+
+    /// Tells whether restart number `attempt` in a row is one too many.
+    pub(crate) fn gives_up_at(&self, attempt: u32) -> bool {
+        self.attempts.is_some_and(|limit| attempt > limit)
     }
 
     /// Computes the delay before restart number `attempt` in a row, counted from 1.
@@ -145,7 +173,7 @@ impl Backoff {
         };
         let factor = self.factor.powi(i32::try_from(grown).unwrap_or(i32::MAX));
         let full = (self.first.as_secs_f64() * factor).min(self.max.as_secs_f64());
-        Duration::from_secs_f64(full * (1.0 - self.jitter * random))
+        Duration::try_from_secs_f64(full * (1.0 - self.jitter * random)).unwrap_or(self.max)
     }
 }
 

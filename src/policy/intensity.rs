@@ -9,6 +9,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::time::later;
+
 /// How many restarts a supervisor of children without backoff accepts when nothing was set.
 pub const DEFAULT_INTENSITY_RESTARTS: u32 = 5;
 /// Within which time they are counted.
@@ -65,12 +67,37 @@ impl Window {
         self.recent.push_back(now);
         true
     }
+
+    /// Counts one restart decision at the first instant from `now` on that admits it, and returns
+    /// that instant.
+    ///
+    /// A window that admits nothing at all is refused when the tree is validated.
+    pub(crate) fn admit_later(&mut self, now: Instant) -> Instant {
+        let limit = self.limit.restarts as usize;
+        // A decision made earlier may have been put off to a later instant than this one.
+        let mut at = self.recent.back().map_or(now, |last| now.max(*last));
+        if self.recent.len() >= limit
+            && let Some(oldest) = self.recent.pop_front()
+        {
+            at = at.max(later(oldest, self.limit.period) + JUST_AFTER);
+        }
+        self.recent.push_back(at);
+        at
+    }
+
+    /// Forgets all restarts.
+    pub(crate) fn clear(&mut self) {
+        self.recent.clear();
+    }
 }
+
+/// The least by which an instant is later than another: one exactly a period ago still counts.
+const JUST_AFTER: Duration = Duration::from_nanos(1);
 
 #[cfg(test)]
 mod tests {
     use super::{Intensity, Window};
-    use proptest::prelude::{ProptestConfig, prop_assert_eq, proptest};
+    use proptest::prelude::{ProptestConfig, prop_assert, prop_assert_eq, proptest};
     use std::time::Duration;
     use tokio::time::Instant;
 
@@ -107,6 +134,25 @@ mod tests {
 
     proptest! {
         #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn a_window_that_puts_off_never_exceeds_its_limit(
+            restarts in 1u32..6, period in 1u64..20, gaps in proptest::collection::vec(0u64..12, 0..60),
+        ) {
+            let mut now = Instant::now();
+            let mut window = Window::new(Intensity { restarts, period: seconds(period) });
+            let mut admitted = Vec::new();
+            for gap in gaps {
+                now += seconds(gap);
+                let at = window.admit_later(now);
+                prop_assert!(at >= now);
+                admitted.push(at);
+            }
+            for (index, first) in admitted.iter().enumerate() {
+                let within = admitted[index..].iter().filter(|at| **at - *first <= seconds(period));
+                prop_assert!(within.count() <= restarts as usize);
+            }
+        }
 
         #[test]
         fn the_window_agrees_with_a_plain_list(

@@ -9,6 +9,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::time::later;
+
 /// How much earlier than its own deadline a supervisor's children must be done.
 ///
 /// Time to see the last end, write the report and end itself; ten times what that takes on a busy
@@ -23,7 +25,7 @@ pub const MAX_KILL_GRACE: Duration = Duration::from_millis(50);
 pub const MIN_KILL_GRACE: Duration = Duration::from_millis(2);
 
 /// One child whose turn to stop has come, as the plan sees it.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Turn {
     /// The longest time it may take; `None` for a supervisor that takes what its parent has.
     pub(crate) stop_timeout: Option<Duration>,
@@ -38,6 +40,14 @@ pub(crate) struct Turn {
 /// `deadline` is what the children as a whole have. When more is reserved than is left, all
 /// reserves shrink by one factor.
 pub(crate) fn allot(now: Instant, deadline: Instant, turn: Turn) -> Instant {
+    let latest = latest(now, deadline, turn);
+    turn.stop_timeout
+        .map_or(latest, |timeout| latest.min(later(now, timeout)))
+}
+
+/// Computes to when the child whose turn it is may put its end off: what is left but for the
+/// reserves of the others.
+pub(crate) fn latest(now: Instant, deadline: Instant, turn: Turn) -> Instant {
     let left = deadline.saturating_duration_since(now);
     let reserved = turn.reserved_after.saturating_add(turn.reserve);
     let kept_back = if reserved > left {
@@ -47,8 +57,7 @@ pub(crate) fn allot(now: Instant, deadline: Instant, turn: Turn) -> Instant {
         turn.reserved_after
     };
     // Rounding in `mul_f64` must not reserve more than there is.
-    let own = left.saturating_sub(kept_back);
-    now + turn.stop_timeout.map_or(own, |timeout| timeout.min(own))
+    now + left.saturating_sub(kept_back)
 }
 
 /// Computes what is kept for a leaf: its reserve set by hand, or the smallest of its stop timeout,

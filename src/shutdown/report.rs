@@ -170,7 +170,7 @@ fn table_rows(line: &Stopped, depth: usize, rows: &mut Vec<[String; 4]>) {
     }
 }
 
-fn readable(duration: Duration) -> String {
+pub(crate) fn readable(duration: Duration) -> String {
     if duration >= Duration::from_secs(1) {
         format!("{:.2} s", duration.as_secs_f64())
     } else {

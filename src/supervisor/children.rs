@@ -8,7 +8,10 @@ use tokio::time::Instant;
 use super::{Node, NodeKind, Supervisor};
 use crate::child::Kind;
 use crate::policy::backoff::Backoff;
+use crate::policy::intensity::{Intensity, Window};
+use crate::policy::limit::OnLimit;
 use crate::policy::restart::{Restart, Strategy};
+use crate::policy::stop::{OnHung, Stop};
 
 /// A child's place in the start order; unique for the life of its supervisor.
 pub(super) type Key = u64;
@@ -26,6 +29,11 @@ pub(super) struct Policy {
     pub(super) worst_case_stop: Duration,
     pub(super) stop_reserve: Reserve,
     pub(super) kind: Kind,
+    pub(super) limit: Option<Intensity>,
+    pub(super) on_limit: OnLimit,
+    pub(super) is_significant: bool,
+    pub(super) stop: Stop,
+    pub(super) on_hung: OnHung,
 }
 
 /// What is kept for a child while its siblings stop.
@@ -41,6 +49,10 @@ impl Policy {
     /// Reads the declaration of a child of `supervisor`.
     pub(super) fn of(node: &Node, supervisor: &Supervisor) -> Self {
         let restart = restart_of(node, supervisor.strategy);
+        let on_limit = match supervisor.strategy.is_group() {
+            true => OnLimit::Escalate,
+            false => OnLimit::Quarantine,
+        };
         match &node.0 {
             NodeKind::Leaf(leaf, _) => Self {
                 restart,
@@ -53,6 +65,11 @@ impl Policy {
                 worst_case_stop: leaf.stop_timeout,
                 stop_reserve: leaf.stop_reserve.map_or(Reserve::Default, Reserve::Exactly),
                 kind: leaf.kind,
+                limit: leaf.limit,
+                on_limit: leaf.on_limit.unwrap_or(on_limit),
+                is_significant: leaf.is_significant,
+                stop: leaf.stop,
+                on_hung: leaf.on_hung,
             },
             NodeKind::Supervisor(below) => Self {
                 restart,
@@ -65,6 +82,11 @@ impl Policy {
                 worst_case_stop: below.worst_case_stop(),
                 stop_reserve: Reserve::Exactly(node.subtree_reserve()),
                 kind: Kind::Supervisor,
+                limit: below.own_limit,
+                on_limit: below.own_on_limit.unwrap_or(on_limit),
+                is_significant: below.is_significant,
+                stop: Stop::Ask,
+                on_hung: OnHung::Report,
             },
         }
     }
@@ -97,21 +119,61 @@ pub(super) enum Phase {
     Starting,
     /// Up since then.
     Up { since: Instant },
+    /// Up since then, and over; but its task has not ended: its state is being dropped, or a subtask
+    /// still runs.
+    Ending { since: Instant },
     /// Ended; its next run begins then.
     BackingOff { until: Instant },
     /// Killed because its start took too long; its task has not ended yet.
     StartTimedOut,
-    /// Asked to stop at `asked`, to be over by `deadline`; perhaps killed already.
-    Stopping {
-        asked: Instant,
-        deadline: Instant,
-        killed: bool,
-    },
+    /// Asked to stop.
+    Stopping(Stopping),
     /// Ended; nothing is due.
     Down,
+    /// Ended; restarted too often, it stays down until it is released.
+    Quarantined,
     /// Neither stopped nor died; its task may still end.
-    Hung,
+    Hung { then: Then },
 }
+
+/// A stop under way.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Stopping {
+    pub(super) asked: Instant,
+    /// Since when it had been up; `None` if it was not.
+    pub(super) up_since: Option<Instant>,
+    /// By when it must be over.
+    pub(super) deadline: Instant,
+    /// To when the child may put that off.
+    pub(super) latest: Instant,
+    /// When a drain becomes a stop.
+    pub(super) drain_until: Option<Instant>,
+    /// When it is killed; `None` once it has been, and for what can't be.
+    pub(super) kill_at: Option<Instant>,
+}
+
+/// What follows when the task of a hung child ends after all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Then {
+    /// It is restarted by its type.
+    RestartByType,
+    /// It stays down: somebody had asked for that.
+    StayDown,
+}
+
+/// What somebody waits for, under which ticket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Awaited {
+    /// A start by hand. If it fails the child stays down, or is removed again if it was added.
+    Start(Ticket),
+    /// A stop by hand.
+    Stop(Ticket),
+    /// A stop by hand, then a start.
+    Restart(Ticket),
+}
+
+/// Whom to answer.
+pub(super) type Ticket = u64;
 
 /// One child.
 #[derive(Debug, Clone)]
@@ -121,24 +183,29 @@ pub(super) struct ChildState {
     pub(super) incarnation: u64,
     /// Restarts in a row without a good run between them.
     pub(super) attempt: u32,
+    /// The restarts that its own limit counts.
+    pub(super) window: Option<Window>,
     /// Since when it has been without a run that is up; `None` before its first.
     pub(super) down_since: Option<Instant>,
     /// Started, or being started, by the group restart under way.
     pub(super) is_fresh: bool,
-    /// Somebody waits for the outcome of its first start.
-    pub(super) is_asked_for: bool,
+    pub(super) awaited: Option<Awaited>,
+    /// Added at run time, and its first start not acknowledged yet.
+    pub(super) is_provisional: bool,
 }
 
 impl ChildState {
     pub(super) fn new(policy: Policy, incarnation: u64) -> Self {
         Self {
+            window: policy.limit.map(Window::new),
             policy,
             phase: Phase::Pending,
             incarnation,
             attempt: 0,
             down_since: None,
             is_fresh: false,
-            is_asked_for: false,
+            awaited: None,
+            is_provisional: false,
         }
     }
 
@@ -146,8 +213,17 @@ impl ChildState {
     pub(super) fn is_alive(&self) -> bool {
         matches!(
             self.phase,
-            Phase::Starting | Phase::Up { .. } | Phase::StartTimedOut | Phase::Stopping { .. }
+            Phase::Starting
+                | Phase::Up { .. }
+                | Phase::Ending { .. }
+                | Phase::StartTimedOut
+                | Phase::Stopping(_)
         )
+    }
+
+    /// Tells whether it is down and nothing but a command brings it back.
+    pub(super) fn has_ended_for_good(&self) -> bool {
+        self.phase == Phase::Down
     }
 }
 

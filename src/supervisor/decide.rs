@@ -12,26 +12,31 @@
 //! 3. Once it leaves, or the tree's shutdown has begun, it starts nothing and counts nothing.
 //! 4. What speaks of an incarnation that is not the child's present one is ignored.
 
+mod by_hand;
 mod group;
 mod restart;
 mod start;
 mod stop;
+mod walk;
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::children::{ChildState, Children, Key, Phase, Policy};
+pub(super) use self::walk::Walk;
+use super::children::{ChildState, Children, Key, Phase, Policy, Ticket};
+use crate::command::{Ask, Refusal};
 use crate::event::EventKind;
 use crate::exit::Exit;
+use crate::policy::auto_shutdown::AutoShutdown;
 use crate::policy::backoff::Jitter;
 use crate::policy::intensity::{Intensity, Window};
+use crate::policy::limit::OnLimit;
 use crate::policy::restart::Strategy;
 use crate::shutdown::report::Outcome;
 
-pub(super) use self::stop::Walk;
-
-/// How long a killed child may take to end outside a shutdown before it counts as hung.
+/// How long a child that is killed, or whose body is over, may take to end before it counts as hung,
+/// outside a shutdown.
 ///
 /// A task dies at its next await, within microseconds unless it blocks; a second spares a child on
 /// an overloaded machine from the verdict.
@@ -44,6 +49,10 @@ pub(super) enum Happened {
     Began,
     /// A child's start was acknowledged.
     Started { key: Key, incarnation: u64 },
+    /// A child's body is over without having been asked to stop; its task has not ended yet.
+    Ending { key: Key, incarnation: u64 },
+    /// A supervisor below is over, but for tasks that hang.
+    LeftHung { key: Key, incarnation: u64 },
     /// A child's task has ended and its state is dropped.
     Ended {
         key: Key,
@@ -56,8 +65,16 @@ pub(super) enum Happened {
     StopOrdered { deadline: Instant },
     /// The shutdown of the whole tree has begun; this supervisor's own turn comes later.
     ShutdownBegan,
-    /// A child was added at run time, under this key.
-    Added { key: Key },
+    /// A stopping child put its deadline off, as far as it was allowed to.
+    Extended {
+        key: Key,
+        incarnation: u64,
+        deadline: Instant,
+    },
+    /// A child was added at run time, under this key; whoever asked holds this ticket.
+    Added { key: Key, ticket: Ticket },
+    /// Somebody asked for something by hand.
+    Asked { key: Key, ask: Ask, ticket: Ticket },
 }
 
 /// What a timer is for.
@@ -65,6 +82,7 @@ pub(super) enum Happened {
 pub(super) enum Timer {
     StartTimeout { key: Key, incarnation: u64 },
     BackoffOver { key: Key, incarnation: u64 },
+    DrainOver { key: Key, incarnation: u64 },
     KillAt { key: Key, incarnation: u64 },
     GiveUp { key: Key, incarnation: u64 },
     GroupDue,
@@ -75,8 +93,10 @@ pub(super) enum Timer {
 pub(super) enum Action {
     /// Start this incarnation of the child.
     Start { key: Key, incarnation: u64 },
-    /// Ask the child to stop by `deadline`; asked before, it is told an earlier instant.
-    Stop { key: Key, deadline: Instant },
+    /// Tell the child to handle what is queued, and nothing more, by `deadline`.
+    Drain { key: Key, times: StopTimes },
+    /// Ask the child to stop by `deadline`; asked before, it is told another instant.
+    Stop { key: Key, times: StopTimes },
     /// Drop the child's task at its next await.
     Kill { key: Key },
     /// Call back at `at`.
@@ -94,14 +114,36 @@ pub(super) enum Action {
     },
     /// The child's specification is removed: no run of it can follow.
     Remove { key: Key },
-    /// The first start of a child that somebody asked for is over.
-    Answer { key: Key, outcome: Result<(), Exit> },
+    /// What somebody asked for is done, or won't be.
+    Answer {
+        ticket: Ticket,
+        outcome: Result<(), Refusal>,
+    },
     /// All declared children are up.
     Up,
     /// A declared child did not start; the supervisor leaves.
     StartFailed { key: Key, exit: Exit },
+    /// A child hangs and takes the process with it: shut the whole tree down.
+    EndProcess { key: Key },
     /// All children have ended or are hung: end with this exit.
     Finish { exit: Exit },
+}
+
+/// By when a stopping child must have ended, and to when it may put that off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct StopTimes {
+    pub(super) deadline: Instant,
+    pub(super) latest: Instant,
+}
+
+impl StopTimes {
+    /// Makes a deadline that can't be put off.
+    fn fixed(deadline: Instant) -> Self {
+        Self {
+            deadline,
+            latest: deadline,
+        }
+    }
 }
 
 /// What the supervisor as a whole is doing.
@@ -110,16 +152,40 @@ pub(super) enum Mode {
     /// Starting its declared children. Ends of those that are up wait until that is over, as in
     /// OTP, where `init` has not returned.
     Starting {
+        /// Everything before has been started.
+        next: Key,
         deferred: Vec<(Key, Exit, Duration)>,
     },
     /// Watching.
     Running,
     /// Stopping and starting the children from `from` on; starting begins at `until`.
-    Group { from: Key, until: Instant },
+    Group(Group),
     /// Stopping all children, then ending with `exit`.
     Leaving { exit: Exit, walk: Walk },
     /// Over.
     Ended,
+}
+
+/// A group restart under way.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Group {
+    /// The first child that takes part.
+    pub(super) from: Key,
+    /// When starting begins.
+    pub(super) until: Instant,
+    /// Nothing from here on is left to be stopped.
+    stop_below: Key,
+    /// Everything before has been started; the child itself may be starting.
+    start_from: Key,
+}
+
+/// How a supervisor treats its children as a whole.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Rules {
+    pub(super) strategy: Strategy,
+    pub(super) intensity: Option<Intensity>,
+    pub(super) on_limit: OnLimit,
+    pub(super) auto_shutdown: AutoShutdown,
 }
 
 /// The state of one supervisor.
@@ -127,10 +193,8 @@ pub(super) enum Mode {
 pub(super) struct Supervision {
     pub(super) children: Children,
     pub(super) mode: Mode,
-    strategy: Strategy,
+    rules: Rules,
     window: Window,
-    /// Whether the limit was set, and so counts restarts of children with backoff too.
-    counts_all: bool,
     /// The tree's shutdown has begun: nothing is started and nothing counts any more.
     is_quiet: bool,
     jitter: Jitter,
@@ -141,20 +205,15 @@ pub(super) struct Supervision {
 
 impl Supervision {
     /// Makes a supervisor without children.
-    pub(super) fn new(
-        strategy: Strategy,
-        intensity: Option<Intensity>,
-        jitter: Jitter,
-        now: Instant,
-    ) -> Self {
+    pub(super) fn new(rules: Rules, jitter: Jitter, now: Instant) -> Self {
         Self {
             children: Children::new(),
             mode: Mode::Starting {
+                next: 0,
                 deferred: Vec::new(),
             },
-            strategy,
-            window: Window::new(intensity.unwrap_or_default()),
-            counts_all: intensity.is_some(),
+            rules,
+            window: Window::new(rules.intensity.unwrap_or_default()),
             is_quiet: false,
             jitter,
             now,
@@ -173,12 +232,37 @@ impl Supervision {
         self.is_quiet
     }
 
+    /// Tells whether a child's task runs.
+    pub(super) fn is_alive(&self, key: Key) -> bool {
+        self.children.get(&key).is_some_and(ChildState::is_alive)
+    }
+
+    /// Tells whether a timer may still mean something.
+    pub(super) fn is_of_present_run(&self, timer: Timer) -> bool {
+        let (key, incarnation) = match timer {
+            Timer::GroupDue => return matches!(self.mode, Mode::Group(_)),
+            Timer::StartTimeout { key, incarnation } => {
+                let child = self.children.get(&key);
+                let is_starting = child.is_some_and(|child| child.phase == Phase::Starting);
+                return is_starting && child.is_some_and(|child| child.incarnation == incarnation);
+            }
+            Timer::BackoffOver { key, incarnation }
+            | Timer::DrainOver { key, incarnation }
+            | Timer::KillAt { key, incarnation }
+            | Timer::GiveUp { key, incarnation } => (key, incarnation),
+        };
+        let child = self.children.get(&key);
+        child.is_some_and(|child| child.incarnation == incarnation)
+    }
+
     /// Decides what follows from what happened, in the order in which it is to be done.
     pub(super) fn decide(&mut self, happened: Happened, now: Instant) -> Vec<Action> {
         self.now = now;
         match happened {
             Happened::Began => self.start_next_declared(),
             Happened::Started { key, incarnation } => self.started(key, incarnation),
+            Happened::Ending { key, incarnation } => self.ending(key, incarnation),
+            Happened::LeftHung { key, incarnation } => self.left_hung(key, incarnation),
             Happened::Ended {
                 key,
                 incarnation,
@@ -187,14 +271,27 @@ impl Supervision {
             Happened::Due(timer) => self.due(timer),
             Happened::StopOrdered { deadline } => self.stop_ordered(deadline),
             Happened::ShutdownBegan => self.is_quiet = true,
-            Happened::Added { key } => {
-                if let Some(child) = self.children.get_mut(&key) {
-                    child.is_asked_for = true;
-                    self.start(key);
-                }
-            }
+            Happened::Extended {
+                key,
+                incarnation,
+                deadline,
+            } => self.extended(key, incarnation, deadline),
+            Happened::Added { key, ticket } => self.added(key, ticket),
+            Happened::Asked { key, ask, ticket } => self.asked(key, ask, ticket),
         }
         std::mem::take(&mut self.actions)
+    }
+
+    /// The body is over: what is left of the task has a little time to end.
+    fn ending(&mut self, key: Key, incarnation: u64) {
+        let at = self.now + KILL_PATIENCE;
+        let Some(child) = self.present(key, incarnation) else {
+            return;
+        };
+        if let Phase::Up { since } = child.phase {
+            child.phase = Phase::Ending { since };
+            self.arm(Timer::GiveUp { key, incarnation }, at);
+        }
     }
 
     fn ended(&mut self, key: Key, incarnation: u64, exit: Exit) {
@@ -204,10 +301,12 @@ impl Supervision {
         match child.phase {
             Phase::Starting => self.start_failed(key, exit),
             Phase::StartTimedOut => self.start_failed(key, Exit::StartTimedOut),
-            Phase::Up { since } => self.ended_by_itself(key, exit, self.now - since),
-            Phase::Stopping { .. } => self.stopped(key, exit),
-            Phase::Hung => self.ended_after_all(key, exit),
-            Phase::Pending | Phase::BackingOff { .. } | Phase::Down => {}
+            Phase::Up { since } | Phase::Ending { since } => {
+                self.ended_by_itself(key, exit, self.now - since);
+            }
+            Phase::Stopping(stopping) => self.stopped(key, stopping, exit),
+            Phase::Hung { then } => self.ended_after_all(key, exit, then),
+            Phase::Pending | Phase::BackingOff { .. } | Phase::Down | Phase::Quarantined => {}
         }
     }
 
@@ -222,6 +321,7 @@ impl Supervision {
                     self.start(key);
                 }
             }
+            Timer::DrainOver { key, incarnation } => self.drain_over(key, incarnation),
             Timer::KillAt { key, incarnation } => self.kill_due(key, incarnation),
             Timer::GiveUp { key, incarnation } => self.give_up(key, incarnation),
             Timer::GroupDue => self.drive_group(),
@@ -241,6 +341,16 @@ impl Supervision {
 
     fn arm(&mut self, timer: Timer, at: Instant) {
         self.actions.push(Action::Arm { timer, at });
+    }
+
+    fn set_phase(&mut self, key: Key, phase: Phase) {
+        if let Some(child) = self.children.get_mut(&key) {
+            child.phase = phase;
+        }
+    }
+
+    fn answer(&mut self, ticket: Ticket, outcome: Result<(), Refusal>) {
+        self.actions.push(Action::Answer { ticket, outcome });
     }
 
     fn remove(&mut self, key: Key) {

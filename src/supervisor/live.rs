@@ -6,6 +6,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use super::children::Key;
+use super::decide::StopTimes;
 use super::status::{Cell, NodeStatus, State};
 use super::{Node, NodeKind, Tree, spawn};
 use crate::child::{End, Kind, Launched};
@@ -40,6 +41,16 @@ impl Live {
             cell,
             run: None,
             on_stop: None,
+        }
+    }
+
+    /// Asks the present run to stop, as a message ahead of all others.
+    pub(super) fn ask_to_stop(&self, times: StopTimes) {
+        if let Some(run) = &self.run {
+            run.stop().request(times.deadline, times.latest);
+        }
+        if let Some(on_stop) = &self.on_stop {
+            on_stop();
         }
     }
 
@@ -89,9 +100,13 @@ impl Live {
     ) -> Stopped {
         let (allotted, spent) = times;
         let children = match (&outcome, &self.run) {
-            (Outcome::Hung, _) => unfinished(&self.cell.read()),
             (Outcome::AlreadyDown, _) | (_, None) => Vec::new(),
             (_, Some(run)) => run.take_report().children,
+        };
+        let children = match outcome {
+            // It did not come to write its own report.
+            Outcome::Hung if children.is_empty() => unfinished(&self.cell.read()),
+            _ => children,
         };
         // A supervisor that ended in time may still have left something behind.
         let hangs_below = children.iter().any(|line| line.outcome == Outcome::Hung);
@@ -108,7 +123,9 @@ impl Live {
 
 async fn ended(end: End, run: Arc<Run>, who: (Key, u64)) -> (Key, u64) {
     end.await;
+    run.reaped().await;
     run.end_subtasks().await;
+    run.set_over();
     who
 }
 
@@ -117,7 +134,7 @@ fn unfinished(status: &NodeStatus) -> Vec<Stopped> {
     let lives = |child: &&NodeStatus| {
         !matches!(
             child.state,
-            State::Down | State::Pending | State::BackingOff
+            State::Down | State::Pending | State::BackingOff | State::Quarantined
         )
     };
     let line = |child: &NodeStatus| Stopped {

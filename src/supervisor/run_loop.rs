@@ -6,15 +6,16 @@
 //! # Invariants
 //!
 //! 1. Shutdown comes first, then ends, starts, commands, timers.
-//! 2. After [`ENDS_IN_A_ROW`] ends one command and all due timers are served, so that a storm of
-//!    crashes starves nothing.
+//! 2. After [`ENDS_IN_A_ROW`] ends and starts one command and all due timers are served, so that a
+//!    storm of crashes starves nothing.
 //! 3. A child's acknowledged start is decided on before the end of the same run.
 
 mod apply;
+mod commands;
 mod log;
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap, HashMap};
+use std::collections::{BinaryHeap, HashMap};
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -25,22 +26,25 @@ use tokio::sync::mpsc;
 use tokio::task::unconstrained;
 use tokio::time::{Instant, sleep_until};
 
-use super::children::{Key, Policy, restart_of};
-use super::decide::{Happened, Mode, Supervision, Timer};
+use super::children::{Key, Policy, Ticket, restart_of};
+use super::decide::{Happened, Mode, Rules, Supervision, Timer};
 use super::live::{Ending, Live, Lives};
+use super::reaper::Reaper;
 use super::status::Cell;
-use super::{Node, Supervisor, Tree, spawn};
-use crate::command::{Answer, COMMAND_QUEUE_CAPACITY, Command, StartChildError};
-use crate::context::{Notices, Run, StopShare};
-use crate::exit::Exit;
-use crate::policy::restart::Strategy;
+use super::{Node, NodeKind, Supervisor, Tree, door, spawn};
+use crate::command::{COMMAND_QUEUE_CAPACITY, ChildAnswer, Command, StartAnswer};
+use crate::context::{News, Notice, Notices, Run, StopShare};
+use crate::exit::{Exit, Panic, catch, catch_blocking};
 use crate::shutdown::report::Stopped;
 
-/// How many ends are handled before a command and the due timers get their turn.
+/// How many ends and starts are handled before a command and the due timers get their turn.
 ///
 /// Large enough that a storm is worked off in bulk, small enough that a command waits for well under
 /// a millisecond of decisions.
 const ENDS_IN_A_ROW: u32 = 64;
+
+/// How many timers are kept before those of runs that have ended are first looked for.
+const FIRST_PRUNE: usize = 1_024;
 
 /// One incarnation of a supervisor.
 pub(super) struct RunLoop {
@@ -58,17 +62,29 @@ pub(super) struct RunLoop {
     next_key: Key,
     ends: FuturesUnordered<Ending>,
     timers: BinaryHeap<Reverse<(Instant, Timer)>>,
-    answers: BTreeMap<Key, Answer>,
+    /// At which number the timers of ended runs are taken out.
+    prune_timers_at: usize,
+    answers: HashMap<Ticket, Waiting>,
+    next_ticket: Ticket,
     report: Vec<Stopped>,
-    /// When a stop was first heard of, and the deadline last heard.
+    /// The deadline that was last heard from above.
+    told: Option<Instant>,
+    /// When a stop began, and the deadline it has.
     asked: Option<(Instant, Instant)>,
     finished: Option<Exit>,
 }
 
+/// Who waits for the outcome of a command.
+enum Waiting {
+    ForStart(Key, StartAnswer),
+    ForChild(Key, ChildAnswer),
+}
+
 /// What the loop woke up for.
 enum Woken {
-    Happened(Happened),
+    StopOrdered(Instant),
     Ended(Key, u64),
+    Told(Notice),
     Command(Command<Arc<Node>>),
     TimersDue,
 }
@@ -83,9 +99,15 @@ impl RunLoop {
         run: &Arc<Run>,
     ) -> Self {
         let (sender, commands) = mpsc::channel(COMMAND_QUEUE_CAPACITY);
-        declared.door.open(sender);
+        declared.door.open(sender, cell, tree.early_notice());
         cell.forget_from(declared.children.len() as Key);
         let jitter = tree.jitter(cell.path(), run.incarnation());
+        let rules = Rules {
+            strategy: declared.strategy,
+            intensity: declared.intensity,
+            on_limit: declared.on_limit,
+            auto_shutdown: declared.auto_shutdown,
+        };
         let mut new = Self {
             tree: Arc::clone(tree),
             declared: Arc::clone(declared),
@@ -93,19 +115,17 @@ impl RunLoop {
             run: Arc::clone(run),
             notices: Arc::default(),
             commands,
-            supervision: Supervision::new(
-                declared.strategy,
-                declared.intensity,
-                jitter,
-                Instant::now(),
-            ),
+            supervision: Supervision::new(rules, jitter, Instant::now()),
             lives: Lives::new(),
             keys: HashMap::new(),
             next_key: 0,
             ends: FuturesUnordered::new(),
             timers: BinaryHeap::new(),
-            answers: BTreeMap::new(),
+            prune_timers_at: FIRST_PRUNE,
+            answers: HashMap::new(),
+            next_ticket: 0,
             report: Vec::new(),
+            told: None,
             asked: None,
             finished: None,
         };
@@ -119,12 +139,15 @@ impl RunLoop {
     fn admit(&mut self, node: Arc<Node>, name: String) -> Key {
         let key = self.next_key;
         self.next_key += 1;
-        let is_dynamic = key >= self.declared.children.len() as Key;
         let restart = restart_of(&node, self.declared.strategy);
         let path = self.cell.path().join(&name);
+        let door = match &node.0 {
+            NodeKind::Leaf(..) => None,
+            NodeKind::Supervisor(below) => Some(Arc::clone(&below.door)),
+        };
         let cell = self
             .cell
-            .child(key, || Cell::new(path, node.kind(), restart, is_dynamic));
+            .child(key, || Cell::new(path, node.kind(), restart, door));
         self.supervision
             .add(key, Policy::of(&node, &self.declared), cell.incarnation());
         self.keys.insert(name, key);
@@ -132,48 +155,72 @@ impl RunLoop {
         key
     }
 
+    fn is_declared(&self, key: Key) -> bool {
+        key < self.declared.children.len() as Key
+    }
+
     /// Runs until all children have ended. Boxed, because a loop starts loops of its own kind.
     pub(super) fn run(mut self) -> Pin<Box<dyn Future<Output = ()> + Send>> {
         Box::pin(async move {
-            self.happened(Happened::Began);
-            let mut ends_in_a_row = 0;
-            while self.finished.is_none() {
-                if ends_in_a_row >= ENDS_IN_A_ROW {
-                    ends_in_a_row = 0;
-                    self.serve_the_patient();
-                    continue;
-                }
-                let woken = self.wake().await;
-                ends_in_a_row = if matches!(woken, Woken::Ended(..)) {
-                    ends_in_a_row + 1
-                } else {
-                    0
-                };
-                self.react(woken);
+            if let Err(panic) = catch(self.watch()).await {
+                self.panicked(panic).await;
             }
             self.leave();
+            if !self.ends.is_empty() {
+                self.run.tell(News::LeftHung);
+            }
+            while self.ends.next().await.is_some() {}
         })
+    }
+
+    async fn watch(&mut self) {
+        self.happened(Happened::Began);
+        let mut in_a_row = 0;
+        while self.finished.is_none() {
+            if in_a_row >= ENDS_IN_A_ROW {
+                in_a_row = 0;
+                self.serve_the_patient();
+                continue;
+            }
+            let woken = self.wake().await;
+            in_a_row = match woken {
+                Woken::Ended(..) | Woken::Told(_) => in_a_row + 1,
+                Woken::StopOrdered(_) | Woken::Command(_) | Woken::TimersDue => 0,
+            };
+            self.react(woken);
+        }
+    }
+
+    /// A mistake in here, or in a subscriber of the host's that is called from here: nothing can be
+    /// decided any more, but everything that runs is stopped in order.
+    async fn panicked(&mut self, panic: Panic) {
+        let said = || tracing::error!(path = %self.cell.path(), %panic, "the supervisor panicked");
+        // It may be the subscriber of that very line that panics.
+        drop(catch_blocking(said));
+        self.finished = Some(Exit::Panicked(panic));
+        self.declared.door.close();
+        let reaper = Reaper {
+            lives: std::mem::take(&mut self.lives),
+            ends: std::mem::take(&mut self.ends),
+        };
+        let began = Instant::now();
+        (self.report, self.ends) = reaper.walk().await;
+        self.asked.get_or_insert((began, Instant::now()));
     }
 
     async fn wake(&mut self) -> Woken {
         let next_timer = self.timers.peek().map(|Reverse((at, _))| *at);
-        let told = self.asked.map(|(_, deadline)| deadline);
+        let told = self.told;
         tokio::select! {
             biased;
             deadline = self.run.stop().earlier_than(told) => {
-                let now = Instant::now();
-                let first = self.asked.map_or(now, |(first, _)| first);
-                self.asked = Some((first, deadline));
-                let deadline = spawn::deadline_of_children(now, deadline);
-                Woken::Happened(Happened::StopOrdered { deadline })
+                Woken::StopOrdered(deadline)
             }
             // Under tokio's cooperative budget a large set of ends is polled again and again.
             Some((key, incarnation)) = unconstrained(self.ends.next()), if !self.ends.is_empty() => {
                 Woken::Ended(key, incarnation)
             }
-            (key, incarnation) = self.notices.next() => {
-                Woken::Happened(Happened::Started { key, incarnation })
-            }
+            notice = self.notices.next() => Woken::Told(notice),
             Some(command) = self.commands.recv() => Woken::Command(command),
             () = sleep_until(next_timer.unwrap_or_else(Instant::now)), if next_timer.is_some() => {
                 Woken::TimersDue
@@ -183,8 +230,9 @@ impl RunLoop {
 
     fn react(&mut self, woken: Woken) {
         match woken {
-            Woken::Happened(happened) => self.happened(happened),
+            Woken::StopOrdered(deadline) => self.stop_ordered(deadline),
             Woken::Ended(key, incarnation) => self.ended(key, incarnation),
+            Woken::Told(notice) => self.told(notice),
             Woken::Command(command) => self.command(command),
             Woken::TimersDue => self.fire_due_timers(),
         }
@@ -198,6 +246,10 @@ impl RunLoop {
     }
 
     fn fire_due_timers(&mut self) {
+        // First: a child may have put off what is due now.
+        while let Some(notice) = self.notices.try_next() {
+            self.told(notice);
+        }
         let now = Instant::now();
         while let Some(Reverse((at, timer))) = self.timers.peek().copied() {
             if at > now || self.finished.is_some() {
@@ -206,6 +258,43 @@ impl RunLoop {
             self.timers.pop();
             self.happened(Happened::Due(timer));
         }
+    }
+
+    fn arm(&mut self, timer: Timer, at: Instant) {
+        if self.timers.len() >= self.prune_timers_at {
+            let supervision = &self.supervision;
+            self.timers
+                .retain(|Reverse((_, timer))| supervision.is_of_present_run(*timer));
+            self.prune_timers_at = FIRST_PRUNE.max(self.timers.len() * 2);
+        }
+        self.timers.push(Reverse((at, timer)));
+    }
+
+    fn stop_ordered(&mut self, deadline: Instant) {
+        let now = Instant::now();
+        self.told = Some(deadline);
+        let first = self.asked.map_or(now, |(first, _)| first);
+        self.asked = Some((first, deadline));
+        let deadline = spawn::deadline_of_children(now, deadline);
+        self.happened(Happened::StopOrdered { deadline });
+    }
+
+    fn told(&mut self, notice: Notice) {
+        let Notice {
+            key,
+            incarnation,
+            news,
+        } = notice;
+        self.happened(match news {
+            News::Started => Happened::Started { key, incarnation },
+            News::Ending => Happened::Ending { key, incarnation },
+            News::LeftHung => Happened::LeftHung { key, incarnation },
+            News::Extended(deadline) => Happened::Extended {
+                key,
+                incarnation,
+                deadline,
+            },
+        });
     }
 
     fn ended(&mut self, key: Key, incarnation: u64) {
@@ -233,56 +322,23 @@ impl RunLoop {
         for action in self.supervision.decide(happened, now) {
             self.apply(action);
         }
-    }
-
-    fn command(&mut self, command: Command<Arc<Node>>) {
-        let Command::StartChild { node, answer } = command;
-        match self.refusal(&node) {
-            Some(refusal) => {
-                drop_elsewhere(node);
-                // Nobody waits any more: the caller gave up.
-                drop(answer.send(Err(refusal)));
-            }
-            None => {
-                let name = match node.name() {
-                    "" => self.next_key.to_string(),
-                    name => name.to_owned(),
-                };
-                let key = self.admit(node, name);
-                self.answers.insert(key, answer);
-                self.happened(Happened::Added { key });
-            }
+        // A meltdown was asked for by nobody: its time counts from the decision.
+        if self.asked.is_none()
+            && let Mode::Leaving { walk, .. } = &self.supervision.mode
+        {
+            self.asked = Some((now, walk.deadline()));
         }
     }
 
-    /// Says why a child can't be added now.
-    fn refusal(&self, node: &Node) -> Option<StartChildError> {
-        match self.supervision.mode {
-            _ if self.tree.early_notice().get().is_some() => {
-                return Some(StartChildError::ShuttingDown);
-            }
-            Mode::Starting { .. } => return Some(StartChildError::Starting),
-            Mode::Group { .. } => return Some(StartChildError::InProgress),
-            Mode::Leaving { .. } | Mode::Ended => return Some(StartChildError::ShuttingDown),
-            Mode::Running => {}
-        }
-        let max_children = self.declared.max_children;
-        if self.declared.strategy == Strategy::Dynamic && self.lives.len() >= max_children {
-            let supervisor = self.cell.path().clone();
-            return Some(StartChildError::AtCapacity {
-                supervisor,
-                max_children,
-            });
-        }
-        let path = self
-            .keys
-            .contains_key(node.name())
-            .then(|| self.cell.path().join(node.name()))?;
-        Some(StartChildError::AlreadyPresent { path })
-    }
-
+    /// Refuses what is still queued, and leaves word of how this run ended.
     fn leave(&mut self) {
         self.declared.door.close();
+        self.commands.close();
+        while let Ok(command) = self.commands.try_recv() {
+            door::retire(&command);
+            drop_elsewhere(command);
+        }
+        self.forget_run_time_children();
         let exit = self.finished.take().unwrap_or(Exit::Shutdown);
         let now = Instant::now();
         let (first, deadline) = self.asked.unwrap_or((now, now));
@@ -292,6 +348,34 @@ impl RunLoop {
             children: std::mem::take(&mut self.report),
         });
         self.run.record(exit);
+    }
+
+    /// Nothing follows for children that were added while this run was up.
+    fn forget_run_time_children(&mut self) {
+        let added = self.lives.split_off(&(self.declared.children.len() as Key));
+        added.values().for_each(|live| live.node.retire());
+        if !added.is_empty() {
+            drop_elsewhere(added);
+        }
+    }
+}
+
+impl Drop for RunLoop {
+    /// Reached with children that live only when the task of this supervisor was dropped.
+    fn drop(&mut self) {
+        if self.ends.is_empty() {
+            return;
+        }
+        self.declared.door.close();
+        let reaper = Reaper {
+            lives: std::mem::take(&mut self.lives),
+            ends: std::mem::take(&mut self.ends),
+        };
+        let walk = async move {
+            let (_report, mut hung) = reaper.walk().await;
+            while hung.next().await.is_some() {}
+        };
+        self.run.leave_reaper(self.run.runtime().spawn(walk));
     }
 }
 

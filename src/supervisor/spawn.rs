@@ -1,7 +1,7 @@
 //! What a whole tree shares, and how its root begins.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use tokio::task::JoinHandle;
@@ -13,13 +13,13 @@ use super::status::Cell;
 use crate::bus::{Bus, DEFAULT_BUS_CAPACITY};
 use crate::child::{End, Kind};
 use crate::context::{Identity, Notices, Run};
-use crate::event::Events;
+use crate::event::{EventKind, Events};
 use crate::path::Path;
 use crate::policy::backoff::{Jitter, random_seed};
 use crate::policy::restart::Restart;
-use crate::shutdown::EarlyNotice;
+use crate::shutdown::{EarlyNotice, Shutdown, ShutdownReason};
 use crate::sync::{Mutex, lock};
-use crate::time::WallClock;
+use crate::time::{WallClock, later};
 
 /// How many restart latencies are kept for a reader.
 ///
@@ -33,7 +33,9 @@ pub(crate) struct Tree {
     early_notice: EarlyNotice,
     clock: WallClock,
     seed: u64,
-    root_started: Arc<Notices>,
+    /// How long a shutdown may take that nobody said a budget for.
+    budget: Duration,
+    root: OnceLock<(Arc<Cell>, Arc<Run>)>,
     latencies: Mutex<Latencies>,
 }
 
@@ -44,13 +46,14 @@ struct Latencies {
 }
 
 impl Tree {
-    pub(crate) fn new(seed: Option<u64>) -> Arc<Self> {
+    pub(crate) fn new(declared: &Supervisor) -> Arc<Self> {
         Arc::new(Self {
             events: Bus::new(DEFAULT_BUS_CAPACITY),
             early_notice: EarlyNotice::default(),
             clock: WallClock::anchored(),
-            seed: seed.unwrap_or_else(random_seed),
-            root_started: Arc::default(),
+            seed: declared.seed.unwrap_or_else(random_seed),
+            budget: declared.shutdown_budget,
+            root: OnceLock::new(),
             latencies: Mutex::default(),
         })
     }
@@ -72,9 +75,24 @@ impl Tree {
         self.clock.anchor().elapsed()
     }
 
-    /// Waits until the root is up. For one waiter.
-    pub(crate) async fn up(&self) {
-        self.root_started.next().await;
+    /// Begins the shutdown of the whole tree, or brings its deadline forward.
+    pub(crate) fn shut_down(&self, reason: ShutdownReason, budget: Duration) {
+        let Some((cell, run)) = self.root.get() else {
+            return;
+        };
+        let deadline = later(Instant::now(), budget);
+        if self.early_notice.announce(Shutdown { reason, deadline }) {
+            let kind = EventKind::ShutdownBegan { reason, deadline };
+            cell.note(&self.events, kind);
+            tracing::info!(path = %cell.path(), %reason, ?budget, "shutdown began");
+        }
+        run.stop().request(deadline, deadline);
+    }
+
+    /// Shuts the whole tree down because a child hangs that must not.
+    pub(super) fn end_process(&self, path: &Path) {
+        tracing::error!(%path, "hung, and declared to end the process: shutting down");
+        self.shut_down(ShutdownReason::Error, self.budget);
     }
 
     /// Derives the jitter of one supervisor: its own sequence, the same whenever the tree's seed is,
@@ -110,6 +128,8 @@ impl Tree {
 pub(crate) struct Root {
     pub(crate) cell: Arc<Cell>,
     pub(crate) run: Arc<Run>,
+    /// What the root has to say, as a child of nobody.
+    pub(crate) notices: Arc<Notices>,
     pub(crate) end: End,
 }
 
@@ -117,22 +137,27 @@ pub(crate) struct Root {
 pub(crate) fn root(tree: &Arc<Tree>, declared: &Arc<Supervisor>) -> Root {
     let path = Path::root(&declared.name);
     let restart = declared.restart.unwrap_or(Restart::Temporary);
-    let cell = Cell::new(path.clone(), Kind::Supervisor, restart, false);
+    let door = Some(Arc::clone(&declared.door));
+    let cell = Cell::new(path.clone(), Kind::Supervisor, restart, door);
     cell.begin(1);
-    cell.note(tree.events(), crate::event::EventKind::Starting);
+    cell.note(tree.events(), EventKind::Starting);
     let identity = Identity {
         path,
         key: 0,
         incarnation: 1,
     };
-    let run = Run::new(
-        identity,
-        tree.early_notice().clone(),
-        Arc::clone(&tree.root_started),
-        1,
-    );
+    let notices = Arc::<Notices>::default();
+    let early_notice = tree.early_notice().clone();
+    let run = Run::new(identity, early_notice, Arc::clone(&notices), 1);
+    // The only place that sets it, once for each tree.
+    drop(tree.root.set((Arc::clone(&cell), Arc::clone(&run))));
     let end = End::Task(supervisor(tree, declared, &cell, &run));
-    Root { cell, run, end }
+    Root {
+        cell,
+        run,
+        notices,
+        end,
+    }
 }
 
 /// Begins one incarnation of a supervisor in a task of its own.

@@ -9,11 +9,12 @@
 //! 2. A cell outlives the incarnations of its node, and of its supervisor: incarnations count on.
 //! 3. Locks are taken from parent to child and never held while user code runs.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use tokio::time::Instant;
 
+use super::door::Door;
 use crate::child::Kind;
 use crate::event::{self, EventKind, Events};
 use crate::exit::Exit;
@@ -41,19 +42,22 @@ pub enum State {
     Stopping,
     /// It ended and no restart is due.
     Down,
+    /// It was restarted too often; it stays down until it is released.
+    Quarantined,
     /// It neither stops nor dies; its task still lives.
     Hung,
 }
 
 impl State {
     /// Every state, in a fixed order.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Pending,
         Self::Starting,
         Self::Running,
         Self::BackingOff,
         Self::Stopping,
         Self::Down,
+        Self::Quarantined,
         Self::Hung,
     ];
 
@@ -67,6 +71,7 @@ impl State {
             Self::BackingOff => "backing_off",
             Self::Stopping => "stopping",
             Self::Down => "down",
+            Self::Quarantined => "quarantined",
             Self::Hung => "hung",
         }
     }
@@ -90,7 +95,8 @@ pub struct NodeStatus {
     pub incarnation: u64,
     /// Since when it has been in this state.
     pub since: Instant,
-    /// How often it was restarted, by the code of the exit before; in the order of [`Exit::CODES`].
+    /// How often a run of it began after an earlier one, by the code of the exit before; in the order
+    /// of [`Exit::CODES`]. A restart whose start fails counts too.
     pub restarts: [u64; Exit::CODES.len()],
     /// How its last run ended.
     pub last_exit: Option<Exit>,
@@ -100,6 +106,8 @@ pub struct NodeStatus {
     pub last_seq: u64,
     /// Its children, in start order.
     pub children: Vec<NodeStatus>,
+    /// Children that were removed, as they were at last; the newest 32, oldest first.
+    pub recently_ended: Vec<NodeStatus>,
 }
 
 impl NodeStatus {
@@ -122,6 +130,26 @@ impl NodeStatus {
         self.restarts.iter().sum()
     }
 
+    /// Counts the children.
+    #[must_use]
+    pub fn count_children(&self) -> ChildCount {
+        let mut count = ChildCount {
+            specifications: self.children.len(),
+            ..ChildCount::default()
+        };
+        for child in &self.children {
+            let is_active = matches!(
+                child.state,
+                State::Running | State::Starting | State::Stopping
+            );
+            count.active += usize::from(is_active);
+            let is_supervisor = child.kind == Kind::Supervisor;
+            count.supervisors += usize::from(is_supervisor);
+            count.workers += usize::from(!is_supervisor);
+        }
+        count
+    }
+
     /// Visits this node and all below it, parents first.
     pub fn visit<'a>(&'a self, see: &mut impl FnMut(&'a Self)) {
         see(self);
@@ -131,16 +159,45 @@ impl NodeStatus {
     }
 }
 
+/// How many children a supervisor has, as OTP counts them.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct ChildCount {
+    /// All children, running or not.
+    pub specifications: usize,
+    /// Those with a run that is starting, up or stopping; not those that hang.
+    pub active: usize,
+    /// Those that are supervisors.
+    pub supervisors: usize,
+    /// Those that are leaves.
+    pub workers: usize,
+}
+
 /// A node's own status, as its supervisor's loop keeps it.
 #[derive(Debug)]
 pub(crate) struct Cell {
     path: Path,
     kind: Kind,
     restart: Restart,
-    is_dynamic: bool,
+    /// Of a supervisor: where its commands go in.
+    door: Option<Arc<Door>>,
     facts: Mutex<Facts>,
-    children: Mutex<BTreeMap<u64, Arc<Cell>>>,
+    children: Mutex<Children>,
 }
+
+#[derive(Debug, Default)]
+struct Children {
+    /// In start order.
+    present: BTreeMap<u64, Arc<Cell>>,
+    /// Declared ones that were removed: they come back when their supervisor is restarted.
+    absent: BTreeMap<u64, Arc<Cell>>,
+    /// Removed ones as they were at last, the newest at the back.
+    ended: VecDeque<NodeStatus>,
+}
+
+/// How many removed children of one supervisor stay visible.
+///
+/// Enough to see what the last connections of a busy listener died of, at about 300 bytes each.
+const RECENTLY_ENDED_KEPT: usize = 32;
 
 #[derive(Debug)]
 struct Facts {
@@ -151,10 +208,16 @@ struct Facts {
     last_exit: Option<Exit>,
     meter: Option<Arc<Meter>>,
     last_seq: u64,
+    is_dynamic: bool,
 }
 
 impl Cell {
-    pub(crate) fn new(path: Path, kind: Kind, restart: Restart, is_dynamic: bool) -> Arc<Self> {
+    pub(crate) fn new(
+        path: Path,
+        kind: Kind,
+        restart: Restart,
+        door: Option<Arc<Door>>,
+    ) -> Arc<Self> {
         let facts = Facts {
             state: State::Pending,
             incarnation: 0,
@@ -163,13 +226,14 @@ impl Cell {
             last_exit: None,
             meter: None,
             last_seq: 0,
+            is_dynamic: false,
         };
         let (facts, children) = (Mutex::new(facts), Mutex::default());
         Arc::new(Self {
             path,
             kind,
             restart,
-            is_dynamic,
+            door,
             facts,
             children,
         })
@@ -183,18 +247,45 @@ impl Cell {
         lock(&self.facts).incarnation
     }
 
-    /// Returns the child's cell, made anew unless an earlier incarnation of this supervisor had it.
-    pub(crate) fn child(&self, key: u64, make: impl FnOnce() -> Arc<Self>) -> Arc<Self> {
-        Arc::clone(lock(&self.children).entry(key).or_insert_with(make))
+    pub(crate) fn door(&self) -> Option<&Arc<Door>> {
+        self.door.as_ref()
     }
 
-    pub(crate) fn forget(&self, key: u64) {
-        lock(&self.children).remove(&key);
+    /// Marks a child that was added while its supervisor ran.
+    pub(crate) fn set_dynamic(&self) {
+        lock(&self.facts).is_dynamic = true;
+    }
+
+    /// Returns the child's cell, made anew unless an earlier incarnation of this supervisor had it.
+    pub(crate) fn child(&self, key: u64, make: impl FnOnce() -> Arc<Self>) -> Arc<Self> {
+        let mut children = lock(&self.children);
+        let cell = match children.absent.remove(&key) {
+            Some(cell) => children.present.entry(key).or_insert(cell),
+            None => children.present.entry(key).or_insert_with(make),
+        };
+        Arc::clone(cell)
+    }
+
+    /// Removes a child; it stays visible among the recently ended.
+    pub(crate) fn forget(&self, key: u64, is_declared: bool) {
+        let Some(cell) = lock(&self.children).present.remove(&key) else {
+            return;
+        };
+        let last = cell.read();
+        let mut children = lock(&self.children);
+        if is_declared {
+            children.absent.insert(key, cell);
+        }
+        if children.ended.len() >= RECENTLY_ENDED_KEPT {
+            children.ended.pop_front();
+        }
+        children.ended.push_back(last);
     }
 
     /// Forgets what an earlier incarnation of this supervisor added while it ran.
     pub(crate) fn forget_from(&self, first_key: u64) {
-        lock(&self.children).retain(|key, _| *key < first_key);
+        let mut children = lock(&self.children);
+        children.present.retain(|key, _| *key < first_key);
     }
 
     /// Begins an incarnation.
@@ -209,7 +300,7 @@ impl Cell {
     /// Notes what happened to this node and publishes it.
     pub(crate) fn note(&self, events: &Events, kind: EventKind) {
         let mut facts = lock(&self.facts);
-        if let EventKind::Restarted { .. } = kind {
+        if matches!(kind, EventKind::Starting) && facts.incarnation > 1 {
             let before = facts.last_exit.as_ref().map_or("normal", Exit::code);
             if let Some(slot) = Exit::CODES.iter().position(|code| *code == before) {
                 facts.restarts[slot] += 1;
@@ -230,13 +321,17 @@ impl Cell {
 
     /// Reads this node and everything below it.
     pub(crate) fn read(&self) -> NodeStatus {
-        let children: Vec<_> = lock(&self.children).values().cloned().collect();
+        let (children, recently_ended) = {
+            let children = lock(&self.children);
+            let present: Vec<_> = children.present.values().cloned().collect();
+            (present, children.ended.iter().cloned().collect())
+        };
         let facts = lock(&self.facts);
         let mut status = NodeStatus {
             path: self.path.clone(),
             kind: self.kind,
             restart: self.restart,
-            is_dynamic: self.is_dynamic,
+            is_dynamic: facts.is_dynamic,
             state: facts.state,
             incarnation: facts.incarnation,
             since: facts.since,
@@ -245,6 +340,7 @@ impl Cell {
             mailbox_depth: facts.meter.as_ref().map(|meter| meter.depth()),
             last_seq: facts.last_seq,
             children: Vec::new(),
+            recently_ended,
         };
         drop(facts);
         status.children = children.iter().map(|child| child.read()).collect();
@@ -257,7 +353,8 @@ impl Cell {
             return Some(Arc::clone(self));
         }
         let below = path.strip_prefix(self.path.as_str())?.starts_with('/');
-        let children: Vec<_> = below.then(|| lock(&self.children).values().cloned().collect())?;
+        let children: Vec<_> =
+            below.then(|| lock(&self.children).present.values().cloned().collect())?;
         children.iter().find_map(|child| child.find(path))
     }
 }
@@ -282,6 +379,7 @@ fn state_after(kind: &EventKind) -> Option<State> {
             exit: Exit::Hung, ..
         } => Some(State::Hung),
         EventKind::Exited { .. } | EventKind::StartFailed { .. } => Some(State::Down),
+        EventKind::Quarantined => Some(State::Quarantined),
         EventKind::BackingOff { .. } => Some(State::BackingOff),
         EventKind::StopRequested { .. } => Some(State::Stopping),
         EventKind::Stopped { outcome, .. } => Some(match outcome {

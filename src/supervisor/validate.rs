@@ -4,9 +4,15 @@ use std::collections::HashSet;
 
 use thiserror::Error;
 
+use super::children::Policy;
 use super::{Node, NodeKind, Supervisor};
+use crate::child::Kind;
 use crate::path::{InvalidName, Path, validate_name};
-use crate::policy::restart::Strategy;
+use crate::policy::auto_shutdown::AutoShutdown;
+use crate::policy::intensity::Intensity;
+use crate::policy::limit::OnLimit;
+use crate::policy::restart::{Restart, Strategy};
+use crate::policy::stop::Stop;
 
 /// Says what is wrong with a declared tree, and at which path.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -33,6 +39,14 @@ pub enum InvalidTree {
         /// The supervisor.
         path: Path,
     },
+    /// Something was asked of a node that can't be had there.
+    #[error("{path}: {what}")]
+    Unsupported {
+        /// The node.
+        path: Path,
+        /// What does not go together, and what to do.
+        what: &'static str,
+    },
     /// Two children were given the same handle.
     #[error("{path} has a handle that another child has too; make one handle for each child")]
     SharedHandle {
@@ -49,6 +63,7 @@ impl InvalidTree {
             Self::Name { .. } => "invalid_name",
             Self::DuplicateName { .. } => "duplicate_name",
             Self::ChildrenOfDynamic { .. } => "children_of_dynamic",
+            Self::Unsupported { .. } => "unsupported",
             Self::SharedHandle { .. } => "shared_handle",
         }
     }
@@ -60,19 +75,71 @@ pub(crate) fn validate(root: &Supervisor) -> Result<(), InvalidTree> {
     supervisor_at(root, &Path::root(&root.name))
 }
 
-/// Checks a node that is added while its supervisor runs, which checks the node's own name.
-pub(super) fn validate_node(node: &Node) -> Result<(), InvalidTree> {
-    if node.name().is_empty() {
-        // The supervisor will number it.
-        return Ok(());
-    }
-    check_name("its supervisor", node.name())?;
-    node_at(node, &Path::root(node.name()))
+/// Checks what a supervisor asks of itself and of one child.
+fn check_policies(supervisor: &Supervisor, node: &Node, path: &Path) -> Result<(), InvalidTree> {
+    let policy = Policy::of(node, supervisor);
+    let what = match &policy {
+        policy if policy.is_significant && policy.restart == Restart::Permanent => {
+            "a permanent child never ends for good and can't be significant; make it transient"
+        }
+        policy if policy.is_significant && supervisor.auto_shutdown == AutoShutdown::Never => {
+            "a significant child needs a supervisor with auto_shutdown"
+        }
+        policy if policy.on_limit == OnLimit::Quarantine && supervisor.strategy.is_group() => {
+            "a child of a group can't be quarantined; choose Escalate or Throttle"
+        }
+        policy if policy.on_limit == OnLimit::Throttle && policy.backoff.is_limited() => {
+            "Throttle never gives up; take the attempts out of the backoff, or choose Quarantine"
+        }
+        policy if policy.on_limit == OnLimit::Throttle && admits_nothing(policy.limit) => {
+            "a limit of 0 admits no restart, so that Throttle would wait for ever"
+        }
+        policy
+            if policy.stop == Stop::Drain && !matches!(policy.kind, Kind::Actor | Kind::Worker) =>
+        {
+            "only actors and workers have something to drain"
+        }
+        policy if policy.stop == Stop::Brutal && policy.kind == Kind::Blocking => {
+            "a thread can't be killed; choose Stop::Ask"
+        }
+        _ => return Ok(()),
+    };
+    let path = path.clone();
+    Err(InvalidTree::Unsupported { path, what })
+}
+
+fn admits_nothing(limit: Option<Intensity>) -> bool {
+    limit.is_some_and(|limit| limit.restarts == 0)
+}
+
+/// Checks a node that is added while its supervisor runs. A leaf without a name will be numbered.
+pub(super) fn validate_node(node: &Node, parent: &str) -> Result<(), InvalidTree> {
+    let path = match node.name() {
+        "" => Path::root("(unnamed)"),
+        name => {
+            check_name(parent, name)?;
+            Path::root(name)
+        }
+    };
+    node_at(node, &path)
 }
 
 fn supervisor_at(supervisor: &Supervisor, path: &Path) -> Result<(), InvalidTree> {
     if supervisor.strategy == Strategy::Dynamic && !supervisor.children.is_empty() {
         return Err(InvalidTree::ChildrenOfDynamic { path: path.clone() });
+    }
+    let what = match supervisor.on_limit {
+        OnLimit::Quarantine if supervisor.strategy.is_group() => {
+            "the children of a group can't be quarantined; choose Escalate or Throttle"
+        }
+        OnLimit::Throttle if admits_nothing(supervisor.intensity) => {
+            "an intensity of 0 admits no restart, so that Throttle would wait for ever"
+        }
+        _ => "",
+    };
+    if !what.is_empty() {
+        let path = path.clone();
+        return Err(InvalidTree::Unsupported { path, what });
     }
     let mut names = HashSet::new();
     for node in &supervisor.children {
@@ -81,6 +148,7 @@ fn supervisor_at(supervisor: &Supervisor, path: &Path) -> Result<(), InvalidTree
         if !names.insert(node.name()) {
             return Err(InvalidTree::DuplicateName { path: below });
         }
+        check_policies(supervisor, node, &below)?;
         node_at(node, &below)?;
     }
     Ok(())
@@ -88,6 +156,11 @@ fn supervisor_at(supervisor: &Supervisor, path: &Path) -> Result<(), InvalidTree
 
 fn node_at(node: &Node, path: &Path) -> Result<(), InvalidTree> {
     match &node.0 {
+        NodeKind::Leaf(leaf, _) if leaf.explicit_ready && leaf.kind == Kind::Step => {
+            let what = "a step has started when it has finished; it can't say so earlier";
+            let path = path.clone();
+            Err(InvalidTree::Unsupported { path, what })
+        }
         NodeKind::Leaf(_, launch) if launch.shares_its_handle() => {
             Err(InvalidTree::SharedHandle { path: path.clone() })
         }

@@ -10,16 +10,20 @@ use tokio::time::Instant;
 use super::StartError;
 use crate::bus::BusStatistics;
 use crate::bus::subscriber::Subscriber;
+use crate::child::End;
+use crate::command::CommandError;
+use crate::context::{News, Notices, Run, StopShare};
 use crate::event::{EventKind, SubsystemEvent};
 use crate::exit::{Exit, install_panic_hook};
 use crate::path::Path;
 use crate::shutdown::report::{Outcome, StopReport, Stopped};
-use crate::shutdown::{DEFAULT_SHUTDOWN_BUDGET, Shutdown, ShutdownReason};
-use crate::supervisor::status::{Cell, NodeStatus, State};
-use crate::supervisor::{self, Node, NodeKind, Supervisor, Tree};
+use crate::shutdown::{Shutdown, ShutdownReason};
+use crate::supervisor::status::{Cell, ChildCount, NodeStatus};
+use crate::supervisor::{self, Node, NodeKind, Supervisor, SupervisorHandle, Tree};
 use crate::time::WallClock;
 
 /// A running tree. Dropping it requests shutdown; [`detach`](Self::detach) does not.
+#[must_use = "dropping it shuts the tree down; `detach` lets it go on"]
 pub struct Running {
     shared: Arc<Shared>,
     /// False once detached.
@@ -29,8 +33,11 @@ pub struct Running {
 struct Shared {
     tree: Arc<Tree>,
     root: Arc<Cell>,
-    run: Arc<crate::context::Run>,
+    run: Arc<Run>,
+    up: watch::Receiver<bool>,
     report: watch::Receiver<Option<Arc<StopReport>>>,
+    /// How long a shutdown may take that nobody said a budget for.
+    budget: Duration,
 }
 
 /// A whole tree at one moment.
@@ -46,19 +53,6 @@ pub struct Snapshot {
     pub shutdown: Option<Shutdown>,
     /// The root and everything below it.
     pub root: NodeStatus,
-}
-
-/// How many children a supervisor has, as OTP counts them.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct ChildCount {
-    /// All children, running or not.
-    pub specifications: usize,
-    /// Those with a run that is up or starting.
-    pub active: usize,
-    /// Those that are supervisors.
-    pub supervisors: usize,
-    /// Those that are leaves.
-    pub workers: usize,
 }
 
 impl Supervisor {
@@ -80,19 +74,31 @@ impl Supervisor {
 
     /// Validates the tree and begins to start it. The start goes on in the background.
     pub(crate) fn begin(self) -> Result<Begun, StartError> {
-        supervisor::validate(&self)?;
-        install_panic_hook();
-        let tree = Tree::new(self.seed);
         let declared = Arc::new(self);
+        if let Err(refused) = check(&declared) {
+            Node(NodeKind::Supervisor(declared)).retire();
+            return Err(refused);
+        }
+        install_panic_hook();
+        let tree = Tree::new(&declared);
+        let budget = declared.shutdown_budget;
         let root = supervisor::spawn::root(&tree, &declared);
+        let (is_up, up) = watch::channel(false);
         let (published, report) = watch::channel(None);
         let shared = Shared {
             tree: Arc::clone(&tree),
             root: Arc::clone(&root.cell),
             run: Arc::clone(&root.run),
+            up,
             report,
+            budget,
         };
-        let watched = watch_root(tree, declared, root, published);
+        let watched = async move {
+            watch_until_over(&tree, &root.cell, root.end, &root.notices, &is_up).await;
+            root.run.reaped().await;
+            let report = conclude(&tree, declared, &root.cell, &root.run);
+            published.send_replace(Some(Arc::new(report)));
+        };
         tokio::spawn(watched);
         Ok(Begun {
             running: Running {
@@ -101,6 +107,13 @@ impl Supervisor {
             },
         })
     }
+}
+
+/// Checks a declaration as a whole before anything starts.
+fn check(declared: &Supervisor) -> Result<(), StartError> {
+    supervisor::validate(declared)?;
+    declared.stop_plan(declared.shutdown_budget)?;
+    Ok(())
 }
 
 /// A tree whose start has begun.
@@ -119,13 +132,11 @@ impl Begun {
     pub(crate) async fn wait_until_up(self) -> Result<Running, StartError> {
         let running = self.running;
         let shared = Arc::clone(&running.shared);
+        let mut up = shared.up.clone();
         tokio::select! {
             biased;
             // First: a tree that was up and is over already did start.
-            () = shared.tree.up() => {
-                shared.root.note(shared.tree.events(), EventKind::Started);
-                Ok(running)
-            }
+            Ok(_up) = up.wait_for(|is_up| *is_up) => Ok(running),
             _report = running.wait() => Err(shared.start_error()),
         }
     }
@@ -143,53 +154,72 @@ impl Shared {
     }
 }
 
-/// Waits for the root's end and makes the report.
-async fn watch_root(
-    tree: Arc<Tree>,
-    declared: Arc<Supervisor>,
-    root: supervisor::spawn::Root,
-    published: watch::Sender<Option<Arc<StopReport>>>,
+/// Waits for the root's end, or until nothing is left of it but what hangs, and tells when it is up.
+async fn watch_until_over(
+    tree: &Tree,
+    cell: &Cell,
+    mut end: End,
+    notices: &Notices,
+    is_up: &watch::Sender<bool>,
 ) {
-    root.end.await;
-    let exit = root.run.exit();
-    let node = Node(NodeKind::Supervisor(declared));
-    node.retire();
-    let share = root.run.take_report();
-    let hung = share
-        .children
-        .iter()
-        .any(|line| line.outcome == Outcome::Hung);
-    let begun = tree.early_notice().get();
-    let reason = begun.map_or_else(|| reason_of(&exit), |shutdown| shutdown.reason);
-    let spent = share.spent;
-    let outcome = if hung {
-        Outcome::Hung
-    } else {
-        Outcome::Stopped
-    };
-    let line = Stopped {
-        path: root.cell.path().clone(),
-        allotted: share.allotted,
+    loop {
+        let news = tokio::select! {
+            biased;
+            // First: a root that was up and is over already was up.
+            notice = notices.next() => notice.news,
+            () = &mut end => return,
+        };
+        match news {
+            News::Started => {
+                cell.note(tree.events(), EventKind::Started);
+                is_up.send_replace(true);
+            }
+            News::LeftHung => return,
+            News::Ending | News::Extended(_) => {}
+        }
+    }
+}
+
+/// Says to all handles that nothing follows, and makes the report.
+fn conclude(tree: &Tree, declared: Arc<Supervisor>, cell: &Cell, run: &Run) -> StopReport {
+    Node(NodeKind::Supervisor(declared)).retire();
+    let exit = run.exit();
+    let StopShare {
+        allotted,
         spent,
-        outcome: outcome.clone(),
-        children: share.children,
+        children,
+    } = run.take_report();
+    let hung = children.iter().any(|line| line.outcome == Outcome::Hung);
+    let outcome = match hung {
+        true => Outcome::Hung,
+        false => Outcome::Stopped,
     };
-    root.cell.note(
-        tree.events(),
+    let kinds = [
         EventKind::Exited {
             exit: exit.clone(),
             uptime: tree.uptime(),
         },
-    );
-    root.cell
-        .note(tree.events(), EventKind::Stopped { outcome, spent });
-    root.cell.note(tree.events(), EventKind::ShutdownEnded);
-    let report = StopReport {
-        reason,
+        EventKind::Stopped {
+            outcome: outcome.clone(),
+            spent,
+        },
+        EventKind::ShutdownEnded,
+    ];
+    for kind in kinds {
+        cell.note(tree.events(), kind);
+    }
+    let begun = tree.early_notice().get();
+    StopReport {
+        reason: begun.map_or_else(|| reason_of(&exit), |shutdown| shutdown.reason),
         exit,
-        root: line,
-    };
-    published.send_replace(Some(Arc::new(report)));
+        root: Stopped {
+            path: cell.path().clone(),
+            allotted,
+            spent,
+            outcome,
+            children,
+        },
+    }
 }
 
 fn reason_of(exit: &Exit) -> ShutdownReason {
@@ -215,18 +245,7 @@ impl Running {
         if self.shared.report.borrow().is_some() {
             return;
         }
-        let deadline = Instant::now() + budget;
-        let shared = &self.shared;
-        if shared
-            .tree
-            .early_notice()
-            .announce(Shutdown { reason, deadline })
-        {
-            let kind = EventKind::ShutdownBegan { reason, deadline };
-            shared.root.note(shared.tree.events(), kind);
-            tracing::info!(path = %shared.root.path(), %reason, ?budget, "shutdown began");
-        }
-        shared.run.stop().request(deadline);
+        self.shared.tree.shut_down(reason, budget);
     }
 
     /// Waits until the tree has ended, by a shutdown or by itself, and returns its report.
@@ -270,22 +289,63 @@ impl Running {
     /// Counts the children of the supervisor at `path`; `None` when there is no such node.
     #[must_use]
     pub fn count_children(&self, path: &str) -> Option<ChildCount> {
-        let children = self.which_children(path)?;
-        let mut count = ChildCount {
-            specifications: children.len(),
-            ..ChildCount::default()
+        Some(self.shared.root.find(path)?.read().count_children())
+    }
+
+    /// Returns a handle to the supervisor at `path`; `None` when there is none.
+    #[must_use]
+    pub fn supervisor(&self, path: &str) -> Option<SupervisorHandle> {
+        let cell = self.shared.root.find(path)?;
+        cell.door().map(SupervisorHandle::new)
+    }
+
+    /// Stops the child at `path`: see [`SupervisorHandle::stop_child`].
+    ///
+    /// # Errors
+    ///
+    /// [`CommandError`]; the root is nobody's child and is [`shutdown`](Self::shutdown) instead.
+    pub async fn stop_child(&self, path: &str) -> Result<(), CommandError> {
+        let (supervisor, name) = self.parent_of(path)?;
+        supervisor.stop_child(name).await
+    }
+
+    /// Stops and starts the child at `path`: see [`SupervisorHandle::restart_child`].
+    ///
+    /// # Errors
+    ///
+    /// [`CommandError`].
+    pub async fn restart_child(&self, path: &str) -> Result<(), CommandError> {
+        let (supervisor, name) = self.parent_of(path)?;
+        supervisor.restart_child(name).await
+    }
+
+    /// Removes the child at `path`: see [`SupervisorHandle::delete_child`].
+    ///
+    /// # Errors
+    ///
+    /// [`CommandError`].
+    pub async fn delete_child(&self, path: &str) -> Result<(), CommandError> {
+        let (supervisor, name) = self.parent_of(path)?;
+        supervisor.delete_child(name).await
+    }
+
+    /// Releases the quarantined child at `path`: see [`SupervisorHandle::release`].
+    ///
+    /// # Errors
+    ///
+    /// [`CommandError`].
+    pub async fn release(&self, path: &str) -> Result<(), CommandError> {
+        let (supervisor, name) = self.parent_of(path)?;
+        supervisor.release(name).await
+    }
+
+    fn parent_of<'a>(&self, path: &'a str) -> Result<(SupervisorHandle, &'a str), CommandError> {
+        let not_found = || CommandError::NotFound {
+            path: path.to_owned(),
         };
-        for child in &children {
-            let active = matches!(
-                child.state,
-                State::Running | State::Starting | State::Stopping | State::Hung
-            );
-            count.active += usize::from(active);
-            let is_supervisor = child.kind == crate::child::Kind::Supervisor;
-            count.supervisors += usize::from(is_supervisor);
-            count.workers += usize::from(!is_supervisor);
-        }
-        Some(count)
+        let (parent, name) = path.rsplit_once('/').ok_or_else(not_found)?;
+        let supervisor = self.supervisor(parent).ok_or_else(not_found)?;
+        Ok((supervisor, name))
     }
 
     /// Subscribes to everything that happens from now on.
@@ -339,7 +399,7 @@ impl Running {
 impl Drop for Running {
     fn drop(&mut self) {
         if self.stops_on_drop {
-            self.shutdown(ShutdownReason::Requested, DEFAULT_SHUTDOWN_BUDGET);
+            self.shutdown(ShutdownReason::Requested, self.shared.budget);
         }
     }
 }

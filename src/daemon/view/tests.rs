@@ -25,6 +25,7 @@ fn node(path: Path, state: State) -> NodeStatus {
         mailbox_depth: None,
         last_seq: 0,
         children: Vec::new(),
+        recently_ended: Vec::new(),
     }
 }
 

@@ -9,74 +9,107 @@
 
 use tokio::time::Instant;
 
-use super::{Mode, Supervision, Timer};
+use super::{Group, Mode, StopTimes, Supervision, Timer};
 use crate::policy::restart::Strategy;
 use crate::supervisor::children::{Key, Phase};
+use crate::time::later;
 
 impl Supervision {
     /// Begins a group restart because of `key`, or widens the one under way.
     pub(super) fn restart_group(&mut self, key: Key, until: Instant) {
         let first = self.children.keys().next().copied().unwrap_or(key);
         let is_fresh = self.children.get(&key).is_some_and(|child| child.is_fresh);
-        let (from, until) = match (&self.mode, self.strategy) {
-            (Mode::Group { until: other, .. }, Strategy::OneForAll) => (first, until.max(*other)),
+        let (from, until) = match (&self.mode, self.rules.strategy) {
+            (Mode::Group(other), Strategy::OneForAll) => (first, until.max(other.until)),
             // Whoever stands before a fresh child has been restarted already and stays up.
-            (Mode::Group { until: other, .. }, _) if is_fresh => (key, until.max(*other)),
-            (Mode::Group { from, until: other }, _) => (key.min(*from), until.max(*other)),
+            (Mode::Group(other), _) if is_fresh => (key, until.max(other.until)),
+            (Mode::Group(other), _) => (key.min(other.from), until.max(other.until)),
             (_, Strategy::OneForAll) => (first, until),
             _ => (key, until),
         };
         for (_, child) in self.children.range_mut(from..) {
             child.is_fresh = false;
         }
-        self.mode = Mode::Group { from, until };
+        self.mode = Mode::Group(Group {
+            from,
+            until,
+            stop_below: Key::MAX,
+            start_from: from,
+        });
         self.drive_group();
     }
 
     /// Does the next thing of the group restart under way, if there is one.
     pub(super) fn drive_group(&mut self) {
-        let Mode::Group { from, until } = self.mode else {
+        let Mode::Group(mut group) = self.mode else {
             return;
         };
         if self.is_quiet {
             return;
         }
-        let mut members = self.children.range(from..);
-        let to_stop = members
-            .clone()
-            .rev()
-            .find(|(_, child)| child.is_alive() && !child.is_fresh);
-        if let Some((&key, child)) = to_stop {
-            if matches!(child.phase, Phase::Starting | Phase::Up { .. }) {
-                let deadline = self.now + child.policy.worst_case_stop;
-                self.ask_to_stop(key, deadline);
-            }
-            return;
+        if let Some(key) = self.last_to_stop(group) {
+            group.stop_below = key + 1;
+            self.mode = Mode::Group(group);
+            return self.stop_member(key);
         }
-        if self.now < until {
-            return self.arm(Timer::GroupDue, until);
+        group.stop_below = group.from;
+        self.mode = Mode::Group(group);
+        if self.now < group.until {
+            return self.arm(Timer::GroupDue, group.until);
         }
-        if members
-            .clone()
-            .any(|(_, child)| child.phase == Phase::Starting)
+        // The one before is being started, or failed to and hears of that first.
+        let starting = self.children.get(&group.start_from);
+        if starting
+            .is_some_and(|child| matches!(child.phase, Phase::Starting | Phase::StartTimedOut))
         {
             return;
         }
-        let is_due = |phase| !matches!(phase, Phase::Hung);
-        let to_start = members.find(|(_, child)| !child.is_fresh && is_due(child.phase));
-        match to_start {
-            Some((&key, _)) => {
+        match self.first_to_start(group) {
+            Some(key) => {
+                group.start_from = key;
+                self.mode = Mode::Group(group);
                 self.start(key);
                 if let Some(child) = self.children.get_mut(&key) {
                     child.is_fresh = true;
                 }
             }
             None => {
-                self.children
-                    .values_mut()
-                    .for_each(|child| child.is_fresh = false);
+                for (_, child) in self.children.range_mut(group.from..) {
+                    child.is_fresh = false;
+                }
                 self.mode = Mode::Running;
             }
+        }
+    }
+
+    fn last_to_stop(&self, group: Group) -> Option<Key> {
+        let members = self
+            .children
+            .range(group.from..group.stop_below.max(group.from));
+        members
+            .rev()
+            .find(|(_, child)| child.is_alive() && !child.is_fresh)
+            .map(|(key, _)| *key)
+    }
+
+    fn first_to_start(&self, group: Group) -> Option<Key> {
+        let is_due = |phase| !matches!(phase, Phase::Hung { .. });
+        let mut members = self.children.range(group.start_from..);
+        members
+            .find(|(_, child)| !child.is_fresh && is_due(child.phase))
+            .map(|(key, _)| *key)
+    }
+
+    fn stop_member(&mut self, key: Key) {
+        let Some(child) = self.children.get(&key) else {
+            return;
+        };
+        if matches!(
+            child.phase,
+            Phase::Starting | Phase::Up { .. } | Phase::Ending { .. }
+        ) {
+            let deadline = later(self.now, child.policy.worst_case_stop);
+            self.ask_to_stop(key, StopTimes::fixed(deadline));
         }
     }
 }

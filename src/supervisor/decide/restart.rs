@@ -2,11 +2,17 @@
 
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use super::{Action, Mode, Supervision, Timer};
 use crate::event::EventKind;
 use crate::exit::Exit;
+use crate::policy::auto_shutdown::AutoShutdown;
+use crate::policy::intensity::Window;
+use crate::policy::limit::OnLimit;
 use crate::policy::restart::{Restart, Strategy};
-use crate::supervisor::children::{Key, Phase};
+use crate::supervisor::children::{ChildState, Key, Phase, Then};
+use crate::time::later;
 
 impl Supervision {
     /// A run that was up ended without having been asked to.
@@ -24,18 +30,32 @@ impl Supervision {
             },
         );
         match &mut self.mode {
-            Mode::Starting { deferred } => deferred.push((key, exit, uptime)),
-            Mode::Running | Mode::Group { .. } => self.after_exit(key, &exit, uptime),
-            Mode::Leaving { .. } | Mode::Ended => {}
+            Mode::Starting { deferred, .. } => deferred.push((key, exit, uptime)),
+            Mode::Running | Mode::Group(_) => self.after_exit(key, &exit, uptime),
+            Mode::Leaving { walk, .. } => walk.release(key),
+            Mode::Ended => {}
         }
     }
 
-    /// A hung child's task ended after all: it is treated by its type.
-    pub(super) fn ended_after_all(&mut self, key: Key, exit: Exit) {
+    /// A hung child's task ended after all.
+    pub(super) fn ended_after_all(&mut self, key: Key, exit: Exit, then: Then) {
         if matches!(self.mode, Mode::Leaving { .. } | Mode::Ended) {
             return;
         }
-        self.ended_by_itself(key, exit, Duration::ZERO);
+        let Some(child) = self.children.get_mut(&key) else {
+            return;
+        };
+        if then == Then::RestartByType && !child.is_provisional {
+            return self.ended_by_itself(key, exit, Duration::ZERO);
+        }
+        child.phase = Phase::Down;
+        child.down_since = Some(self.now);
+        let is_temporary = child.policy.restart == Restart::Temporary || child.is_provisional;
+        let uptime = Duration::ZERO;
+        self.note(key, EventKind::Exited { exit, uptime });
+        if is_temporary {
+            self.remove(key);
+        }
     }
 
     pub(super) fn after_exit(&mut self, key: Key, exit: &Exit, uptime: Duration) {
@@ -48,11 +68,29 @@ impl Supervision {
         if child.policy.restart.wants_restart(exit) {
             return self.restart(key);
         }
+        let is_significant = child.policy.is_significant;
         if child.policy.restart == Restart::Temporary {
             self.remove(key);
         }
-        if matches!(self.mode, Mode::Group { .. }) {
+        if is_significant && self.has_nothing_left_to_do() {
+            let budget = self.worst_case_stop();
+            return self.leave(Exit::Shutdown, later(self.now, budget));
+        }
+        if matches!(self.mode, Mode::Group(_)) {
             self.drive_group();
+        }
+    }
+
+    /// Decides whether the end for good of a significant child ends the supervisor.
+    fn has_nothing_left_to_do(&self) -> bool {
+        match self.rules.auto_shutdown {
+            AutoShutdown::Never => false,
+            AutoShutdown::AnySignificant => true,
+            AutoShutdown::AllSignificant => self
+                .children
+                .values()
+                .filter(|child| child.policy.is_significant)
+                .all(ChildState::has_ended_for_good),
         }
     }
 
@@ -68,22 +106,54 @@ impl Supervision {
         child.attempt = child.attempt.saturating_add(1);
         let (attempt, incarnation) = (child.attempt, child.incarnation);
         let delay = child.policy.backoff.delay(attempt, random);
-        let counts = self.counts_all || child.policy.backoff.is_none();
-        if counts && !self.window.admit(self.now) {
-            return self.melt_down();
-        }
-        let until = self.now + delay;
-        if !delay.is_zero() {
-            child.phase = Phase::BackingOff { until };
+        let until = match self.limit_reached(key, later(self.now, delay)) {
+            Ok(until) => until,
+            Err(OnLimit::Quarantine) => return self.quarantine(key),
+            Err(OnLimit::Escalate | OnLimit::Throttle) => return self.melt_down(),
+        };
+        let is_at_once = until <= self.now;
+        if !is_at_once {
+            self.set_phase(key, Phase::BackingOff { until });
             self.note(key, EventKind::BackingOff { until, attempt });
         }
-        if self.strategy.is_group() {
+        if self.rules.strategy.is_group() {
             return self.restart_group(key, until);
         }
-        match delay.is_zero() {
+        match is_at_once {
             true => self.start(key),
             false => self.arm(Timer::BackoffOver { key, incarnation }, until),
         }
+    }
+
+    /// Counts a restart decision against every limit. Returns when the restart may begin, or what
+    /// the limit that was reached asks for.
+    ///
+    /// Unset, the supervisor's intensity counts only children without backoff.
+    fn limit_reached(&mut self, key: Key, until: Instant) -> Result<Instant, OnLimit> {
+        let now = self.now;
+        let Some(child) = self.children.get_mut(&key) else {
+            return Ok(until);
+        };
+        let (policy, attempt) = (&child.policy, child.attempt);
+        if policy.backoff.gives_up_at(attempt) {
+            return Err(policy.on_limit);
+        }
+        let counts = self.rules.intensity.is_some() || policy.backoff.is_none();
+        let own = match &mut child.window {
+            Some(window) => count(window, policy.on_limit, now)?,
+            None => now,
+        };
+        let of_all = match counts {
+            true => count(&mut self.window, self.rules.on_limit, now)?,
+            false => now,
+        };
+        Ok(until.max(own).max(of_all))
+    }
+
+    /// The child was restarted too often: it stays down until it is released.
+    fn quarantine(&mut self, key: Key) {
+        self.set_phase(key, Phase::Quarantined);
+        self.note(key, EventKind::Quarantined);
     }
 
     fn melt_down(&mut self) {
@@ -91,7 +161,7 @@ impl Supervision {
             kind: EventKind::Meltdown,
         });
         let budget = self.worst_case_stop();
-        self.leave(Exit::Meltdown, self.now + budget);
+        self.leave(Exit::Meltdown, later(self.now, budget));
     }
 
     /// Returns the budget of a stop outside a shutdown.
@@ -100,9 +170,18 @@ impl Supervision {
             .children
             .values()
             .map(|child| child.policy.worst_case_stop);
-        match self.strategy {
+        match self.rules.strategy {
             Strategy::Dynamic => times.max().unwrap_or_default(),
             _ => times.fold(Duration::ZERO, Duration::saturating_add),
         }
+    }
+}
+
+/// Counts a decision against one window; returns from when on that window admits it.
+fn count(window: &mut Window, on_limit: OnLimit, now: Instant) -> Result<Instant, OnLimit> {
+    match on_limit {
+        OnLimit::Throttle => Ok(window.admit_later(now)),
+        OnLimit::Escalate | OnLimit::Quarantine if window.admit(now) => Ok(now),
+        OnLimit::Escalate | OnLimit::Quarantine => Err(on_limit),
     }
 }

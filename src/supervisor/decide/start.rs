@@ -1,9 +1,13 @@
 //! Starting: the declared children in order, and what an acknowledged or failed start means.
 
-use super::{Action, KILL_PATIENCE, Mode, Supervision, Timer};
+use std::time::Duration;
+
+use super::{Action, KILL_PATIENCE, Mode, StopTimes, Supervision, Timer};
+use crate::command::Refusal;
 use crate::event::EventKind;
 use crate::exit::Exit;
-use crate::supervisor::children::{Key, Phase};
+use crate::supervisor::children::{Awaited, Key, Phase, Then};
+use crate::time::later;
 
 impl Supervision {
     /// Starts a child whose last run, if any, has ended.
@@ -21,7 +25,10 @@ impl Supervision {
         self.actions.push(Action::Start { key, incarnation });
         self.note(key, EventKind::Starting);
         if let Some(timeout) = timeout {
-            self.arm(Timer::StartTimeout { key, incarnation }, self.now + timeout);
+            self.arm(
+                Timer::StartTimeout { key, incarnation },
+                later(self.now, timeout),
+            );
         }
     }
 
@@ -30,16 +37,15 @@ impl Supervision {
         if self.is_quiet {
             return;
         }
-        let next = self
-            .children
-            .iter()
-            .find(|(_, child)| child.phase == Phase::Pending);
-        if let Some((&key, _)) = next {
+        if let Mode::Starting { next, .. } = &mut self.mode
+            && let Some((&key, _)) = self.children.range(*next..).next()
+        {
+            *next = key + 1;
             return self.start(key);
         }
         let mode = std::mem::replace(&mut self.mode, Mode::Running);
         self.actions.push(Action::Up);
-        let Mode::Starting { deferred } = mode else {
+        let Mode::Starting { deferred, .. } = mode else {
             return;
         };
         for (key, exit, uptime) in deferred {
@@ -49,7 +55,7 @@ impl Supervision {
                 .children
                 .get(&key)
                 .is_some_and(|child| child.phase == Phase::Down);
-            if is_still_down && matches!(self.mode, Mode::Running | Mode::Group { .. }) {
+            if is_still_down && matches!(self.mode, Mode::Running | Mode::Group(_)) {
                 self.after_exit(key, &exit, uptime);
             }
         }
@@ -65,7 +71,8 @@ impl Supervision {
         }
         child.phase = Phase::Up { since: now };
         let down_since = child.down_since.take();
-        let was_asked_for = std::mem::take(&mut child.is_asked_for);
+        let awaited = child.awaited.take();
+        child.is_provisional = false;
         self.note(key, EventKind::Started);
         if let Some(since) = down_since {
             self.note(
@@ -75,15 +82,12 @@ impl Supervision {
                 },
             );
         }
-        if was_asked_for {
-            self.actions.push(Action::Answer {
-                key,
-                outcome: Ok(()),
-            });
+        if let Some(Awaited::Start(ticket)) = awaited {
+            self.answer(ticket, Ok(()));
         }
         match self.mode {
             Mode::Starting { .. } => self.start_next_declared(),
-            Mode::Group { .. } => self.drive_group(),
+            Mode::Group(_) => self.drive_group(),
             Mode::Running | Mode::Leaving { .. } | Mode::Ended => {}
         }
     }
@@ -95,21 +99,21 @@ impl Supervision {
         };
         child.phase = Phase::Down;
         child.down_since.get_or_insert(self.now);
-        let was_asked_for = std::mem::take(&mut child.is_asked_for);
+        let (awaited, is_provisional) = (child.awaited.take(), child.is_provisional);
         self.note(key, EventKind::StartFailed { exit: exit.clone() });
-        if was_asked_for {
-            self.actions.push(Action::Answer {
-                key,
-                outcome: Err(exit),
-            });
-            return self.remove(key);
+        if is_provisional {
+            self.remove(key);
         }
-        match self.mode {
+        if let Some(Awaited::Start(ticket)) = awaited {
+            return self.answer(ticket, Err(Refusal::Failed(exit)));
+        }
+        match &mut self.mode {
             Mode::Starting { .. } => self.give_up_starting(key, exit),
             // The restart was decided when the run before ended; only its start failed. So it is
             // tried again whatever the restart type says, and it counts again, as in OTP.
-            Mode::Running | Mode::Group { .. } => self.restart(key),
-            Mode::Leaving { .. } | Mode::Ended => {}
+            Mode::Running | Mode::Group(_) => self.restart(key),
+            Mode::Leaving { walk, .. } => walk.release(key),
+            Mode::Ended => {}
         }
     }
 
@@ -120,7 +124,7 @@ impl Supervision {
             exit: exit.clone(),
         });
         let budget = self.worst_case_stop();
-        self.leave(exit, self.now + budget);
+        self.leave(exit, later(self.now, budget));
     }
 
     pub(super) fn start_timed_out(&mut self, key: Key, incarnation: u64) {
@@ -131,8 +135,12 @@ impl Supervision {
             return;
         }
         child.phase = Phase::StartTimedOut;
+        let deadline = self.now + KILL_PATIENCE;
+        let times = StopTimes::fixed(deadline);
+        // A thread can't be killed, but it can listen.
+        self.actions.push(Action::Stop { key, times });
         self.actions.push(Action::Kill { key });
-        self.arm(Timer::GiveUp { key, incarnation }, self.now + KILL_PATIENCE);
+        self.arm(Timer::GiveUp { key, incarnation }, deadline);
     }
 
     /// A start that was killed did not end: the thread is blocked.
@@ -140,25 +148,26 @@ impl Supervision {
         let Some(child) = self.children.get_mut(&key) else {
             return;
         };
-        child.phase = Phase::Hung;
-        let was_asked_for = std::mem::take(&mut child.is_asked_for);
-        self.note(
-            key,
-            EventKind::Exited {
-                exit: Exit::Hung,
-                uptime: std::time::Duration::ZERO,
-            },
-        );
-        if was_asked_for {
-            self.actions.push(Action::Answer {
-                key,
-                outcome: Err(Exit::StartTimedOut),
-            });
+        let awaited = child.awaited.take();
+        self.hangs(key, Then::RestartByType);
+        if let Some(Awaited::Start(ticket)) = awaited {
+            self.answer(ticket, Err(Refusal::Failed(Exit::StartTimedOut)));
         }
         match self.mode {
             Mode::Starting { .. } => self.give_up_starting(key, Exit::StartTimedOut),
-            Mode::Group { .. } => self.drive_group(),
+            Mode::Group(_) => self.drive_group(),
             Mode::Running | Mode::Leaving { .. } | Mode::Ended => {}
         }
+    }
+
+    /// A child outside a stop neither ends nor dies.
+    pub(super) fn hangs(&mut self, key: Key, then: Then) {
+        self.set_phase(key, Phase::Hung { then });
+        let kind = EventKind::Exited {
+            exit: Exit::Hung,
+            uptime: Duration::ZERO,
+        };
+        self.note(key, kind);
+        self.end_process_if_declared(key);
     }
 }

@@ -1,283 +1,164 @@
-//! Stopping: one child, or all of them in reverse order inside a deadline.
+//! Stopping one child: it is asked, it is killed, it is given up.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::{Action, Mode, Supervision, Timer};
+use super::{Action, Mode, StopTimes, Supervision, Timer};
+use crate::command::Refusal;
 use crate::event::EventKind;
 use crate::exit::Exit;
-use crate::policy::restart::{Restart, Strategy};
-use crate::shutdown::plan::{self, Turn};
+use crate::policy::restart::Restart;
+use crate::policy::stop::{OnHung, Stop};
+use crate::shutdown::plan;
 use crate::shutdown::report::Outcome;
-use crate::supervisor::children::{Key, Phase, Reserve};
-
-/// Allotted to, and spent by, a child that was not asked because it was not there.
-const NO_TIME: (Duration, Duration) = (Duration::ZERO, Duration::ZERO);
-
-/// A supervisor's children on their way out.
-#[derive(Debug, Clone, PartialEq)]
-pub(in crate::supervisor) struct Walk {
-    /// By when all of them must have ended.
-    deadline: Instant,
-    /// Whose turn has not come, in start order: the last one is next.
-    queue: Vec<Key>,
-    /// Whose turn it is: asked, and not ended yet.
-    active: BTreeSet<Key>,
-    /// The sum of what is reserved for the queue.
-    reserved: Duration,
-    /// The budget and the number of children, from which the reserves are computed.
-    budget: Duration,
-    siblings: usize,
-}
+use crate::supervisor::children::{Awaited, ChildState, Key, Phase, Reserve, Stopping, Then};
 
 impl Supervision {
-    /// A stop came from above. Repeated, it can only bring the deadline forward.
-    pub(super) fn stop_ordered(&mut self, deadline: Instant) {
-        match &mut self.mode {
-            Mode::Leaving { walk, .. } => {
-                walk.deadline = walk.deadline.min(deadline);
-                let deadline = walk.deadline;
-                self.tighten(deadline);
-            }
-            Mode::Ended => {}
-            _ => self.leave(Exit::Shutdown, deadline),
-        }
-    }
-
-    /// Tells those who have been asked already that there is less time.
-    fn tighten(&mut self, earlier: Instant) {
-        let late = |phase| matches!(phase, Phase::Stopping { deadline, .. } if deadline > earlier);
-        let keys: Vec<_> = self
-            .children
-            .iter()
-            .filter(|(_, child)| late(child.phase))
-            .map(|(key, _)| *key)
-            .collect();
-        for key in keys {
-            let Some(child) = self.children.get_mut(&key) else {
-                continue;
-            };
-            let Phase::Stopping { asked, killed, .. } = child.phase else {
-                continue;
-            };
-            child.phase = Phase::Stopping {
-                asked,
-                deadline: earlier,
-                killed,
-            };
-            self.actions.push(Action::Stop {
-                key,
-                deadline: earlier,
-            });
-            self.arm_stop(key, earlier);
-        }
-    }
-
-    /// Begins to stop all children, to end with `exit` afterwards.
-    pub(super) fn leave(&mut self, exit: Exit, deadline: Instant) {
-        let queue: Vec<_> = self.children.keys().copied().collect();
-        let siblings = queue.len();
-        let budget = deadline.saturating_duration_since(self.now);
-        let mut walk = Walk {
-            deadline,
-            queue,
-            active: BTreeSet::new(),
-            reserved: Duration::ZERO,
-            budget,
-            siblings,
-        };
-        walk.reserved = walk
-            .queue
-            .iter()
-            .map(|key| self.reserve_of(*key, &walk))
-            .sum();
-        // Asked to stop by a group restart: they keep their place, with no more time than this.
-        self.tighten(deadline);
-        self.mode = Mode::Leaving { exit, walk };
-        self.advance();
-    }
-
-    fn reserve_of(&self, key: Key, walk: &Walk) -> Duration {
-        let Some(child) = self.children.get(&key) else {
-            return Duration::ZERO;
-        };
-        if !child.is_alive() {
-            return Duration::ZERO;
-        }
-        let stop_timeout = child.policy.stop_timeout.unwrap_or(walk.budget);
-        match child.policy.stop_reserve {
-            Reserve::Exactly(reserve) => reserve,
-            Reserve::Default => plan::leaf_reserve(None, stop_timeout, walk.budget, walk.siblings),
-        }
-    }
-
-    /// Asks the next child, or all of a dynamic supervisor's; finishes when none is left.
-    fn advance(&mut self) {
-        loop {
-            let Mode::Leaving { exit, walk } = &mut self.mode else {
-                return;
-            };
-            let is_free = walk.active.is_empty() || self.strategy == Strategy::Dynamic;
-            if !is_free {
-                return;
-            }
-            let Some(key) = walk.queue.pop() else {
-                if walk.active.is_empty() {
-                    let exit = exit.clone();
-                    self.mode = Mode::Ended;
-                    self.actions.push(Action::Finish { exit });
-                }
-                return;
-            };
-            self.take_turn(key);
-        }
-    }
-
-    /// It is this child's turn to stop.
-    fn take_turn(&mut self, key: Key) {
-        let Mode::Leaving { walk, .. } = &self.mode else {
-            return;
-        };
-        let reserve = self.reserve_of(key, walk);
-        let reserved_after = match self.strategy {
-            Strategy::Dynamic => Duration::ZERO,
-            _ => walk.reserved.saturating_sub(reserve),
-        };
-        let Some(child) = self.children.get(&key) else {
-            return;
-        };
-        let turn = Turn {
-            stop_timeout: child.policy.stop_timeout,
-            reserve,
-            reserved_after,
-        };
-        let (phase, deadline) = (child.phase, plan::allot(self.now, walk.deadline, turn));
-        let incarnation = child.incarnation;
-        let is_active = child.is_alive();
-        if let Mode::Leaving { walk, .. } = &mut self.mode {
-            walk.reserved = reserved_after;
-            if is_active {
-                walk.active.insert(key);
-            }
-        }
-        match phase {
-            Phase::Starting | Phase::Up { .. } => self.ask_to_stop(key, deadline),
-            Phase::StartTimedOut => {
-                self.set_phase(
-                    key,
-                    Phase::Stopping {
-                        asked: self.now,
-                        deadline,
-                        killed: true,
-                    },
-                );
-                self.arm(Timer::GiveUp { key, incarnation }, deadline);
-            }
-            Phase::Stopping { .. } => self.stop_in_turn(key, deadline),
-            Phase::Pending => {}
-            Phase::BackingOff { .. } => {
-                self.set_phase(key, Phase::Down);
-                let kind = EventKind::Stopped {
-                    outcome: Outcome::AlreadyDown,
-                    spent: Duration::ZERO,
-                };
-                self.note(key, kind);
-                self.report(key, Outcome::AlreadyDown, NO_TIME);
-            }
-            Phase::Down => self.report(key, Outcome::AlreadyDown, NO_TIME),
-            Phase::Hung => self.report(key, Outcome::Hung, NO_TIME),
-        }
-    }
-
-    /// Its turn has come for one that a group restart is stopping already: the shutdown counts its
-    /// time from here.
-    fn stop_in_turn(&mut self, key: Key, deadline: Instant) {
+    /// Asks a child that is alive to stop. A leaf whose start is under way is killed: ractor looks
+    /// at no stop before `pre_start` returned.
+    pub(super) fn ask_to_stop(&mut self, key: Key, StopTimes { deadline, latest }: StopTimes) {
         let now = self.now;
         let Some(child) = self.children.get_mut(&key) else {
             return;
         };
-        let Phase::Stopping {
-            deadline: told,
-            killed,
-            ..
-        } = child.phase
-        else {
-            return;
+        let is_starting = child.phase == Phase::Starting;
+        let up_since = match child.phase {
+            Phase::Up { since } | Phase::Ending { since } => Some(since),
+            _ => None,
         };
-        let deadline = told.min(deadline);
-        child.phase = Phase::Stopping {
+        let is_brutal = is_starting || child.policy.stop == Stop::Brutal;
+        let can_be_killed = child.policy.can_be_killed();
+        let drains = !is_starting && child.policy.stop == Stop::Drain;
+        let stopping = Stopping {
             asked: now,
+            up_since,
             deadline,
-            killed,
+            latest,
+            drain_until: drains.then(|| drain_until(child, now, deadline)),
+            kill_at: (can_be_killed && !is_brutal).then(|| plan::kill_at(now, deadline)),
         };
-        self.actions.push(Action::Stop { key, deadline });
-        self.arm_stop(key, deadline);
+        child.phase = Phase::Stopping(stopping);
+        self.tell_to_stop(key, stopping);
+        self.note(key, EventKind::StopRequested { deadline });
+        if can_be_killed && is_brutal {
+            self.actions.push(Action::Kill { key });
+        }
+        self.arm_stop(key, stopping);
     }
 
-    /// Asks a child that is alive to stop. A leaf whose start is under way is killed: ractor looks
-    /// at no stop before `pre_start` returned.
-    pub(super) fn ask_to_stop(&mut self, key: Key, deadline: Instant) {
+    /// Tells whoever waits for a child to be up that it was stopped instead.
+    pub(super) fn answer_start(&mut self, key: Key, refusal: Refusal) {
         let Some(child) = self.children.get_mut(&key) else {
             return;
         };
-        let killed = child.phase == Phase::Starting && child.policy.can_be_killed();
-        child.phase = Phase::Stopping {
-            asked: self.now,
-            deadline,
-            killed,
-        };
-        let was_asked_for = std::mem::take(&mut child.is_asked_for);
-        self.actions.push(Action::Stop { key, deadline });
-        self.note(key, EventKind::StopRequested { deadline });
-        if was_asked_for {
-            self.actions.push(Action::Answer {
-                key,
-                outcome: Err(Exit::Shutdown),
-            });
+        if let Some(Awaited::Start(ticket)) = child.awaited {
+            child.awaited = None;
+            self.answer(ticket, Err(refusal));
         }
-        if killed {
-            self.actions.push(Action::Kill { key });
-        }
-        self.arm_stop(key, deadline);
     }
 
-    fn arm_stop(&mut self, key: Key, deadline: Instant) {
-        let Some(child) = self.children.get(&key) else {
+    /// Brings the end of a stop that is under way forward.
+    pub(super) fn stop_earlier(&mut self, key: Key, StopTimes { deadline, latest }: StopTimes) {
+        let now = self.now;
+        let Some(child) = self.children.get_mut(&key) else {
             return;
         };
-        let incarnation = child.incarnation;
-        let killed = matches!(child.phase, Phase::Stopping { killed: true, .. });
-        if killed || !child.policy.can_be_killed() {
-            self.arm(Timer::GiveUp { key, incarnation }, deadline);
-        } else {
-            self.arm(
-                Timer::KillAt { key, incarnation },
-                plan::kill_at(self.now, deadline),
-            );
+        let Phase::Stopping(mut stopping) = child.phase else {
+            return;
+        };
+        if deadline >= stopping.deadline && latest >= stopping.latest {
+            return;
+        }
+        stopping.deadline = stopping.deadline.min(deadline);
+        stopping.latest = stopping.latest.min(latest).max(stopping.deadline);
+        if stopping.drain_until.is_some() {
+            stopping.drain_until = Some(drain_until(child, now, stopping.deadline));
+        }
+        if stopping.kill_at.is_some() {
+            stopping.kill_at = Some(plan::kill_at(now, stopping.deadline));
+        }
+        child.phase = Phase::Stopping(stopping);
+        self.tell_to_stop(key, stopping);
+        self.arm_stop(key, stopping);
+    }
+
+    /// The child put its deadline off itself; whoever told it `latest` has allowed for that.
+    pub(super) fn extended(&mut self, key: Key, incarnation: u64, deadline: Instant) {
+        let now = self.now;
+        let Some(child) = self.present(key, incarnation) else {
+            return;
+        };
+        let Phase::Stopping(mut stopping) = child.phase else {
+            return;
+        };
+        // Killed already, or brought forward since: it came too late.
+        if stopping.kill_at.is_none() || deadline > stopping.latest {
+            return;
+        }
+        stopping.deadline = deadline;
+        stopping.kill_at = Some(plan::kill_at(now, deadline));
+        if stopping.drain_until.is_some() {
+            stopping.drain_until = Some(drain_until(child, now, deadline));
+        }
+        child.phase = Phase::Stopping(stopping);
+        self.arm_stop(key, stopping);
+    }
+
+    fn tell_to_stop(&mut self, key: Key, stopping: Stopping) {
+        let times = StopTimes {
+            deadline: stopping.deadline,
+            latest: stopping.latest,
+        };
+        let is_draining = stopping.drain_until.is_some_and(|until| until > self.now);
+        self.actions.push(match is_draining {
+            true => Action::Drain { key, times },
+            false => Action::Stop { key, times },
+        });
+    }
+
+    fn arm_stop(&mut self, key: Key, stopping: Stopping) {
+        let Some(incarnation) = self.children.get(&key).map(|child| child.incarnation) else {
+            return;
+        };
+        if let Some(until) = stopping.drain_until.filter(|until| *until > self.now) {
+            self.arm(Timer::DrainOver { key, incarnation }, until);
+        }
+        match stopping.kill_at {
+            Some(at) => self.arm(Timer::KillAt { key, incarnation }, at),
+            None => self.arm(Timer::GiveUp { key, incarnation }, stopping.deadline),
+        }
+    }
+
+    /// A drain has used all but the child's reserve: it becomes a stop.
+    pub(super) fn drain_over(&mut self, key: Key, incarnation: u64) {
+        let now = self.now;
+        let Some(child) = self.present(key, incarnation) else {
+            return;
+        };
+        if let Phase::Stopping(stopping) = &mut child.phase
+            && stopping.drain_until.is_some_and(|until| until <= now)
+        {
+            stopping.drain_until = None;
+            let stopping = *stopping;
+            self.tell_to_stop(key, stopping);
         }
     }
 
     pub(super) fn kill_due(&mut self, key: Key, incarnation: u64) {
+        let now = self.now;
         let Some(child) = self.present(key, incarnation) else {
             return;
         };
-        let Phase::Stopping {
-            asked,
-            deadline,
-            killed: false,
-        } = child.phase
-        else {
-            return;
-        };
-        child.phase = Phase::Stopping {
-            asked,
-            deadline,
-            killed: true,
-        };
-        self.actions.push(Action::Kill { key });
-        self.arm(Timer::GiveUp { key, incarnation }, deadline.max(self.now));
+        if let Phase::Stopping(stopping) = &mut child.phase
+            && stopping.kill_at.is_some_and(|at| at <= now)
+        {
+            stopping.kill_at = None;
+            // Killed at its very deadline it still gets the time that a task needs to die.
+            let at = stopping.deadline.max(now + plan::MIN_KILL_GRACE);
+            self.actions.push(Action::Kill { key });
+            self.arm(Timer::GiveUp { key, incarnation }, at);
+        }
     }
 
     pub(super) fn give_up(&mut self, key: Key, incarnation: u64) {
@@ -287,83 +168,168 @@ impl Supervision {
         };
         match child.phase {
             Phase::StartTimedOut => self.start_hangs(key),
-            Phase::Stopping {
-                asked, deadline, ..
-            } if deadline <= now => {
-                child.phase = Phase::Hung;
-                let times = (deadline - asked, now - asked);
-                self.stop_over(key, Outcome::Hung, times);
+            Phase::Ending { .. } => self.hangs(key, Then::RestartByType),
+            Phase::Stopping(stopping) if stopping.kill_at.is_none() && stopping.deadline <= now => {
+                self.stop_hangs(key, stopping, now);
             }
             _ => {}
         }
     }
 
-    /// A child that was asked to stop has ended.
-    pub(super) fn stopped(&mut self, key: Key, exit: Exit) {
+    /// A supervisor below is over but for tasks that hang: so it hangs, until they end.
+    pub(super) fn left_hung(&mut self, key: Key, incarnation: u64) {
+        let now = self.now;
+        let Some(child) = self.present(key, incarnation) else {
+            return;
+        };
+        match child.phase {
+            Phase::Starting | Phase::StartTimedOut => self.start_hangs(key),
+            Phase::Up { .. } | Phase::Ending { .. } => self.hangs(key, Then::RestartByType),
+            Phase::Stopping(stopping) => self.stop_hangs(key, stopping, now),
+            _ => {}
+        }
+    }
+
+    fn stop_hangs(&mut self, key: Key, stopping: Stopping, now: Instant) {
         let Some(child) = self.children.get_mut(&key) else {
             return;
         };
-        let Phase::Stopping {
-            asked, deadline, ..
-        } = child.phase
-        else {
+        let then = match child.awaited {
+            Some(Awaited::Stop(_)) => Then::StayDown,
+            _ => Then::RestartByType,
+        };
+        child.phase = Phase::Hung { then };
+        let times = (stopping.deadline - stopping.asked, now - stopping.asked);
+        self.stop_over(key, Outcome::Hung, times);
+        self.end_process_if_declared(key);
+    }
+
+    /// A child that was asked to stop has ended.
+    pub(super) fn stopped(&mut self, key: Key, stopping: Stopping, exit: Exit) {
+        let now = self.now;
+        let Some(child) = self.children.get_mut(&key) else {
             return;
         };
         child.phase = Phase::Down;
-        child.down_since = Some(self.now);
+        child.down_since = Some(now);
+        let uptime = stopping.up_since.map(|since| now - since);
+        if uptime.is_some_and(|uptime| child.policy.backoff.resets(uptime)) {
+            child.attempt = 0;
+        }
         let outcome = match exit {
             Exit::Normal | Exit::Shutdown => Outcome::Stopped,
+            Exit::Killed if child.policy.stop == Stop::Brutal => Outcome::Stopped,
             Exit::Killed => Outcome::Killed,
             failed => Outcome::CleanupFailed(failed),
         };
-        self.stop_over(key, outcome, (deadline - asked, self.now - asked));
+        let times = (stopping.deadline - stopping.asked, now - stopping.asked);
+        self.stop_over(key, outcome, times);
     }
 
     fn stop_over(&mut self, key: Key, outcome: Outcome, times: (Duration, Duration)) {
         let is_hung = outcome == Outcome::Hung;
-        self.note(
-            key,
-            EventKind::Stopped {
-                outcome: outcome.clone(),
-                spent: times.1,
-            },
-        );
-        match &mut self.mode {
-            Mode::Leaving { walk, .. } => {
-                // One whose turn has not come is reported when it comes, as down already.
-                if walk.active.remove(&key) {
-                    self.report(key, outcome, times);
-                    self.advance();
-                }
-            }
-            Mode::Group { .. } => {
-                let temporary = |restart| restart == Restart::Temporary;
-                if !is_hung
-                    && self
-                        .children
-                        .get(&key)
-                        .is_some_and(|child| temporary(child.policy.restart))
-                {
-                    self.remove(key);
-                }
-                self.drive_group();
-            }
-            Mode::Starting { .. } | Mode::Running | Mode::Ended => {}
-        }
-    }
-
-    fn report(&mut self, key: Key, outcome: Outcome, (allotted, spent): (Duration, Duration)) {
-        self.actions.push(Action::Report {
-            key,
-            outcome,
-            allotted,
+        let spent = times.1;
+        let kind = EventKind::Stopped {
+            outcome: outcome.clone(),
             spent,
-        });
+        };
+        self.note(key, kind);
+        if let Mode::Leaving { walk, .. } = &mut self.mode {
+            // One whose turn has not come is reported when it comes, as down already.
+            let was_its_turn = walk.end_turn(key);
+            walk.release(key);
+            self.answer_stop(key, is_hung);
+            if was_its_turn {
+                self.report(key, outcome, times);
+                self.advance();
+            }
+            return;
+        }
+        self.answer_stop(key, is_hung);
+        if !is_hung {
+            self.after_stop(key);
+        }
+        self.drive_group();
     }
 
-    fn set_phase(&mut self, key: Key, phase: Phase) {
-        if let Some(child) = self.children.get_mut(&key) {
-            child.phase = phase;
+    /// Tells whoever asked for a stop by hand that it is over.
+    fn answer_stop(&mut self, key: Key, is_hung: bool) {
+        let is_leaving = matches!(self.mode, Mode::Leaving { .. });
+        let Some(child) = self.children.get_mut(&key) else {
+            return;
+        };
+        let (ticket, restarts) = match child.awaited {
+            Some(Awaited::Stop(ticket)) => (ticket, false),
+            Some(Awaited::Restart(ticket)) => (ticket, true),
+            Some(Awaited::Start(_)) | None => return,
+        };
+        let outcome = match (is_hung, restarts) {
+            (true, _) => Err(Refusal::Hung),
+            (false, true) if is_leaving => Err(Refusal::ShuttingDown),
+            // Answered once it has started.
+            (false, true) => return,
+            (false, false) => Ok(()),
+        };
+        child.awaited = None;
+        self.answer(ticket, outcome);
+    }
+
+    /// A child outside a shutdown has stopped: it starts again if that was asked for; a temporary
+    /// one is removed, as in OTP.
+    fn after_stop(&mut self, key: Key) {
+        let is_member = matches!(self.mode, Mode::Group(group) if key >= group.from);
+        let Some(child) = self.children.get_mut(&key) else {
+            return;
+        };
+        let is_temporary = child.policy.restart == Restart::Temporary;
+        match child.awaited.take() {
+            Some(Awaited::Restart(ticket)) if is_member && is_temporary => {
+                self.answer(ticket, Err(Refusal::Stopped));
+                self.remove(key);
+            }
+            Some(Awaited::Restart(ticket)) => {
+                child.awaited = Some(Awaited::Start(ticket));
+                if !is_member {
+                    self.start(key);
+                }
+            }
+            // Its start was cancelled by the group, which will start it again.
+            Some(awaited @ Awaited::Start(_)) if is_member && !is_temporary => {
+                child.awaited = Some(awaited);
+            }
+            awaited => {
+                if let Some(Awaited::Start(ticket)) = awaited {
+                    self.answer(ticket, Err(Refusal::Stopped));
+                }
+                self.remove_if_temporary(key);
+            }
         }
     }
+
+    fn remove_if_temporary(&mut self, key: Key) {
+        let is_temporary =
+            |child: &ChildState| child.policy.restart == Restart::Temporary || child.is_provisional;
+        if self.children.get(&key).is_some_and(is_temporary) {
+            self.remove(key);
+        }
+    }
+
+    /// A hung child may have been declared to take its process with it.
+    pub(super) fn end_process_if_declared(&mut self, key: Key) {
+        let ends = |child: &ChildState| child.policy.on_hung == OnHung::EndProcess;
+        if !self.is_quiet && self.children.get(&key).is_some_and(ends) {
+            self.actions.push(Action::EndProcess { key });
+        }
+    }
+}
+
+/// Computes when a drain becomes a stop: when the child's reserve is all that is left.
+fn drain_until(child: &ChildState, now: Instant, deadline: Instant) -> Instant {
+    let left = deadline.saturating_duration_since(now);
+    let by_hand = match child.policy.stop_reserve {
+        Reserve::Exactly(reserve) => Some(reserve),
+        Reserve::Default => None,
+    };
+    let reserve = plan::leaf_reserve(by_hand, left, left, 1);
+    deadline - reserve.min(left)
 }

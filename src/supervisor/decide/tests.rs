@@ -4,13 +4,16 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::{Action, Happened, Mode, Supervision, Timer};
+use super::{Action, Happened, Mode, Rules, StopTimes, Supervision, Timer};
 use crate::child::Kind;
 use crate::event::EventKind;
 use crate::exit::{ErrorChain, Exit, Panic};
+use crate::policy::auto_shutdown::AutoShutdown;
 use crate::policy::backoff::{Backoff, Jitter};
 use crate::policy::intensity::Intensity;
+use crate::policy::limit::OnLimit;
 use crate::policy::restart::{Restart, Strategy};
+use crate::policy::stop::{OnHung, Stop};
 use crate::shutdown::report::Outcome;
 use crate::supervisor::children::{Key, Phase, Policy, Reserve};
 
@@ -27,6 +30,20 @@ fn policy(restart: Restart) -> Policy {
         worst_case_stop: seconds(5),
         stop_reserve: Reserve::Default,
         kind: Kind::Task,
+        limit: None,
+        on_limit: OnLimit::Quarantine,
+        is_significant: false,
+        stop: Stop::Ask,
+        on_hung: OnHung::Report,
+    }
+}
+
+fn rules(strategy: Strategy, intensity: Option<Intensity>) -> Rules {
+    Rules {
+        strategy,
+        intensity,
+        on_limit: OnLimit::Escalate,
+        auto_shutdown: AutoShutdown::Never,
     }
 }
 
@@ -39,7 +56,8 @@ struct Bench {
 impl Bench {
     /// Starts three children of the given types and acknowledges each start.
     fn up(strategy: Strategy, intensity: Option<Intensity>, children: &[Policy]) -> Self {
-        let supervision = Supervision::new(strategy, intensity, Jitter::seeded(1), Instant::now());
+        let rules = rules(strategy, intensity);
+        let supervision = Supervision::new(rules, Jitter::seeded(1), Instant::now());
         let mut bench = Self {
             supervision,
             now: Instant::now(),
@@ -135,8 +153,11 @@ fn the_restart_type_and_the_exit_decide_whether_a_child_comes_back() {
 
 #[test]
 fn children_start_in_order_each_after_the_one_before_is_acknowledged() {
-    let supervision =
-        Supervision::new(Strategy::OneForOne, None, Jitter::seeded(1), Instant::now());
+    let supervision = Supervision::new(
+        rules(Strategy::OneForOne, None),
+        Jitter::seeded(1),
+        Instant::now(),
+    );
     let mut bench = Bench {
         supervision,
         now: Instant::now(),
@@ -152,8 +173,11 @@ fn children_start_in_order_each_after_the_one_before_is_acknowledged() {
 
 #[test]
 fn a_failed_initial_start_stops_what_is_up_in_reverse_and_is_never_retried() {
-    let supervision =
-        Supervision::new(Strategy::OneForOne, None, Jitter::seeded(1), Instant::now());
+    let supervision = Supervision::new(
+        rules(Strategy::OneForOne, None),
+        Jitter::seeded(1),
+        Instant::now(),
+    );
     let mut bench = Bench {
         supervision,
         now: Instant::now(),
@@ -180,8 +204,11 @@ fn a_failed_initial_start_stops_what_is_up_in_reverse_and_is_never_retried() {
 
 #[test]
 fn an_end_during_the_initial_start_waits_until_it_is_over() {
-    let supervision =
-        Supervision::new(Strategy::OneForOne, None, Jitter::seeded(1), Instant::now());
+    let supervision = Supervision::new(
+        rules(Strategy::OneForOne, None),
+        Jitter::seeded(1),
+        Instant::now(),
+    );
     let mut bench = Bench {
         supervision,
         now: Instant::now(),
@@ -487,7 +514,7 @@ fn a_child_that_a_group_restart_was_stopping_is_waited_for_in_its_own_turn() {
     bench.now += seconds(1);
     let deadline = bench.now + seconds(2);
     bench.tell(Happened::StopOrdered { deadline });
-    assert!(matches!(bench.phase(2), Phase::Stopping { asked, .. } if asked == bench.now));
+    assert!(matches!(bench.phase(2), Phase::Stopping(stopping) if stopping.asked == bench.now));
     let actions = bench.ends(2, Exit::Shutdown);
     assert_eq!(stopped(&actions), [0], "after 2, and 1 is down already");
     let actions = bench.ends(0, Exit::Shutdown);
@@ -501,7 +528,10 @@ fn dynamic_children_stop_all_at_once() {
     let mut bench = Bench::up(Strategy::Dynamic, None, &[]);
     for key in 0..3 {
         bench.supervision.add(key, policy(Restart::Temporary), 0);
-        assert_eq!(started(&bench.tell(Happened::Added { key })), [(key, 1)]);
+        assert_eq!(
+            started(&bench.tell(Happened::Added { key, ticket: key })),
+            [(key, 1)]
+        );
         bench.acknowledges(key);
     }
     let deadline = bench.now + seconds(5);
@@ -556,10 +586,8 @@ fn a_second_order_brings_the_deadline_forward_and_never_back() {
     assert!(stopped(&later).is_empty());
     let earlier = deadline - seconds(4);
     let actions = bench.tell(Happened::StopOrdered { deadline: earlier });
-    assert!(actions.contains(&Action::Stop {
-        key: 0,
-        deadline: earlier
-    }));
+    let times = StopTimes::fixed(earlier);
+    assert!(actions.contains(&Action::Stop { key: 0, times }));
 }
 
 #[test]

@@ -1,9 +1,6 @@
 //! Carries out the actions that were decided on.
 
-use std::cmp::Reverse;
-
 use super::{RunLoop, drop_elsewhere, log};
-use crate::command::StartChildError;
 use crate::context::StartFailure;
 use crate::event::EventKind;
 use crate::exit::Exit;
@@ -15,15 +12,9 @@ impl RunLoop {
     pub(super) fn apply(&mut self, action: Action) {
         match action {
             Action::Start { key, incarnation } => self.start(key, incarnation),
-            Action::Stop { key, deadline } => {
-                let Some(live) = self.lives.get(&key) else {
-                    return;
-                };
-                if let Some(run) = &live.run {
-                    run.stop().request(deadline);
-                }
-                if let Some(on_stop) = &live.on_stop {
-                    on_stop();
+            Action::Drain { key, times } | Action::Stop { key, times } => {
+                if let Some(live) = self.lives.get(&key) {
+                    live.ask_to_stop(times);
                 }
             }
             Action::Kill { key } => {
@@ -31,7 +22,7 @@ impl RunLoop {
                     run.kill();
                 }
             }
-            Action::Arm { timer, at } => self.timers.push(Reverse((at, timer))),
+            Action::Arm { timer, at } => self.arm(timer, at),
             Action::Note { key, kind } => self.note(key, kind),
             Action::NoteSelf { kind } => {
                 log::event(self.cell.path(), self.run.incarnation(), &kind);
@@ -48,12 +39,17 @@ impl RunLoop {
                 }
             }
             Action::Remove { key } => self.remove(key),
-            Action::Answer { key, outcome } => self.answer(key, outcome),
+            Action::Answer { ticket, outcome } => self.answer(ticket, outcome),
             Action::Up => {
                 // The root notes it for itself: it has no supervisor that would.
                 self.run.acknowledge();
             }
             Action::StartFailed { key, exit } => self.leave_start_failure(key, exit),
+            Action::EndProcess { key } => {
+                if let Some(live) = self.lives.get(&key) {
+                    self.tree.end_process(live.cell.path());
+                }
+            }
             Action::Finish { exit } => self.finished = Some(exit),
         }
     }
@@ -86,26 +82,9 @@ impl RunLoop {
             return;
         };
         self.keys.remove(live.cell.path().name());
-        self.cell.forget(key);
+        self.cell.forget(key, self.is_declared(key));
         live.node.retire();
         drop_elsewhere((live.node, live.run, live.on_stop));
-    }
-
-    fn answer(&mut self, key: Key, outcome: Result<(), Exit>) {
-        let Some(answer) = self.answers.remove(&key) else {
-            return;
-        };
-        let Some(live) = self.lives.get(&key) else {
-            return;
-        };
-        let path = live.cell.path().clone();
-        let answered = match outcome {
-            Ok(()) => Ok(path),
-            Err(Exit::Shutdown) => Err(StartChildError::ShuttingDown),
-            Err(exit) => Err(StartChildError::Failed { path, exit }),
-        };
-        // Nobody waits any more: the caller gave up, the child stays.
-        drop(answer.send(answered));
     }
 
     fn leave_start_failure(&mut self, key: Key, exit: Exit) {

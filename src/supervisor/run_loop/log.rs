@@ -21,6 +21,9 @@ pub(super) fn event(path: &Path, incarnation: u64, kind: &EventKind) {
         EventKind::Restarted { latency } => {
             tracing::info!(%path, incarnation, ?latency, "restarted")
         }
+        EventKind::Quarantined => {
+            tracing::error!(%path, incarnation, "restarted too often: quarantined until released")
+        }
         EventKind::Meltdown => {
             tracing::error!(%path, incarnation, "restarted its children too often: giving up")
         }

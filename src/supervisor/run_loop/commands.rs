@@ -1,0 +1,118 @@
+//! Commands: who asked, what was decided, and the answer.
+
+use std::sync::Arc;
+
+use super::{RunLoop, Waiting, drop_elsewhere};
+use crate::command::{
+    Ask, ChildAnswer, Command, CommandError, Refusal, StartAnswer, StartChildError,
+};
+use crate::policy::restart::Strategy;
+use crate::supervisor::Node;
+use crate::supervisor::children::{Key, Ticket};
+use crate::supervisor::decide::{Happened, Mode};
+
+// An answer that nobody waits for any more is dropped: the caller gave up, what was done stays done.
+impl RunLoop {
+    pub(super) fn command(&mut self, command: Command<Arc<Node>>) {
+        match command {
+            Command::StartChild { node, answer } => self.add_child(node, answer),
+            Command::Child {
+                name,
+                ask,
+                answer,
+                only_accept,
+            } => {
+                let Some(key) = self.keys.get(&name).copied() else {
+                    let path = format!("{}/{name}", self.cell.path());
+                    return drop(answer.send(Err(CommandError::NotFound { path })));
+                };
+                self.ask_child(key, ask, answer, only_accept);
+            }
+        }
+    }
+
+    fn ask_child(&mut self, key: Key, ask: Ask, answer: ChildAnswer, only_accept: bool) {
+        let ticket = self.ticket(Waiting::ForChild(key, answer));
+        self.happened(Happened::Asked { key, ask, ticket });
+        if only_accept && let Some(Waiting::ForChild(_, answer)) = self.answers.remove(&ticket) {
+            drop(answer.send(Ok(())));
+        }
+    }
+
+    fn add_child(&mut self, node: Arc<Node>, answer: StartAnswer) {
+        if let Some(refusal) = self.refusal(&node) {
+            node.retire();
+            drop_elsewhere(node);
+            return drop(answer.send(Err(refusal)));
+        }
+        let name = match node.name() {
+            "" => self.free_number(),
+            name => name.to_owned(),
+        };
+        let key = self.admit(node, name);
+        if let Some(live) = self.lives.get(&key) {
+            live.cell.set_dynamic();
+        }
+        let ticket = self.ticket(Waiting::ForStart(key, answer));
+        self.happened(Happened::Added { key, ticket });
+    }
+
+    /// Returns the first number, from the child's own on, that is nobody's name.
+    fn free_number(&self) -> String {
+        let numbers = (self.next_key..).map(|number| number.to_string());
+        let mut free = numbers.filter(|number| !self.keys.contains_key(number));
+        free.next().unwrap_or_default()
+    }
+
+    fn ticket(&mut self, waiting: Waiting) -> Ticket {
+        let ticket = self.next_ticket;
+        self.next_ticket += 1;
+        self.answers.insert(ticket, waiting);
+        ticket
+    }
+
+    /// Says why a child can't be added now.
+    fn refusal(&self, node: &Node) -> Option<StartChildError> {
+        match self.supervision.mode {
+            _ if self.tree.early_notice().get().is_some() => {
+                return Some(StartChildError::ShuttingDown);
+            }
+            Mode::Starting { .. } => return Some(StartChildError::Starting),
+            Mode::Group(_) => return Some(StartChildError::InProgress),
+            Mode::Leaving { .. } | Mode::Ended => return Some(StartChildError::ShuttingDown),
+            Mode::Running => {}
+        }
+        let max_children = self.declared.max_children;
+        if self.declared.strategy == Strategy::Dynamic && self.lives.len() >= max_children {
+            let supervisor = self.cell.path().clone();
+            return Some(StartChildError::AtCapacity {
+                supervisor,
+                max_children,
+            });
+        }
+        let key = self.keys.get(node.name())?;
+        Some(StartChildError::AlreadyPresent {
+            path: self.cell.path().join(node.name()),
+            is_alive: self.supervision.is_alive(*key),
+        })
+    }
+
+    pub(super) fn answer(&mut self, ticket: Ticket, outcome: Result<(), Refusal>) {
+        let Some(waiting) = self.answers.remove(&ticket) else {
+            return;
+        };
+        let (Waiting::ForStart(key, _) | Waiting::ForChild(key, _)) = &waiting;
+        let Some(path) = self.lives.get(key).map(|live| live.cell.path().clone()) else {
+            return;
+        };
+        match waiting {
+            Waiting::ForStart(_, answer) => drop(answer.send(match outcome {
+                Ok(()) => Ok(path),
+                Err(refusal) => Err(StartChildError::new(refusal, path)),
+            })),
+            Waiting::ForChild(_, answer) => {
+                drop(answer.send(outcome.map_err(|refusal| CommandError::new(refusal, path))));
+            }
+        }
+    }
+}
