@@ -41,6 +41,20 @@ pub enum Exit {
 }
 
 impl Exit {
+    /// Makes the exit of a run that returned an error, and drops that error: both run code of the
+    /// user's, which may panic.
+    pub(crate) fn of_error(error: BoxError) -> Self {
+        let rendered = catch_blocking(move || {
+            let chain = ErrorChain::new(&*error);
+            drop(error);
+            chain
+        });
+        match rendered {
+            Ok(chain) => Self::Failed(chain),
+            Err(panic) => Self::Panicked(panic),
+        }
+    }
+
     /// Tells whether a `Transient` child is restarted after this exit.
     ///
     /// As in OTP, `normal` and `shutdown` are the only good ends. A meltdown is abnormal here,

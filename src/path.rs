@@ -57,7 +57,7 @@ impl Path {
 
 impl fmt::Display for Path {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.pad(&self.0)
     }
 }
 
@@ -100,6 +100,18 @@ pub enum InvalidName {
         /// The first character that is not allowed.
         character: char,
     },
+}
+
+impl InvalidName {
+    /// Returns the cause as a stable lower-case word.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Empty => "empty_name",
+            Self::TooLong { .. } => "long_name",
+            Self::Character { .. } => "invalid_character",
+        }
+    }
 }
 
 /// Checks that a name can be part of a path.

@@ -65,6 +65,7 @@ impl Position {
 
 /// Says why there is no value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[non_exhaustive]
 pub enum ReceiveError {
     /// So many values were lost because this subscriber was too slow; the next call returns the
     /// oldest that is kept.
@@ -73,6 +74,17 @@ pub enum ReceiveError {
     /// The last publisher is gone and everything was received.
     #[error("the bus is closed")]
     Closed,
+}
+
+impl ReceiveError {
+    /// Returns the cause as a stable lower-case word.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Lagged(_) => "lagged",
+            Self::Closed => "closed",
+        }
+    }
 }
 
 impl<T: Clone> Subscriber<T> {

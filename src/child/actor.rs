@@ -26,7 +26,7 @@ use tracing::Instrument;
 use super::launch::{Body, End, Launched, Seat};
 use super::{Child, Kind};
 use crate::context::Context;
-use crate::exit::{ErrorChain, Exit, Panic, catch, catch_blocking};
+use crate::exit::{Exit, Panic, catch, catch_blocking};
 use crate::handle::{CastError, Deliver, Meter, Reply, Routed};
 
 impl<M: ractor::Message> Child<M> {
@@ -215,7 +215,7 @@ impl<A: Actor> Incarnation<A> {
     ) -> Result<(), ActorProcessingErr> {
         let exit = match outcome {
             Ok(Ok(())) => return Ok(()),
-            Ok(Err(error)) => Exit::Failed(ErrorChain::new(&*error)),
+            Ok(Err(error)) => Exit::of_error(error),
             Err(panic) => Exit::Panicked(panic),
         };
         self.cx.run().record(exit);

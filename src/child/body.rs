@@ -8,7 +8,7 @@ use tokio::task::JoinHandle;
 use tracing::Instrument;
 
 use crate::context::Context;
-use crate::exit::{BoxError, Catch, ErrorChain, Exit, Panic};
+use crate::exit::{BoxError, Catch, Exit, Panic};
 
 /// When a body's start counts as acknowledged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,7 +78,7 @@ async fn first_poll<F: Future>(mut body: Pin<&mut F>) -> Option<F::Output> {
 pub(super) fn record(cx: &Context, outcome: Result<Result<(), BoxError>, Panic>) {
     match outcome {
         Ok(Ok(())) => cx.run().record_good_end(),
-        Ok(Err(error)) => cx.run().record(Exit::Failed(ErrorChain::new(&*error))),
+        Ok(Err(error)) => cx.run().record(Exit::of_error(error)),
         Err(panic) => cx.run().record(Exit::Panicked(panic)),
     }
 }

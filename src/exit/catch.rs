@@ -12,7 +12,7 @@
 //!    thread never shows up as another's.
 
 use std::any::Any;
-use std::cell::{Cell, RefCell};
+use std::cell::Cell;
 use std::future::{Future, poll_fn};
 use std::panic::{AssertUnwindSafe, PanicHookInfo, catch_unwind};
 use std::pin::{Pin, pin};
@@ -27,7 +27,7 @@ static CHAIN: AtomicBool = AtomicBool::new(true);
 
 thread_local! {
     static SUPERVISED: Cell<bool> = const { Cell::new(false) };
-    static PLACE: RefCell<Option<Location>> = const { RefCell::new(None) };
+    static PLACE: Cell<Option<Location>> = const { Cell::new(None) };
 }
 
 /// Installs the hook that remembers where a supervised panic was raised.
@@ -61,17 +61,15 @@ fn remember(info: &PanicHookInfo<'_>) {
         line: location.line(),
         column: location.column(),
     });
-    PLACE.with(|slot| {
-        // The first panic of a poll is the cause; one raised while unwinding aborts anyway.
-        if let Ok(mut slot) = slot.try_borrow_mut() {
-            *slot = place;
-        }
-    });
+    // The last one counts: those before it were caught by the child itself.
+    PLACE.set(place);
 }
 
 /// Runs a closure and turns its panic into a value.
 pub(crate) fn catch_blocking<T>(body: impl FnOnce() -> T) -> Result<T, Panic> {
     let outer = SUPERVISED.replace(true);
+    // What the child caught in an earlier poll is not where this one fails.
+    PLACE.set(None);
     let caught = catch_unwind(AssertUnwindSafe(body));
     SUPERVISED.set(outer);
     caught.map_err(into_panic)
@@ -85,7 +83,7 @@ fn into_panic(payload: Box<dyn Any + Send>) -> Panic {
     } else {
         "a panic whose payload is not text".into()
     };
-    let location = PLACE.with(|slot| slot.try_borrow_mut().ok().and_then(|mut slot| slot.take()));
+    let location = PLACE.take();
     // A payload whose own drop panics would escape the catch and take the task with it.
     if let Err(second) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
         std::mem::forget(second);
@@ -143,9 +141,11 @@ impl<F: Future> Future for Catch<F> {
 
 impl<F> Drop for Catch<F> {
     fn drop(&mut self) {
-        // Killed at an await: what the future's drop raises has nobody left to tell.
-        if let Some(future) = self.future.take() {
-            drop(catch_blocking(|| drop(future)));
+        // Killed at an await: its exit is known, and what its drop raises can only be logged.
+        if let Some(future) = self.future.take()
+            && let Err(panic) = catch_blocking(|| drop(future))
+        {
+            tracing::error!(%panic, "what a killed child held panicked when it was dropped");
         }
     }
 }

@@ -229,6 +229,19 @@ pub enum InvalidBackoff {
     },
 }
 
+impl InvalidBackoff {
+    /// Returns the cause as a stable lower-case word.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::FirstZero => "first_zero",
+            Self::MaxBelowFirst { .. } => "max_below_first",
+            Self::Factor { .. } => "invalid_factor",
+            Self::Jitter { .. } => "invalid_jitter",
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::{Backoff, InvalidBackoff, Jitter};

@@ -10,14 +10,14 @@ use tokio::time::Instant;
 use super::StartError;
 use crate::bus::BusStatistics;
 use crate::bus::subscriber::Subscriber;
-use crate::child::End;
 use crate::command::CommandError;
-use crate::context::{News, Notices, Run, StopShare};
+use crate::context::{News, Run, StopShare};
 use crate::event::{EventKind, SubsystemEvent};
 use crate::exit::{Exit, install_panic_hook};
 use crate::path::Path;
 use crate::shutdown::report::{Outcome, StopReport, Stopped};
 use crate::shutdown::{Shutdown, ShutdownReason};
+use crate::supervisor::spawn::Root;
 use crate::supervisor::status::{Cell, ChildCount, NodeStatus};
 use crate::supervisor::{self, Node, NodeKind, Supervisor, SupervisorHandle, Tree};
 use crate::time::WallClock;
@@ -82,7 +82,7 @@ impl Supervisor {
         install_panic_hook();
         let tree = Tree::new(&declared);
         let budget = declared.shutdown_budget;
-        let root = supervisor::spawn::root(&tree, &declared);
+        let mut root = supervisor::spawn::root(&tree, &declared);
         let (is_up, up) = watch::channel(false);
         let (published, report) = watch::channel(None);
         let shared = Shared {
@@ -94,7 +94,7 @@ impl Supervisor {
             budget,
         };
         let watched = async move {
-            watch_until_over(&tree, &root.cell, root.end, &root.notices, &is_up).await;
+            watch_until_over(&tree, &mut root, &is_up).await;
             root.run.reaped().await;
             let report = conclude(&tree, declared, &root.cell, &root.run);
             published.send_replace(Some(Arc::new(report)));
@@ -155,23 +155,17 @@ impl Shared {
 }
 
 /// Waits for the root's end, or until nothing is left of it but what hangs, and tells when it is up.
-async fn watch_until_over(
-    tree: &Tree,
-    cell: &Cell,
-    mut end: End,
-    notices: &Notices,
-    is_up: &watch::Sender<bool>,
-) {
+async fn watch_until_over(tree: &Tree, root: &mut Root, is_up: &watch::Sender<bool>) {
     loop {
         let news = tokio::select! {
             biased;
             // First: a root that was up and is over already was up.
-            notice = notices.next() => notice.news,
-            () = &mut end => return,
+            notice = root.notices.next() => notice.news,
+            () = &mut root.end => return,
         };
         match news {
             News::Started => {
-                cell.note(tree.events(), EventKind::Started);
+                root.cell.note(tree.events(), EventKind::Started);
                 is_up.send_replace(true);
             }
             News::LeftHung => return,
@@ -382,7 +376,6 @@ impl Running {
     }
 
     /// Makes another handle to the same tree; dropping it does nothing.
-    #[must_use]
     pub fn observer(&self) -> Self {
         Self {
             shared: Arc::clone(&self.shared),

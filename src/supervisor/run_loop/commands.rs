@@ -3,12 +3,10 @@
 use std::sync::Arc;
 
 use super::{RunLoop, Waiting, drop_elsewhere};
-use crate::command::{
-    Ask, ChildAnswer, Command, CommandError, Refusal, StartAnswer, StartChildError,
-};
+use crate::command::{Command, CommandError, Refusal, StartAnswer, StartChildError};
 use crate::policy::restart::Strategy;
 use crate::supervisor::Node;
-use crate::supervisor::children::{Key, Ticket};
+use crate::supervisor::children::Ticket;
 use crate::supervisor::decide::{Happened, Mode};
 
 // An answer that nobody waits for any more is dropped: the caller gave up, what was done stays done.
@@ -26,15 +24,18 @@ impl RunLoop {
                     let path = format!("{}/{name}", self.cell.path());
                     return drop(answer.send(Err(CommandError::NotFound { path })));
                 };
-                self.ask_child(key, ask, answer, only_accept);
+                let ticket = self.ticket(Waiting::ForChild(key, answer));
+                self.happened(Happened::Asked { key, ask, ticket });
+                if only_accept {
+                    self.accepted(ticket);
+                }
             }
         }
     }
 
-    fn ask_child(&mut self, key: Key, ask: Ask, answer: ChildAnswer, only_accept: bool) {
-        let ticket = self.ticket(Waiting::ForChild(key, answer));
-        self.happened(Happened::Asked { key, ask, ticket });
-        if only_accept && let Some(Waiting::ForChild(_, answer)) = self.answers.remove(&ticket) {
+    /// Answers a command that was not refused before it is done.
+    fn accepted(&mut self, ticket: Ticket) {
+        if let Some(Waiting::ForChild(_, answer)) = self.answers.remove(&ticket) {
             drop(answer.send(Ok(())));
         }
     }
