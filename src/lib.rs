@@ -12,6 +12,7 @@ pub mod time;
 mod sync;
 pub mod path;
 pub mod exit;
+pub mod resource;
 pub mod policy;
 pub mod shutdown;
 pub mod bus;

@@ -48,6 +48,21 @@ impl<M: ractor::Message> Child<M> {
     }
 }
 
+impl<M: ractor::Message> Child<M> {
+    /// Declares a ractor actor whose factory is given its own clone of `state` at each start.
+    ///
+    /// Every incarnation begins with the state as it was declared; what is to be kept across them
+    /// goes into an `Arc` or a [`Resource`](crate::resource::Resource).
+    pub fn actor_with<A, S, F>(name: impl Into<String>, state: S, factory: F) -> Self
+    where
+        A: Actor<Msg = M>,
+        S: Clone + Send + Sync + 'static,
+        F: Fn(Context, S) -> (A, A::Arguments) + Send + Sync + 'static,
+    {
+        Self::actor(name, move |cx| factory(cx, state.clone()))
+    }
+}
+
 /// Lets a message carry ractor's own reply port: `handle.call(|reply| Msg::Get(reply.into()))`.
 impl<T> From<Reply<T>> for RpcReplyPort<T> {
     fn from(reply: Reply<T>) -> Self {

@@ -35,6 +35,20 @@ impl Child {
     }
 }
 
+impl Child {
+    /// Declares a blocking child that is given its own clone of `state` at each start.
+    ///
+    /// Every incarnation begins with the state as it was declared; what is to be kept across them
+    /// goes into an `Arc`.
+    pub fn blocking_with<S, F>(name: impl Into<String>, state: S, body: F) -> Self
+    where
+        S: Clone + Send + Sync + 'static,
+        F: Fn(Context, S) -> Result<(), BoxError> + Send + Sync + 'static,
+    {
+        Self::blocking(name, move |cx| body(cx, state.clone()))
+    }
+}
+
 struct BlockingBody<F> {
     body: Arc<F>,
 }

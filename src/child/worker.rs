@@ -31,6 +31,21 @@ impl<M: Send + 'static> Child<M> {
     }
 }
 
+impl<M: Send + 'static> Child<M> {
+    /// Declares a worker that is given its own clone of `state` at each start.
+    ///
+    /// Every incarnation begins with the state as it was declared; what is to be kept across them
+    /// goes into an `Arc` or a [`Resource`](crate::resource::Resource).
+    pub fn worker_with<S, F, Fut>(name: impl Into<String>, state: S, factory: F) -> Self
+    where
+        S: Clone + Send + Sync + 'static,
+        F: Fn(Context, Inbox<M>, S) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<(), BoxError>> + Send + 'static,
+    {
+        Self::worker(name, move |cx, inbox| factory(cx, inbox, state.clone()))
+    }
+}
+
 struct WorkerBody<F> {
     factory: Arc<F>,
 }

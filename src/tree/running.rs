@@ -80,6 +80,11 @@ impl Supervisor {
             return Err(refused);
         }
         install_panic_hook();
+        if cfg!(panic = "abort") {
+            tracing::warn!(
+                "built with panic = \"abort\": a panic ends the process and can't be supervised"
+            );
+        }
         let tree = Tree::new(&declared);
         let budget = declared.shutdown_budget;
         let mut root = supervisor::spawn::root(&tree, &declared);
