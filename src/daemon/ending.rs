@@ -47,7 +47,8 @@ pub enum DaemonExit {
 }
 
 impl DaemonExit {
-    /// Reads a report: 70 for a meltdown, 124 for what was late or hangs, 0 for the rest.
+    /// Reads a report: 70 for a meltdown, 124 for what was late or hangs, 70 for a root that failed,
+    /// 0 for the rest. A signal that comes while a failed tree stops makes no success of it.
     pub(super) fn of(report: &StopReport, graceful: Duration) -> Self {
         if report.exit == Exit::Meltdown {
             return Self::Meltdown;
@@ -55,10 +56,10 @@ impl DaemonExit {
         if report.root.spent > graceful || !report.hung().is_empty() {
             return Self::Late;
         }
-        match report.reason {
-            ShutdownReason::Error => Self::Failed,
-            _ => Self::Clean,
+        if report.reason == ShutdownReason::Error || report.exit.is_abnormal() {
+            return Self::Failed;
         }
+        Self::Clean
     }
 
     /// Returns the code of the process: 0 clean, 70 failed or meltdown, 124 late, 128 + n forced.

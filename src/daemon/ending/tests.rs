@@ -72,7 +72,17 @@ fn every_report_has_its_exit_and_every_exit_its_number() {
             70,
         ),
         (
-            report(ShutdownReason::Error, failed, soon, Outcome::Stopped),
+            report(
+                ShutdownReason::Error,
+                failed.clone(),
+                soon,
+                Outcome::Stopped,
+            ),
+            DaemonExit::Failed,
+            70,
+        ),
+        (
+            report(term, failed, soon, Outcome::Stopped),
             DaemonExit::Failed,
             70,
         ),
