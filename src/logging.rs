@@ -2,7 +2,8 @@
 //!
 //! A daemon leaves rotation, shipping and storage to whoever started it, so there is one place to
 //! write to and it is stderr. It does not replace a subscriber that is installed already: a program
-//! that logs in its own way installs its own first, and this one stands back.
+//! that logs in its own way installs its own first, and this one stands back. A stderr that nobody
+//! reads any more costs the lines and nothing else.
 
 use std::io::IsTerminal;
 
@@ -32,6 +33,9 @@ pub fn init(format: Format, level: LevelFilter) -> bool {
     let lines = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_ansi(std::io::stderr().is_terminal())
+        // Told of a write that failed, the subscriber prints on the same stderr and panics: whoever
+        // logged would die of a reader that went away.
+        .log_internal_errors(false)
         .with_writer(std::io::stderr);
     match format {
         Format::Full => lines.try_init().is_ok(),

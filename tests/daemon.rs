@@ -16,8 +16,15 @@ use std::process::{Child as Process, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
 use perennial::{Backoff, BoxError, Child, Daemon, Supervisor};
+use tokio::time::Instant;
 
 const ROLE: &str = "PERENNIAL_TEST_DAEMON";
+
+/// How long a process may take to do what a test waits for; a busy machine needs a fraction of it.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Between two looks at a process.
+const POLL: Duration = Duration::from_millis(10);
 
 /// What the second process does, by the role it was given.
 fn tree(role: &str) -> Supervisor {
@@ -131,13 +138,16 @@ impl Running {
         answer
     }
 
-    /// Asks again until the answer is as wanted; the harness' own time limit ends it otherwise.
+    /// Asks again until the answer is as wanted.
     fn until(&self, path: &str, wanted: impl Fn(&str) -> bool) -> String {
+        let deadline = Instant::now() + PATIENCE;
         loop {
             let answer = self.get(path);
             if wanted(&answer) {
                 return answer;
             }
+            assert!(Instant::now() < deadline, "not in time: {path}\n{answer}");
+            std::thread::park_timeout(POLL);
         }
     }
 
@@ -148,11 +158,26 @@ impl Running {
         assert!(sent.expect("kill is there").success());
     }
 
+    /// Lets nobody read what the process logs from now on.
+    fn close_stderr(&mut self) {
+        drop(self.process.stderr.take());
+    }
+
+    /// Waits for the end; returns the code and what stood on stderr.
     fn end(mut self) -> (ExitStatus, String) {
         let mut log = String::new();
-        let mut stderr = self.process.stderr.take().expect("piped");
-        stderr.read_to_string(&mut log).expect("text");
+        if let Some(mut stderr) = self.process.stderr.take() {
+            stderr.read_to_string(&mut log).expect("text");
+        }
         (self.process.wait().expect("it ended"), log)
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // Both fail for a process that has ended and was waited for.
+        drop(self.process.kill());
+        drop(self.process.wait());
     }
 }
 
@@ -168,6 +193,17 @@ fn sigterm_ends_a_healthy_daemon_with_code_0_and_a_report() {
         log.contains("shutdown (signal 15): root shut down"),
         "{log}"
     );
+}
+
+#[test]
+fn a_daemon_outlives_the_reader_of_its_log() {
+    let mut daemon = Running::start("healthy");
+    daemon.until("/readyz", |answer| answer.starts_with("HTTP/1.1 200"));
+    daemon.close_stderr();
+    // The beginning of the shutdown is logged, and the report is printed.
+    daemon.signal("TERM");
+    let (status, _nobody_read_it) = daemon.end();
+    assert_eq!(status.code(), Some(0));
 }
 
 #[test]
