@@ -1,7 +1,7 @@
 //! Cuts a TCP byte stream into syslog frames, as RFC 6587 describes both ways of doing it.
 //!
-//! A frame that begins with a digit from 1 to 9 is octet-counted (`5 hello`), any other ends at a line
-//! feed; senders of both kinds, and one that mixes them, work on one port without configuration. The
+//! A frame that begins with a number from 1 on and a space is octet-counted (`5 hello`), any other ends at
+//! a line feed; senders of both kinds, and one that mixes them, work on one port without configuration. The
 //! cutting depends on the bytes alone and never on how the network split them.
 //!
 //! 1. A frame is never longer than [`MAX_FRAME`]: of a longer line the first part is a frame and the rest
@@ -27,9 +27,6 @@ const MAX_COUNT_DIGITS: usize = 5;
 /// Says why a connection cannot go on: the next frame's beginning is not known any more.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub(crate) enum FramingError {
-    /// Digits were followed by something other than a space.
-    #[error("a frame begins with a digit and has no octet count and space")]
-    BadCount,
     /// The count is over [`MAX_FRAME`].
     #[error("an octet count is over {MAX_FRAME} bytes")]
     CountTooLarge,
@@ -88,7 +85,7 @@ impl Framer {
         self.skip_blank();
         match self.pending().first() {
             None => Ok(None),
-            Some(b'1'..=b'9') if !self.lines_only => self.counted_frame(),
+            Some(_) if self.may_be_counted() => self.counted_frame(),
             Some(_) => Ok(self.line_frame()),
         }
     }
@@ -104,13 +101,14 @@ impl Framer {
     pub(crate) fn finish(&mut self) -> Result<Option<Vec<u8>>, FramingError> {
         self.skip_rest_of_long_line();
         self.skip_blank();
+        let may_be_counted = self.may_be_counted();
         let rest = trim_line_end(self.pending()).to_vec();
         let received = self.pending().len();
         self.take(received);
         match rest.first() {
             None => Ok(None),
             Some(_) if self.lines_only => Ok(None),
-            Some(b'1'..=b'9') => Err(FramingError::Incomplete { received }),
+            Some(_) if may_be_counted => Err(FramingError::Incomplete { received }),
             Some(_) => Ok(Some(rest)),
         }
     }
@@ -122,6 +120,17 @@ impl Framer {
     fn take(&mut self, count: usize) {
         self.start = (self.start + count).min(self.buffer.len());
         self.scanned = 0;
+    }
+
+    /// Says whether the next frame begins with an octet count, as far as it can be seen: `2024-11-21` is
+    /// the beginning of a line.
+    fn may_be_counted(&self) -> bool {
+        let pending = self.pending();
+        let digits = count_digits(pending);
+        // So many digits are a count that is too large, whatever follows.
+        let ends_well =
+            digits > MAX_COUNT_DIGITS || matches!(pending.get(digits), None | Some(b' '));
+        !self.lines_only && matches!(pending.first(), Some(b'1'..=b'9')) && ends_well
     }
 
     /// Drops what follows a truncated line, up to its line feed, as it arrives.
@@ -171,17 +180,12 @@ impl Framer {
 
     fn counted_frame(&mut self) -> Result<Option<Vec<u8>>, FramingError> {
         let pending = self.pending();
-        let digits = pending
-            .iter()
-            .take_while(|byte| byte.is_ascii_digit())
-            .count();
+        let digits = count_digits(pending);
         if digits > MAX_COUNT_DIGITS {
             return Err(FramingError::CountTooLarge);
         }
-        match pending.get(digits) {
-            None => return Ok(None),
-            Some(b' ') => {}
-            Some(_) => return Err(FramingError::BadCount),
+        if digits == pending.len() {
+            return Ok(None);
         }
         let count = pending[..digits]
             .iter()
@@ -196,6 +200,12 @@ impl Framer {
         self.take(end);
         Ok(Some(frame))
     }
+}
+
+/// Counts no further than tells a count that is too large.
+fn count_digits(bytes: &[u8]) -> usize {
+    let digits = bytes.iter().take_while(|byte| byte.is_ascii_digit());
+    digits.take(MAX_COUNT_DIGITS + 1).count()
 }
 
 fn trim_line_end(line: &[u8]) -> &[u8] {
