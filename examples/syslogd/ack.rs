@@ -101,6 +101,11 @@ impl Numbers {
             message,
         })
     }
+
+    /// The last number read, if any was.
+    pub(crate) fn last(&self) -> Option<u64> {
+        self.last
+    }
 }
 
 /// Tells an acknowledged connection from a plain one by its first frame.

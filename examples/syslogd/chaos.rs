@@ -1,22 +1,30 @@
 //! Faults on order, so that anyone can watch the tree recover: `panic store`, `hang udp`, `block tcp`.
 //!
-//! One line is one command, answered `ok` once the fault is on its way, or `error` and why. The port is
-//! for loopback only (`args` refuses others): who reaches it can stop the collector.
+//! One line is one command, answered `ok` when the subsystem has heard it and does nothing any more but
+//! fail, or `error` and why. The port is for loopback only (`args` refuses others): who reaches it can
+//! stop the collector.
 //!
 //! A fault is heard only by the incarnations that run when it is ordered; none is left for the next.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
 
 use perennial::{BoxError, Child, Context, Handle};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::broadcast;
+use tokio::sync::{broadcast, mpsc};
+use tokio::time::timeout;
 
 use crate::announce;
 use crate::parser::Raw;
 
 /// How many faults may wait for a subsystem that does not look.
 const FAULT_QUEUE: usize = 16;
+
+/// How long a subsystem may take to hear: longer than a slow disk holds the store up, shorter than a
+/// person waits for an answer from one that hangs.
+const HEARING: Duration = Duration::from_secs(5);
 
 /// The longest command, more than any that is known.
 const MAX_COMMAND: u64 = 4_096;
@@ -36,56 +44,80 @@ pub(crate) enum Fault {
 }
 
 impl Fault {
-    /// Fails in this way.
     #[expect(clippy::panic, reason = "a panic is what was ordered")]
-    pub(crate) async fn happen(self) {
+    async fn happen(self) {
         match self {
             Self::Panic => panic!("ordered on the chaos port"),
             Self::Hang => std::future::pending().await,
-            Self::Block => loop {
-                std::thread::park();
-            },
+            Self::Block => {
+                // What this task woke last may be next on this very thread, and no other takes it off it:
+                // the answer to the order goes out first.
+                tokio::task::yield_now().await;
+                loop {
+                    std::thread::park();
+                }
+            }
         }
     }
 }
 
-/// Carries faults to the subsystems that run.
+/// A fault on its way to a subsystem.
 #[derive(Debug, Clone)]
-pub(crate) struct Faults(broadcast::Sender<(&'static str, Fault)>);
+pub(crate) struct Order {
+    fault: Fault,
+    heard: mpsc::Sender<()>,
+}
+
+impl Order {
+    /// Answers for the subsystem, and fails.
+    pub(crate) async fn happen(self) {
+        // False when another connection was faster, or the one who ordered is gone.
+        let _is_first = self.heard.try_send(()).is_ok();
+        self.fault.happen().await;
+    }
+}
+
+/// Carries orders to the subsystems that run, to each on a channel of its own.
+#[derive(Debug, Clone)]
+pub(crate) struct Faults(Arc<[broadcast::Sender<Order>; LISTENING.len()]>);
 
 impl Default for Faults {
     fn default() -> Self {
-        Self(broadcast::Sender::new(FAULT_QUEUE))
+        Self(Arc::new(
+            LISTENING.map(|_| broadcast::Sender::new(FAULT_QUEUE)),
+        ))
     }
 }
 
 impl Faults {
-    /// Begins to listen for one subsystem.
-    pub(crate) fn of(&self, subsystem: &'static str) -> Ordered {
-        Ordered {
-            subsystem,
-            faults: self.0.subscribe(),
-        }
+    /// Begins to listen for one subsystem; a name that is not in [`LISTENING`] never hears any.
+    pub(crate) fn of(&self, subsystem: &str) -> Ordered {
+        Ordered(self.channel(subsystem).map(broadcast::Sender::subscribe))
+    }
+
+    fn channel(&self, subsystem: &str) -> Option<&broadcast::Sender<Order>> {
+        let index = LISTENING.iter().position(|name| *name == subsystem)?;
+        self.0.get(index)
     }
 }
 
 /// The faults ordered for one incarnation.
 #[derive(Debug)]
-pub(crate) struct Ordered {
-    subsystem: &'static str,
-    faults: broadcast::Receiver<(&'static str, Fault)>,
-}
+pub(crate) struct Ordered(Option<broadcast::Receiver<Order>>);
 
 impl Ordered {
     /// Waits for the next fault. Cancel safe.
-    pub(crate) async fn next(&mut self) -> Fault {
-        loop {
-            match self.faults.recv().await {
-                Ok((subsystem, fault)) if subsystem == self.subsystem => return fault,
-                Ok(_) | Err(broadcast::error::RecvError::Lagged(_)) => {}
-                Err(broadcast::error::RecvError::Closed) => std::future::pending().await,
+    pub(crate) async fn next(&mut self) -> Order {
+        use broadcast::error::RecvError::Lagged;
+
+        while let Some(orders) = &mut self.0 {
+            match orders.recv().await {
+                Ok(order) => return order,
+                Err(Lagged(_)) => {}
+                Err(_closed) => break,
             }
         }
+        std::future::pending().await
     }
 }
 
@@ -130,7 +162,7 @@ async fn converse(stream: TcpStream, faults: &Faults, parser: &Handle<Raw>) -> s
         if (&mut read).take(MAX_COMMAND).read_line(&mut line).await? == 0 {
             return Ok(());
         }
-        let answer = match order(line.trim(), faults, parser) {
+        let answer = match order(line.trim(), faults, parser).await {
             Ok(()) => "ok\n".to_owned(),
             Err(why) => format!("error: {why}\n"),
         };
@@ -138,7 +170,7 @@ async fn converse(stream: TcpStream, faults: &Faults, parser: &Handle<Raw>) -> s
     }
 }
 
-fn order(command: &str, faults: &Faults, parser: &Handle<Raw>) -> Result<(), &'static str> {
+async fn order(command: &str, faults: &Faults, parser: &Handle<Raw>) -> Result<(), &'static str> {
     let (fault, subsystem) = command
         .split_once(' ')
         .ok_or("a command is a fault and a subsystem")?;
@@ -150,18 +182,21 @@ fn order(command: &str, faults: &Faults, parser: &Handle<Raw>) -> Result<(), &'s
     };
     // A path as the tree shows it is as good as its last part.
     let name = subsystem.rsplit('/').next().unwrap_or(subsystem);
+    let (heard, mut hearing) = mpsc::channel(1);
+    let order = Order { fault, heard };
     if name == "parser" {
-        return parser
-            .cast(Raw::Fault(fault))
-            .map_err(|_refused| "the parser is down or full");
+        parser
+            .cast(Raw::Fault(order))
+            .map_err(|_refused| "the parser is down or full")?;
+    } else {
+        let channel = faults.channel(name).ok_or("no such subsystem")?;
+        channel
+            .send(order)
+            .map_err(|_nobody| "nothing is up that could fail")?;
     }
-    let name = LISTENING
-        .into_iter()
-        .find(|known| *known == name)
-        .ok_or("no such subsystem")?;
-    faults
-        .0
-        .send((name, fault))
-        .map(drop)
-        .map_err(|_nobody| "nothing is up that could fail")
+    match timeout(HEARING, hearing.recv()).await {
+        Ok(Some(())) => Ok(()),
+        Ok(None) => Err("it ended before it heard"),
+        Err(_late) => Err("it does not answer"),
+    }
 }

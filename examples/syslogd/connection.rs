@@ -1,46 +1,24 @@
 //! One TCP connection: a temporary child, so that what is wrong with one sender ends one connection.
 //!
-//! An acknowledged connection reads no further while its lines are not stored: the sender is slowed by
-//! TCP itself, and no numbered line is dropped. A plain one casts, and counts what nobody takes.
+//! A connection reads no further while nobody takes its lines, so that the sender is slowed by TCP itself:
+//! an acknowledged one until they are stored, a plain one until they are in the parser's mailbox.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
-use perennial::{BoxError, CallError, Child, Context, Handle};
+use perennial::{BoxError, CallError, CastError, Child, Context};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 
 use crate::ack::{self, FirstFrame, Numbers};
-use crate::chaos::Faults;
 use crate::framing::Framer;
+use crate::intake::{Intake, RETRY_AFTER};
 use crate::parser::{Line, Lines, Raw};
-use crate::stats::Stats;
-use crate::writer::{Stored, Synced, ToStore};
+use crate::writer::Stored;
 
 const READ_BUFFER: usize = 16 * 1024;
-
-/// How long to leave a parser or store alone that took nothing.
-const RETRY_AFTER: Duration = Duration::from_millis(10);
-
-/// Where lines go, and what those who bring them share.
-#[derive(Debug, Clone)]
-pub(crate) struct Intake {
-    /// Takes lines.
-    pub(crate) parser: Handle<Raw>,
-    /// Known only to wait for it.
-    pub(crate) store: Handle<ToStore>,
-    /// What may be acknowledged.
-    pub(crate) synced: Synced,
-    /// Where mishaps are counted.
-    pub(crate) stats: Arc<Stats>,
-    /// Faults on order.
-    pub(crate) faults: Faults,
-    /// Whether `HELLO` is understood.
-    pub(crate) acknowledged: bool,
-}
 
 /// Declares the child for an accepted connection.
 pub(crate) fn child(name: String, stream: TcpStream, peer: SocketAddr, intake: Intake) -> Child {
@@ -62,18 +40,21 @@ async fn run(
     let mut faults = intake.faults.of("connections");
     let mut connection = Connection::new(stream, peer, intake);
     let ended = tokio::select! {
-        _deadline = cx.shutdown() => Ok(()),
-        fault = faults.next() => {
-            fault.happen().await;
-            Ok(())
+        _deadline = cx.shutdown() => None,
+        order = faults.next() => {
+            order.happen().await;
+            None
         }
-        ended = Box::pin(connection.serve()) => ended,
+        ended = Box::pin(connection.serve()) => Some(ended),
     };
+    if ended.is_none() {
+        connection.leave(&cx).await;
+    }
     let truncated = connection.framer.truncated_lines();
     if truncated > 0 {
         tracing::warn!(%peer, truncated, "lines were too long and were cut");
     }
-    ended
+    ended.unwrap_or(Ok(()))
 }
 
 enum Mode {
@@ -94,6 +75,8 @@ struct Connection {
     intake: Intake,
     framer: Framer,
     mode: Mode,
+    /// Plain lines that the parser has not taken yet: at most what one read brings.
+    outbox: VecDeque<Raw>,
     synced: watch::Receiver<BTreeMap<String, u64>>,
 }
 
@@ -111,6 +94,7 @@ impl Connection {
             intake,
             framer: Framer::new(),
             mode,
+            outbox: VecDeque::new(),
             synced,
         }
     }
@@ -133,18 +117,27 @@ impl Connection {
                 }
             }
         }
-        match self.framer.finish()? {
-            Some(last) => self.take_frame(last, &mut Vec::new()).await,
-            None => Ok(()),
+        if let Some(last) = self.framer.finish()? {
+            self.take_frame(last, &mut Vec::new()).await?;
+            self.pass_on().await?;
         }
+        self.acknowledge_the_rest().await
     }
 
+    /// Takes what has arrived. Lines before one that ends the connection are kept all the same.
     async fn take_frames(&mut self) -> Result<(), BoxError> {
         let mut lines = Vec::new();
+        let taken = self.take_whole_frames(&mut lines).await;
+        self.pass_on().await?;
+        self.store(lines).await?;
+        taken
+    }
+
+    async fn take_whole_frames(&mut self, lines: &mut Vec<Line>) -> Result<(), BoxError> {
         while let Some(frame) = self.framer.next_frame()? {
-            self.take_frame(frame, &mut lines).await?;
+            self.take_frame(frame, lines).await?;
         }
-        self.store(lines).await
+        Ok(())
     }
 
     /// Takes one frame; a numbered line is added to `lines`.
@@ -154,10 +147,10 @@ impl Connection {
                 FirstFrame::Hello(client) => return self.greet(client.as_str()).await,
                 FirstFrame::Plain => {
                     self.mode = Mode::Plain;
-                    self.cast(frame);
+                    self.note(frame);
                 }
             },
-            Mode::Plain => self.cast(frame),
+            Mode::Plain => self.note(frame),
             Mode::Numbered(client) => {
                 let read = client.numbers.read(&frame)?;
                 lines.push(Line {
@@ -201,18 +194,56 @@ impl Connection {
             .await?)
     }
 
-    fn cast(&self, raw: Vec<u8>) {
-        if self
-            .intake
-            .parser
-            .cast(Raw::Plain {
-                peer: self.peer,
-                raw,
-            })
-            .is_err()
+    /// A client that sends no more may still listen: it is told of its last line.
+    async fn acknowledge_the_rest(&mut self) -> Result<(), BoxError> {
+        while let Mode::Numbered(client) = &self.mode
+            && client.numbers.last() > Some(client.told)
         {
-            self.intake.stats.dropped();
+            self.synced.changed().await?;
+            self.acknowledge().await?;
         }
+        Ok(())
+    }
+
+    fn note(&mut self, raw: Vec<u8>) {
+        let peer = self.peer;
+        self.intake.stats.received();
+        self.outbox.push_back(Raw::Plain { peer, raw });
+    }
+
+    /// Returns once the parser has all plain lines. Cancel safe: until then a line is in the outbox.
+    async fn pass_on(&mut self) -> Result<(), BoxError> {
+        while let Some(line) = self.outbox.pop_front() {
+            match self.intake.parser.cast(line) {
+                Ok(()) => {}
+                Err(CastError::Full(back)) => {
+                    self.outbox.push_front(back);
+                    tokio::time::sleep(RETRY_AFTER).await;
+                }
+                // Down: the parser takes this connection with it.
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(())
+    }
+
+    /// Hands over, on the way out, what has arrived.
+    async fn leave(&mut self, cx: &Context) {
+        if !matches!(self.mode, Mode::Plain) {
+            // Numbered lines are sent again.
+            return;
+        }
+        while let Ok(Some(raw)) = self.framer.next_frame() {
+            self.note(raw);
+        }
+        let intake = self.intake.clone();
+        let handed_over = async {
+            // Refused, it has nothing left to handle.
+            if self.pass_on().await.is_ok() {
+                intake.settle().await;
+            }
+        };
+        intake.patiently(cx, handed_over).await;
     }
 
     /// Returns once the lines are stored, however often the store restarts meanwhile.

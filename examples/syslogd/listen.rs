@@ -6,14 +6,20 @@
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use perennial::{BoxError, Child, Context, SupervisorHandle};
-use tokio::net::{TcpListener, UdpSocket};
+use tokio::net::{TcpListener, TcpStream, UdpSocket};
 
 use crate::announce;
-use crate::connection::{self, Intake};
+use crate::connection;
 use crate::framing::MAX_FRAME;
+use crate::intake::Intake;
 use crate::parser::Raw;
+
+/// How long to wait after a failed accept. Descriptors may be short, and a listener that ended of it would
+/// reset those who wait in its queue.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// Where a listener listens, across its incarnations.
 #[derive(Debug, Clone)]
@@ -75,17 +81,19 @@ async fn receive(cx: Context, endpoint: Endpoint, intake: Intake) -> Result<(), 
     let mut buffer = vec![0; MAX_FRAME];
     loop {
         tokio::select! {
-            _deadline = cx.shutdown() => return Ok(()),
-            fault = faults.next() => fault.happen().await,
+            _deadline = cx.shutdown() => break,
+            order = faults.next() => order.happen().await,
             received = socket.recv_from(&mut buffer) => {
                 let (length, peer) = received?;
                 let raw = buffer.get(..length).unwrap_or_default().to_vec();
-                if intake.parser.cast(Raw::Plain { peer, raw }).is_err() {
-                    intake.stats.dropped();
-                }
+                intake.stats.received();
+                // A datagram can't be made to wait; refused, it is missing among the stored.
+                drop(intake.parser.cast(Raw::Plain { peer, raw }));
             }
         }
     }
+    intake.patiently(&cx, intake.settle()).await;
+    Ok(())
 }
 
 struct Acceptor {
@@ -102,15 +110,24 @@ async fn accept(cx: Context, endpoint: Endpoint, acceptor: Acceptor) -> Result<(
     loop {
         tokio::select! {
             _deadline = cx.shutdown() => return Ok(()),
-            fault = faults.next() => fault.happen().await,
-            accepted = listener.accept() => {
-                let (stream, peer) = accepted?;
-                let number = acceptor.count.fetch_add(1, Ordering::Relaxed);
-                let child = connection::child(format!("c{number}"), stream, peer, acceptor.intake.clone());
-                if let Err(error) = acceptor.connections.start_child(child).await {
-                    tracing::warn!(%peer, %error, "a connection was refused");
+            order = faults.next() => order.happen().await,
+            accepted = listener.accept() => match accepted {
+                Ok((stream, peer)) => acceptor.adopt(stream, peer).await,
+                Err(error) => {
+                    tracing::warn!(%error, "cannot accept a connection");
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
                 }
             }
+        }
+    }
+}
+
+impl Acceptor {
+    async fn adopt(&self, stream: TcpStream, peer: SocketAddr) {
+        let number = self.count.fetch_add(1, Ordering::Relaxed);
+        let child = connection::child(format!("c{number}"), stream, peer, self.intake.clone());
+        if let Err(error) = self.connections.start_child(child).await {
+            tracing::warn!(%peer, %error, "a connection was refused");
         }
     }
 }

@@ -11,7 +11,7 @@
 //!    └─ tcp        task
 //! ```
 //!
-//! The modules without input or output come first; those from `stats` on are the children.
+//! The modules without input or output come first; those from `chaos` on are the children and what they share.
 
 mod ack;
 mod args;
@@ -20,9 +20,10 @@ mod message;
 mod query;
 mod segment;
 mod store;
-// -- the children --
+// -- the children, and what they share --
 mod chaos;
 mod connection;
+mod intake;
 mod listen;
 mod parser;
 mod stats;
@@ -40,16 +41,20 @@ use perennial::{Backoff, Child, Daemon, Supervisor};
 
 use crate::args::{Args, Command, HELP, USAGE_EXIT_CODE};
 use crate::chaos::Faults;
-use crate::connection::Intake;
+use crate::intake::Intake;
 use crate::listen::Endpoint;
 use crate::parser::Parser;
 use crate::query::Counts;
 use crate::stats::Stats;
 use crate::writer::{Setup, Synced};
 
-/// How many messages may wait for the store: fewer than the parser's, so that a slow disk is noticed by
-/// those who wait for an answer while plain lines still have room.
+/// How many messages may wait for the store: fewer than the parser's, so that a slow disk fills the
+/// parser's mailbox, and TCP senders are slowed down, while datagrams still have room there.
 const STORE_MAILBOX: usize = 4_096;
+
+/// How long the store may take to open: it reads all it has, and 30 s, the default, are over at some ten
+/// gigabytes. A kill would not help, as opening blocks its thread.
+const STORE_START_TIMEOUT: Duration = Duration::from_secs(3_600);
 
 /// Senders are already waiting when a part restarts, so it comes back sooner than the default of 30 s.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(1));
@@ -70,12 +75,16 @@ fn main() -> ExitCode {
 }
 
 fn collect(args: Args) -> ExitCode {
-    let tree = tree(&args);
-    Daemon::new("syslogd")
+    let stats = Arc::<Stats>::default();
+    let tree = tree(&args, Arc::clone(&stats));
+    let code = Daemon::new("syslogd")
         .http(args.http)
         .on_http_bound(|address| announce("http", address))
         .tree(tree)
-        .run()
+        .run();
+    // Here, and not in a child: what a child that hangs still holds is lost too.
+    stats.log();
+    code
 }
 
 fn query(dir: &Path, json: bool) -> ExitCode {
@@ -90,23 +99,20 @@ fn query(dir: &Path, json: bool) -> ExitCode {
     ExitCode::SUCCESS
 }
 
-fn tree(args: &Args) -> Supervisor {
-    let (faults, stats, synced) = (
-        Faults::default(),
-        Arc::<Stats>::default(),
-        Synced::default(),
-    );
+fn tree(args: &Args, stats: Arc<Stats>) -> Supervisor {
+    let (faults, synced) = (Faults::default(), Synced::default());
     let setup = Setup::new(args, &synced, &faults, &stats);
     let store = Child::worker("store", move |cx, inbox| {
         writer::run(cx, inbox, setup.clone())
     })
     .mailbox(STORE_MAILBOX)
+    .start_timeout(STORE_START_TIMEOUT)
     .explicit_ready();
-    let made = Parser {
-        store: store.handle(),
-        stats: Arc::clone(&stats),
-    };
-    let parser = Child::actor("parser", move |_cx| (made.clone(), ()));
+    let to_store = store.handle();
+    let parser = Child::actor("parser", move |cx| {
+        let store = to_store.clone();
+        (Parser { cx, store }, ())
+    });
     let connections = Supervisor::dynamic("connections");
     let intake = Intake {
         parser: parser.handle(),

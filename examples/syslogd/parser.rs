@@ -1,18 +1,21 @@
 //! The parser: an actor that makes an entry of each raw line and hands it to the store.
 //!
-//! Plain lines are dropped and counted when the store takes none. Of numbered lines none is dropped: the
-//! connection's reply goes on to the store, so the connection hears of every refusal and asks again.
+//! While the store's mailbox is full it waits with a plain line in hand, so that its own mailbox fills and
+//! those who fill it notice. Numbered lines do not wait: the connection's reply goes on to the store, so
+//! the connection hears of every refusal and asks again.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
-use perennial::{Actor, ActorProcessingErr, ActorRef, Handle, Reply};
+use perennial::{Actor, ActorProcessingErr, ActorRef, CastError, Context, Handle, Reply};
 
-use crate::chaos::Fault;
-use crate::stats::Stats;
+use crate::chaos::Order;
 use crate::store::Entry;
 use crate::writer::{Batch, Follower, Stored, ToStore};
+
+/// How long to leave a store alone that is full: not so long that it stores all that waits and runs dry.
+const RETRY_AFTER: Duration = Duration::from_millis(5);
 
 /// A numbered line as a connection read it.
 #[derive(Debug)]
@@ -50,17 +53,19 @@ pub(crate) enum Raw {
     },
     /// Lines of an acknowledged connection, in order.
     Numbered(Lines),
+    /// Asks to be told once everything sent before has been handled.
+    Settle(Reply<()>),
     /// An order of the chaos port.
-    Fault(Fault),
+    Fault(Order),
 }
 
 /// The actor.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(crate) struct Parser {
+    /// Says when to wait no longer.
+    pub(crate) cx: Context,
     /// Where entries go.
     pub(crate) store: Handle<ToStore>,
-    /// Where mishaps are counted.
-    pub(crate) stats: Arc<Stats>,
 }
 
 impl Actor for Parser {
@@ -79,19 +84,26 @@ impl Actor for Parser {
         (): &mut (),
     ) -> Result<(), ActorProcessingErr> {
         match message {
-            Raw::Plain { peer, raw } => self.plain(peer, raw),
+            Raw::Plain { peer, raw } => self.plain(peer, raw).await,
             Raw::Numbered(lines) => self.numbered(lines),
-            Raw::Fault(fault) => fault.happen().await,
+            // Who asked may have lost patience.
+            Raw::Settle(reply) => drop(reply.send(())),
+            Raw::Fault(order) => order.happen().await,
         }
         Ok(())
     }
 }
 
 impl Parser {
-    fn plain(&self, peer: SocketAddr, raw: Vec<u8>) {
-        let entry = self.entry(peer, None, raw);
-        if self.store.cast(ToStore::Plain(entry)).is_err() {
-            self.stats.dropped();
+    /// Waits while the store is full. One that is down takes this actor down too, with its mailbox.
+    async fn plain(&self, peer: SocketAddr, raw: Vec<u8>) {
+        let mut message = ToStore::Plain(entry(peer, None, raw));
+        while let Err(CastError::Full(back)) = self.store.cast(message) {
+            if self.cx.is_stopping() {
+                return;
+            }
+            message = back;
+            tokio::time::sleep(RETRY_AFTER).await;
         }
     }
 
@@ -106,7 +118,7 @@ impl Parser {
     ) {
         let follower = |line: &Line| Follower {
             follows: line.follows,
-            entry: self.entry(peer, Some((client.clone(), line.number)), line.raw.clone()),
+            entry: entry(peer, Some((client.clone(), line.number)), line.raw.clone()),
         };
         let entries = lines.iter().map(follower).collect();
         // Refused, the reply is dropped with the message: that is the connection's answer.
@@ -116,16 +128,12 @@ impl Parser {
             reply,
         })));
     }
+}
 
-    fn entry(&self, peer: SocketAddr, client: Option<(String, u64)>, raw: Vec<u8>) -> Entry {
-        let now = SystemTime::now()
-            .duration_since(SystemTime::UNIX_EPOCH)
-            .unwrap_or_default();
-        let milliseconds = u64::try_from(now.as_millis()).unwrap_or(u64::MAX);
-        let (entry, malformed) = Entry::received(milliseconds, peer, client, raw);
-        if malformed.is_some() {
-            self.stats.malformed();
-        }
-        entry
-    }
+fn entry(peer: SocketAddr, client: Option<(String, u64)>, raw: Vec<u8>) -> Entry {
+    let now = SystemTime::now()
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .unwrap_or_default();
+    let milliseconds = u64::try_from(now.as_millis()).unwrap_or(u64::MAX);
+    Entry::received(milliseconds, peer, client, raw).0
 }

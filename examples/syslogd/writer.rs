@@ -114,11 +114,10 @@ pub(crate) async fn run(
                 None => break,
             },
             () = sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => block_in_place(|| writer.sync())?,
-            fault = faults.next() => fault.happen().await,
+            order = faults.next() => order.happen().await,
         }
     }
     block_in_place(|| writer.finish(&mut inbox))?;
-    setup.stats.log();
     Ok(())
 }
 
@@ -126,6 +125,7 @@ struct Writer {
     store: Store,
     schedule: SyncSchedule,
     synced: Synced,
+    stats: Arc<Stats>,
     // The clients that wait for an ACK.
     unsynced: HashSet<String>,
 }
@@ -145,6 +145,7 @@ impl Writer {
             store,
             schedule,
             synced: setup.synced.clone(),
+            stats: Arc::clone(&setup.stats),
             unsynced: HashSet::new(),
         })
     }
@@ -195,10 +196,13 @@ impl Writer {
         if self.store.append(entry)? == Appended::Duplicate {
             return Ok(());
         }
-        if let Some((client, _)) = &entry.client
-            && !self.unsynced.contains(client)
-        {
-            self.unsynced.insert(client.clone());
+        match &entry.client {
+            None => self.stats.stored(),
+            Some((client, _)) if self.unsynced.contains(client) => {}
+            Some((client, _)) => drop(self.unsynced.insert(client.clone())),
+        }
+        if entry.malformed {
+            self.stats.malformed();
         }
         self.schedule.appended(Instant::now());
         let always = matches!(self.schedule.due_at(), Some(due) if due <= Instant::now());
