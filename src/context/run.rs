@@ -33,7 +33,7 @@ pub(crate) struct Identity {
 pub(crate) enum News {
     /// Its start is acknowledged.
     Started,
-    /// Its body is over; its state and its subtasks are about to end.
+    /// Its own task has ended; subtasks of it still run.
     Ending,
     /// A supervisor is over, but for tasks that hang.
     LeftHung,
@@ -242,19 +242,8 @@ impl Run {
     }
 
     /// Records why the run ends; only the first record counts.
-    ///
-    /// The supervisor hears of it at once, because what is left of the task may take its time: its
-    /// state's drop may block, or a subtask.
     pub(crate) fn record(&self, exit: Exit) {
-        let is_first = {
-            let mut ending = lock(&self.ending);
-            let is_first = ending.exit.is_none();
-            ending.exit.get_or_insert(exit);
-            is_first
-        };
-        if is_first && self.is_acknowledged() && self.stop.deadline().is_none() {
-            self.tell(News::Ending);
-        }
+        lock(&self.ending).exit.get_or_insert(exit);
     }
 
     /// Records a good end: `Shutdown` if a stop was asked for, else `Normal`.
@@ -340,6 +329,9 @@ impl Run {
             };
             tasks.iter().for_each(JoinHandle::abort);
             let is_none = tasks.is_empty();
+            if tasks.iter().any(|task| !task.is_finished()) {
+                self.tell(News::Ending);
+            }
             for task in tasks {
                 // Why it ended was recorded by itself.
                 drop(task.await);

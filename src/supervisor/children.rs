@@ -119,8 +119,7 @@ pub(super) enum Phase {
     Starting,
     /// Up since then.
     Up { since: Instant },
-    /// Up since then, and over; but its task has not ended: its state is being dropped, or a subtask
-    /// still runs.
+    /// Up since then, and over; but a subtask of it still runs.
     Ending { since: Instant },
     /// Ended; its next run begins then.
     BackingOff { until: Instant },

@@ -49,7 +49,7 @@ pub(super) enum Happened {
     Began,
     /// A child's start was acknowledged.
     Started { key: Key, incarnation: u64 },
-    /// A child's body is over without having been asked to stop; its task has not ended yet.
+    /// A child's own task has ended; subtasks of it still run.
     Ending { key: Key, incarnation: u64 },
     /// A supervisor below is over, but for tasks that hang.
     LeftHung { key: Key, incarnation: u64 },

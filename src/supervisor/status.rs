@@ -116,10 +116,10 @@ impl NodeStatus {
     pub fn is_settled(&self) -> bool {
         match self.state {
             State::Running => true,
-            State::Down => self
-                .last_exit
-                .as_ref()
-                .is_some_and(|exit| !exit.is_abnormal()),
+            // A permanent child has no good end, and one that was asked to stop is missed.
+            State::Down => {
+                self.restart != Restart::Permanent && self.last_exit == Some(Exit::Normal)
+            }
             _ => false,
         }
     }

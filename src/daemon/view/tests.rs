@@ -46,14 +46,18 @@ fn readiness_needs_every_declared_child_and_no_added_one() {
     let mut added = node(app.join("conn-1"), State::BackingOff);
     added.is_dynamic = true;
     let mut finished = node(app.join("migrate"), State::Down);
+    finished.restart = Restart::Transient;
     finished.last_exit = Some(Exit::Normal);
     let ready = readiness(&snapshot(vec![added.clone(), finished.clone()]));
     assert!(ready.is_ready(), "{ready:?}");
-    finished.last_exit = Some(Exit::Killed);
-    assert_eq!(
-        readiness(&snapshot(vec![added, finished])).missing,
-        ["/app/migrate"]
-    );
+    for exit in [Exit::Killed, Exit::Shutdown] {
+        finished.last_exit = Some(exit);
+        let missing = readiness(&snapshot(vec![added.clone(), finished.clone()])).missing;
+        assert_eq!(missing, ["/app/migrate"]);
+    }
+    finished.restart = Restart::Permanent;
+    finished.last_exit = Some(Exit::Normal);
+    assert!(!readiness(&snapshot(vec![added, finished])).is_ready());
 }
 
 #[test]
