@@ -17,14 +17,15 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub(crate) use self::launch::{End, Launch, Launched};
-pub(crate) use self::launch::{Leaf, Seat};
-use crate::handle::{Address, DEFAULT_MAILBOX_CAPACITY, Handle};
+use self::launch::Leaf;
+pub(crate) use self::launch::{Control, End, Launch, Launched};
+use crate::handle::{Claim, DEFAULT_MAILBOX_CAPACITY, Handle};
 use crate::policy::backoff::Backoff;
 use crate::policy::intensity::Intensity;
 use crate::policy::limit::OnLimit;
 use crate::policy::restart::Restart;
 use crate::policy::stop::{DEFAULT_START_TIMEOUT, DEFAULT_STOP_TIMEOUT, OnHung, Stop};
+use crate::policy::while_down::WhileDown;
 
 /// What kind of node a child is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -51,11 +52,12 @@ pub enum Kind {
 /// Defaults: permanent (a step: transient; a child of a dynamic supervisor: temporary), the
 /// supervisor's backoff, 30 s to start, 5 s to stop, 16 384 waiting messages.
 #[must_use = "a child does nothing until a supervisor has it"]
-pub struct Child<M = Infallible> {
+pub struct Child<M: Send + 'static = Infallible> {
     pub(crate) specification: Specification,
-    pub(crate) body: Arc<dyn launch::Body<M>>,
-    pub(crate) address: Arc<Address<M>>,
-    pub(crate) mailbox_capacity: usize,
+    body: Arc<dyn launch::Body<M>>,
+    claim: Claim<M>,
+    mailbox_capacity: usize,
+    while_down: WhileDown,
 }
 
 /// How a leaf is treated; what it runs stands beside it.
@@ -93,28 +95,28 @@ impl<M: Send + 'static> Child<M> {
             stop: Stop::default(),
             on_hung: OnHung::default(),
         };
-        let address = Address::claimed();
         Self {
             specification,
             body,
-            address,
+            claim: Claim::new(),
             mailbox_capacity: DEFAULT_MAILBOX_CAPACITY,
+            while_down: WhileDown::default(),
         }
     }
 
     /// Returns a handle to this child, valid before its start and across its restarts.
     #[must_use]
     pub fn handle(&self) -> Handle<M> {
-        Handle::of(&self.address)
+        Handle::of(self.claim.address())
     }
 
     /// Gives the child a handle that was made before it, with [`Handle::unbound`].
     ///
-    /// Giving one handle to two children is refused when the tree is validated.
+    /// Giving one handle to two children is refused when the tree is validated. Handles that were
+    /// taken from the child before lead nowhere from then on.
     pub fn address(mut self, handle: &Handle<M>) -> Self {
-        handle.address().claim();
-        self.address = Arc::clone(handle.address());
-        self
+        self.claim = Claim::of(handle.address());
+        self.bounded()
     }
 
     /// Sets how many messages may wait. Default 16 384; at least 1.
@@ -123,6 +125,20 @@ impl<M: Send + 'static> Child<M> {
     /// by an `ActorRef`, are not bounded and make the count read low.
     pub fn mailbox(mut self, capacity: usize) -> Self {
         self.mailbox_capacity = capacity.max(1);
+        self.bounded()
+    }
+
+    /// Sets what becomes of messages while the child is down. Default: they come back.
+    ///
+    /// It holds from now on, before the start as well.
+    pub fn while_down(mut self, while_down: WhileDown) -> Self {
+        self.while_down = while_down;
+        self.bounded()
+    }
+
+    fn bounded(self) -> Self {
+        let address = self.claim.address();
+        address.set_bounds(self.mailbox_capacity, self.while_down);
         self
     }
 
@@ -205,22 +221,16 @@ impl<M: Send + 'static> Child<M> {
     }
 
     pub(crate) fn into_leaf(self) -> (Specification, Arc<dyn Launch>) {
-        let seat = Seat {
-            address: self.address,
-            mailbox_capacity: self.mailbox_capacity,
+        let leaf = Leaf {
+            body: self.body,
+            claim: self.claim,
             explicit_ready: self.specification.explicit_ready,
         };
-        (
-            self.specification,
-            Arc::new(Leaf {
-                body: self.body,
-                seat,
-            }),
-        )
+        (self.specification, Arc::new(leaf))
     }
 }
 
-impl<M> fmt::Debug for Child<M> {
+impl<M: Send + 'static> fmt::Debug for Child<M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Child")
             .field("name", &self.specification.name)
@@ -228,3 +238,6 @@ impl<M> fmt::Debug for Child<M> {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -8,6 +8,7 @@
 //! 1. The first exit that is recorded for a run is the one that counts.
 //! 2. A subtask ends before its incarnation counts as ended.
 
+mod current;
 mod run;
 
 use std::fmt;
@@ -17,6 +18,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+pub(crate) use self::current::{within, within_blocking};
 pub(crate) use self::run::{Identity, News, Notice, Notices, Run, StartFailure, StopShare};
 use crate::path::Path;
 use crate::shutdown::Shutdown;
@@ -38,10 +40,14 @@ impl Context {
         &self.run
     }
 
-    /// Returns the context of the child whose code runs here.
+    /// Returns the context of the run that the caller belongs to; `None` outside of every child.
+    ///
+    /// Known in every hook of an actor, in the body of a task, worker, step or blocking child, in its
+    /// factory, in what [`spawn`](Self::spawn) started, and in the drop of all these. Not known in
+    /// what was started by other means, such as `tokio::spawn`: clone the context into it.
     #[must_use]
     pub fn current() -> Option<Self> {
-        None
+        current::current().map(|run| Self { run })
     }
 
     /// Returns where in the tree the child stands.
@@ -59,6 +65,9 @@ impl Context {
     /// Waits until this child's turn to stop has come, and returns the instant by which it must
     /// have ended.
     ///
+    /// A child that drains first is asked to stop only if it has not ended by itself;
+    /// [`is_stopping`](Self::is_stopping) and [`time_left`](Self::time_left) already answer.
+    ///
     /// # Cancel safety
     ///
     /// Nothing is lost when the future is dropped; a later call returns at once.
@@ -73,13 +82,13 @@ impl Context {
         self.run.early_notice().begun().await
     }
 
-    /// Tells whether this child has been asked to stop.
+    /// Tells whether this child has been asked to stop, or only to finish what it has accepted.
     #[must_use]
     pub fn is_stopping(&self) -> bool {
         self.run.stop().deadline().is_some()
     }
 
-    /// Returns how much time is left to stop; `None` before a stop was asked for.
+    /// Returns how much time is left to stop; `None` before a stop or a drain was asked for.
     #[must_use]
     pub fn time_left(&self) -> Option<Duration> {
         let deadline = self.run.stop().deadline()?;

@@ -2,24 +2,35 @@
 //!
 //! A [`Handle`] is made with the declaration, stays valid for the life of the tree, and delivers to
 //! whichever run of the child is alive now. It bounds what goes through it: ractor's own mailbox has
-//! no limit and can't be read from outside, so the count is kept here.
+//! no limit and can't be read from outside, so the count is kept here. One file for each part: the
+//! address and its route, the queue and inbox of a worker, the meter of an actor, the ledger of what
+//! was lost or turned away.
 //!
 //! # Invariants
 //!
-//! 1. A message is delivered to a run, or comes back in the error. Never both, never neither.
+//! 1. A message is delivered to a run, held for the next, or comes back in the error. What was
+//!    delivered or held is handled or counted as lost. Never two of these, never none.
 //! 2. The route is up only between the acknowledgement of a start and the end of that run.
 
+mod address;
 pub mod inbox;
+mod ledger;
+mod meter;
+mod queue;
 
 use std::fmt;
+use std::future::Future;
+use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use thiserror::Error;
-use tokio::sync::{Notify, oneshot};
+use tokio::sync::oneshot;
+use tokio::task::coop;
 
-use crate::sync::{RwLock, read, write};
+pub(crate) use self::address::{Address, AnyAddress, Claim, Deliver, Refused, Routed};
+pub(crate) use self::meter::Meter;
+pub(crate) use self::queue::{Messages, Queue};
 
 /// How many messages may wait for one child when nothing was set.
 ///
@@ -27,6 +38,10 @@ use crate::sync::{RwLock, read, write};
 pub const DEFAULT_MAILBOX_CAPACITY: usize = 16_384;
 
 /// Sends messages to a child, whichever run of it is alive now.
+///
+/// Messages of one sender are received in the order in which they were accepted. A message that was
+/// accepted and not handled when its run ends is dropped and counted as lost, in
+/// [`NodeStatus`](crate::supervisor::status::NodeStatus); one that comes back is counted as rejected.
 pub struct Handle<M> {
     address: Arc<Address<M>>,
 }
@@ -41,13 +56,9 @@ impl<M> Clone for Handle<M> {
 
 impl<M> fmt::Debug for Handle<M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let route = match &*read(&self.address.route) {
-            Route::Unbound => "unbound",
-            Route::Down => "down",
-            Route::Up(_) => "up",
-            Route::Gone => "gone",
-        };
-        f.debug_struct("Handle").field("route", &route).finish()
+        f.debug_struct("Handle")
+            .field("route", &self.address.route_code())
+            .finish()
     }
 }
 
@@ -58,7 +69,7 @@ impl<M: Send + 'static> Handle<M> {
     #[must_use]
     pub fn unbound() -> Self {
         Self {
-            address: Arc::new(Address::new(Route::Unbound)),
+            address: Address::unbound(),
         }
     }
 
@@ -74,24 +85,98 @@ impl<M: Send + 'static> Handle<M> {
 
     /// Sends a message without waiting.
     ///
+    /// While the child is down it does what was declared: the message comes back, or is held for
+    /// the next run ([`WhileDown`](crate::policy::while_down::WhileDown)).
+    ///
     /// # Errors
     ///
     /// The message comes back in the error: see [`CastError`].
     pub fn cast(&self, message: M) -> Result<(), CastError<M>> {
-        match &*read(&self.address.route) {
-            Route::Up(mailbox) => mailbox.deliver(message),
-            Route::Down => Err(CastError::Down(message)),
-            Route::Unbound => Err(CastError::Unbound(message)),
-            Route::Gone => Err(CastError::Gone(message)),
+        self.address
+            .offer(message)
+            .map_err(|refused| self.address.reject(refused))
+    }
+
+    /// Sends a message, and waits for room and, while the child is down, for its next run.
+    ///
+    /// A child that was declared to hold messages takes it at once while there is room for it. Those
+    /// who wait are woken in turn, but a `cast` may get ahead of them.
+    ///
+    /// # Errors
+    ///
+    /// [`CastError::Gone`] when no run can follow, [`CastError::Unbound`] when the handle belongs to
+    /// no child; with the message.
+    ///
+    /// # Cancel safety
+    ///
+    /// A future that is dropped before it is ready has not delivered the message and drops it. To
+    /// keep it, use [`send_timeout`](Self::send_timeout).
+    pub async fn send(&self, message: M) -> Result<(), CastError<M>> {
+        self.send_unless(message, std::future::pending()).await
+    }
+
+    /// As [`send`](Self::send), but waits at most `timeout`.
+    ///
+    /// # Errors
+    ///
+    /// As `send`; and what still stood in the way when the time was up, [`CastError::Full`] or
+    /// [`CastError::Down`]. The message comes back each time, and was not delivered.
+    ///
+    /// # Cancel safety
+    ///
+    /// As `send`.
+    pub async fn send_timeout(&self, message: M, timeout: Duration) -> Result<(), CastError<M>> {
+        self.send_unless(message, tokio::time::sleep(timeout)).await
+    }
+
+    async fn send_unless(
+        &self,
+        message: M,
+        give_up: impl Future<Output = ()>,
+    ) -> Result<(), CastError<M>> {
+        let mut give_up = pin!(give_up);
+        // A sender that never has to wait still yields to its siblings.
+        coop::consume_budget().await;
+        let mut message = match self.address.offer(message) {
+            Err(CastError::Full(message) | CastError::Down(message)) => message,
+            answered => return answered.map_err(|refused| self.address.reject(refused)),
+        };
+        loop {
+            // Registered before the attempt: what changes after it is not missed.
+            let changed = self.address.changed.notified();
+            let sender = self.address.ledger().wait();
+            let mut room = pin!(sender.room().notified());
+            room.as_mut().enable();
+            let refused = match self.address.offer(message) {
+                Ok(()) => return Ok(()),
+                Err(refused @ (CastError::Gone(_) | CastError::Unbound(_))) => {
+                    return Err(self.address.reject(refused));
+                }
+                Err(refused) => refused,
+            };
+            tokio::select! {
+                biased;
+                () = room => {}
+                () = changed => {}
+                () = &mut give_up => return Err(self.address.reject(refused)),
+            }
+            message = refused.into_message();
         }
     }
 
     /// Sends a message that carries a [`Reply`] and waits for the answer.
     ///
+    /// Does not wait for room. A call that is held while the child is down waits for the next run.
+    ///
     /// # Errors
     ///
     /// What [`cast`](Self::cast) says, or [`CallError::Lost`] when the child ends, or drops the
     /// reply, without an answer.
+    ///
+    /// # Cancel safety
+    ///
+    /// A future that is dropped after its first poll leaves the message with the child, whose answer
+    /// then goes nowhere.
     pub async fn call<T>(&self, make: impl FnOnce(Reply<T>) -> M) -> Result<T, CallError> {
         let (sender, answer) = oneshot::channel();
         self.cast(make(Reply(sender)))
@@ -122,12 +207,11 @@ impl<M: Send + 'static> Handle<M> {
     pub async fn ready(&self) -> Result<(), ChildGone> {
         loop {
             let changed = self.address.changed.notified();
-            match &*read(&self.address.route) {
-                Route::Up(_) => return Ok(()),
-                Route::Gone => return Err(ChildGone),
-                Route::Unbound | Route::Down => {}
+            match self.address.is_up() {
+                Some(true) => return Ok(()),
+                Some(false) => changed.await,
+                None => return Err(ChildGone),
             }
-            changed.await;
         }
     }
 }
@@ -155,10 +239,11 @@ impl<T> Reply<T> {
 #[derive(Error)]
 #[non_exhaustive]
 pub enum CastError<M> {
-    /// No run of the child is up at this moment; another one may follow.
+    /// No run of the child is up at this moment, or it only finishes what it has; another one may
+    /// follow.
     #[error("the child is down")]
     Down(M),
-    /// As many messages wait as the child's mailbox holds.
+    /// As many messages wait as the child's mailbox holds, or as are held while it is down.
     #[error("the child's mailbox is full")]
     Full(M),
     /// The child has ended and none can follow.
@@ -170,7 +255,18 @@ pub enum CastError<M> {
 }
 
 impl<M> CastError<M> {
-    /// Returns the message that was not accepted.
+    /// Returns the message that was not accepted, for a look at it.
+    #[must_use]
+    pub fn message(&self) -> &M {
+        match self {
+            Self::Down(message)
+            | Self::Full(message)
+            | Self::Gone(message)
+            | Self::Unbound(message) => message,
+        }
+    }
+
+    /// Gives back the message that was not accepted.
     pub fn into_message(self) -> M {
         match self {
             Self::Down(message)
@@ -248,130 +344,6 @@ impl<M> From<&CastError<M>> for CallError {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error("the child is gone")]
 pub struct ChildGone;
-
-/// Accepts messages for one run of a child.
-pub(crate) trait Deliver<M>: Send + Sync {
-    /// Queues a message, or gives it back.
-    fn deliver(&self, message: M) -> Result<(), CastError<M>>;
-}
-
-/// Where messages for a child go.
-pub(crate) struct Address<M> {
-    route: RwLock<Route<M>>,
-    changed: Notify,
-    /// How many children claim this address; more than one is a mistake in the declaration.
-    claims: AtomicUsize,
-}
-
-enum Route<M> {
-    Unbound,
-    Down,
-    Up(Arc<dyn Deliver<M>>),
-    Gone,
-}
-
-impl<M> Address<M> {
-    fn new(route: Route<M>) -> Self {
-        Self {
-            route: RwLock::new(route),
-            changed: Notify::new(),
-            claims: AtomicUsize::new(0),
-        }
-    }
-
-    /// Makes the address of a child that is not up yet.
-    pub(crate) fn claimed() -> Arc<Self> {
-        let address = Arc::new(Self::new(Route::Down));
-        address.claim();
-        address
-    }
-
-    /// Takes the address for one more child.
-    pub(crate) fn claim(&self) {
-        self.claims.fetch_add(1, Ordering::Relaxed);
-        let mut route = write(&self.route);
-        if matches!(*route, Route::Unbound) {
-            *route = Route::Down;
-        }
-    }
-
-    /// Tells whether two children were declared with this address.
-    pub(crate) fn is_shared(&self) -> bool {
-        self.claims.load(Ordering::Relaxed) > 1
-    }
-
-    /// Says that no run can follow.
-    pub(crate) fn retire(&self) {
-        self.set(Route::Gone);
-    }
-
-    /// Routes to a run for as long as the returned guard lives.
-    pub(crate) fn route_to(self: &Arc<Self>, mailbox: Arc<dyn Deliver<M>>) -> Routed<M> {
-        self.set(Route::Up(mailbox));
-        Routed(Arc::clone(self))
-    }
-
-    fn set(&self, next: Route<M>) {
-        let previous = std::mem::replace(&mut *write(&self.route), next);
-        // Dropped outside the lock: the last mailbox may hold messages of the user's.
-        drop(previous);
-        self.changed.notify_waiters();
-    }
-}
-
-/// Keeps a route up; dropping it takes the route down, however the run ends.
-pub(crate) struct Routed<M>(Arc<Address<M>>);
-
-impl<M> Drop for Routed<M> {
-    fn drop(&mut self) {
-        let is_up = matches!(*read(&self.0.route), Route::Up(_));
-        // A hung run that ends after its child was retired must not bring the address back.
-        if is_up {
-            self.0.set(Route::Down);
-        }
-    }
-}
-
-/// Counts the messages that wait for one run.
-#[derive(Debug)]
-pub(crate) struct Meter {
-    waiting: AtomicUsize,
-    capacity: usize,
-}
-
-impl Meter {
-    /// Makes a meter that admits `capacity` messages at a time.
-    pub(crate) fn new(capacity: usize) -> Self {
-        Self {
-            waiting: AtomicUsize::new(0),
-            capacity,
-        }
-    }
-
-    /// Counts a message that is about to be queued; `false` says that there is no room.
-    pub(crate) fn enter(&self) -> bool {
-        if self.waiting.fetch_add(1, Ordering::Relaxed) < self.capacity {
-            return true;
-        }
-        self.waiting.fetch_sub(1, Ordering::Relaxed);
-        false
-    }
-
-    /// Counts a message that was taken out. Floored at zero: a message sent past the handle was
-    /// never counted in.
-    pub(crate) fn leave(&self) {
-        let floored = |waiting: usize| waiting.checked_sub(1);
-        let _was_zero = self
-            .waiting
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, floored)
-            .is_err();
-    }
-
-    /// Returns how many messages wait.
-    pub(crate) fn depth(&self) -> usize {
-        self.waiting.load(Ordering::Relaxed).min(self.capacity)
-    }
-}
 
 #[cfg(test)]
 mod tests;

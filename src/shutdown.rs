@@ -115,28 +115,53 @@ impl EarlyNotice {
 }
 
 /// Asks one run of a child to stop, with the instant by which it must have.
+///
+/// A stop may be preceded by a drain, in which the child finishes what it has accepted: it knows
+/// its deadline from then on, and is asked to stop only when a request follows.
 #[derive(Debug, Default)]
 pub(crate) struct StopSignal {
     asked: Mutex<Option<Asked>>,
     notify: Notify,
 }
 
+/// What a run has been told.
 #[derive(Debug, Clone, Copy)]
 struct Asked {
     deadline: Instant,
     /// To when the child may put the deadline off.
     latest: Instant,
+    /// False while it drains.
+    is_requested: bool,
 }
 
 impl StopSignal {
     /// Asks for a stop by `deadline`, which the child may put off to `latest`; an earlier deadline
     /// given before stays (invariant 1).
     pub(crate) fn request(&self, deadline: Instant, latest: Instant) {
+        self.tell(deadline, latest, true);
+    }
+
+    /// Says that the run is to end by `deadline` once it has finished what it has accepted.
+    ///
+    /// [`deadline`](Self::deadline) answers from now on, [`requested`](Self::requested) goes on
+    /// waiting until a [`request`](Self::request) follows.
+    pub(crate) fn drain(&self, deadline: Instant, latest: Instant) {
+        self.tell(deadline, latest, false);
+    }
+
+    fn tell(&self, deadline: Instant, latest: Instant, is_requested: bool) {
         {
             let mut asked = lock(&self.asked);
-            let deadline = asked.map_or(deadline, |told| told.deadline.min(deadline));
-            let latest = asked.map_or(latest, |told| told.latest.min(latest));
-            *asked = Some(Asked { deadline, latest });
+            let known = asked.unwrap_or(Asked {
+                deadline,
+                latest,
+                is_requested,
+            });
+            *asked = Some(Asked {
+                deadline: known.deadline.min(deadline),
+                latest: known.latest.min(latest),
+                is_requested: known.is_requested || is_requested,
+            });
         }
         self.notify.notify_waiters();
     }
@@ -160,7 +185,7 @@ impl StopSignal {
         }
     }
 
-    /// Returns the deadline, once a stop was asked for.
+    /// Returns the deadline, once a drain or a stop was asked for.
     pub(crate) fn deadline(&self) -> Option<Instant> {
         lock(&self.asked).map(|asked| asked.deadline)
     }
@@ -173,8 +198,9 @@ impl StopSignal {
     pub(crate) async fn requested(&self) -> Instant {
         loop {
             let notified = self.notify.notified();
-            if let Some(deadline) = self.deadline() {
-                return deadline;
+            let asked = *lock(&self.asked);
+            if let Some(asked) = asked.filter(|asked| asked.is_requested) {
+                return asked.deadline;
             }
             notified.await;
         }
@@ -228,6 +254,20 @@ mod tests {
         assert_eq!(signal.extend(second), Some((deadline + second, false)));
         signal.request(deadline, deadline);
         assert_eq!(signal.extend(Duration::MAX), Some((deadline, false)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_drain_tells_the_deadline_and_only_a_request_asks_for_the_stop() {
+        let signal = StopSignal::default();
+        let late = Instant::now() + Duration::from_secs(2);
+        signal.drain(late, late);
+        assert_eq!(signal.deadline(), Some(late));
+        let waited = tokio::time::timeout(Duration::from_secs(1), signal.requested()).await;
+        assert!(waited.is_err(), "a drain is no request");
+        signal.request(late + Duration::from_secs(1), late);
+        assert_eq!(signal.requested().await, late);
+        signal.drain(late - Duration::from_millis(1), late);
+        assert_eq!(signal.requested().await, late - Duration::from_millis(1));
     }
 
     #[tokio::test(start_paused = true)]

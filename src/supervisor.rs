@@ -294,7 +294,7 @@ impl Node {
     /// Says to every handle below this node that no run can follow.
     pub(crate) fn retire(&self) {
         match &self.0 {
-            NodeKind::Leaf(_, launch) => launch.retire(),
+            NodeKind::Leaf(_, launch) => launch.address().retire(),
             NodeKind::Supervisor(supervisor) => {
                 supervisor.door.close();
                 supervisor.children.iter().for_each(|node| node.retire());

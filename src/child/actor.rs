@@ -13,21 +13,25 @@
 //!    task ends.
 //! 3. `ActorRef<A::Msg>` stays the user's: the wrapper's message type is the actor's own.
 
+mod mailbox;
+
 use std::io;
 use std::marker::PhantomData;
 use std::panic::AssertUnwindSafe;
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context as PollContext, Poll, Waker};
 
 use ractor::{Actor, ActorProcessingErr, ActorRef, ActorRuntime, RpcReplyPort, SupervisionEvent};
 use tracing::Instrument;
 
-use super::launch::{Body, End, Launched, Seat};
+use self::mailbox::Mailbox;
+use super::launch::{Body, Control, End, Launched, Seat};
 use super::{Child, Kind};
-use crate::context::Context;
+use crate::context::{Context, Run, within, within_blocking};
 use crate::exit::{Exit, Panic, catch, catch_blocking};
-use crate::handle::{CastError, Deliver, Meter, Reply, Routed};
+use crate::handle::{Meter, Reply, Routed};
 
 impl<M: ractor::Message> Child<M> {
     /// Declares a ractor actor.
@@ -82,13 +86,18 @@ where
     F: Fn(Context) -> (A, A::Arguments) + Send + Sync + 'static,
 {
     fn launch(&self, cx: Context, seat: &Seat<A::Msg>) -> io::Result<Launched> {
+        let meter = Meter::new(seat.address.capacity(), seat.address.ledger());
+        let meter = Arc::new(meter);
         let incarnation = Incarnation::<A> {
             cx,
             seat: seat.clone(),
             factory: Arc::clone(&self.factory) as Arc<Factory<A>>,
+            meter: Arc::clone(&meter),
+            draining: Arc::default(),
             alive: None,
             routed: None,
         };
+        let draining = Arc::clone(&incarnation.draining);
         let spawned = ActorRuntime::spawn(None, Supervised::<A>(PhantomData), incarnation);
         // Unconstrained: a supervisor that used up its budget must not see this as pending.
         let mut spawned = pin!(tokio::task::unconstrained(spawned));
@@ -98,11 +107,30 @@ where
         {
             Poll::Ready(Ok((actor, task))) => Ok(Launched {
                 end: End::Task(task),
-                on_stop: Some(Box::new(move || actor.stop(None))),
+                control: Some(Box::new(ActorControl { actor, draining })),
             }),
             Poll::Ready(Err(error)) => Err(io::Error::other(error.to_string())),
             Poll::Pending => Err(io::Error::other("ractor did not spawn at its first poll")),
         }
+    }
+}
+
+/// Reaches an actor through its ports.
+struct ActorControl<M> {
+    actor: ActorRef<M>,
+    draining: Arc<AtomicBool>,
+}
+
+impl<M: ractor::Message> Control for ActorControl<M> {
+    fn drain(&self) {
+        // Told to the mailbox first, so that no sender takes a refusal for the end of the run.
+        self.draining.store(true, Ordering::Release);
+        // Fails only when the actor has ended, which is what it asks for.
+        drop(self.actor.drain());
+    }
+
+    fn stop(&self) {
+        self.actor.stop(None);
     }
 }
 
@@ -114,6 +142,8 @@ struct Incarnation<A: Actor> {
     cx: Context,
     seat: Seat<A::Msg>,
     factory: Arc<Factory<A>>,
+    meter: Arc<Meter>,
+    draining: Arc<AtomicBool>,
     alive: Option<(A, A::State)>,
     routed: Option<Routed<A::Msg>>,
 }
@@ -136,8 +166,11 @@ impl<A: Actor> Actor for Supervised<A> {
         myself: ActorRef<A::Msg>,
         incarnation: &mut Incarnation<A>,
     ) -> Result<(), ActorProcessingErr> {
-        let span = incarnation.cx.run().span().clone();
-        incarnation.start(myself).instrument(span).await
+        let run = Arc::clone(incarnation.cx.run());
+        let span = run.span().clone();
+        within(&run, incarnation.start(myself))
+            .instrument(span)
+            .await
     }
 
     async fn handle(
@@ -146,14 +179,13 @@ impl<A: Actor> Actor for Supervised<A> {
         message: A::Msg,
         incarnation: &mut Incarnation<A>,
     ) -> Result<(), ActorProcessingErr> {
-        let run = incarnation.cx.run();
-        run.meter().leave();
+        incarnation.meter.leave();
         let Some((actor, state)) = incarnation.alive.as_mut() else {
             return Err(Recorded.into());
         };
         // Called inside the future: a hook may panic before it returns its own.
         let hook = async { actor.handle(myself, message, state).await };
-        let handled = catch(hook).instrument(run.span().clone()).await;
+        let handled = inside(incarnation.cx.run(), hook).await;
         incarnation.keep_on(handled)
     }
 
@@ -163,12 +195,11 @@ impl<A: Actor> Actor for Supervised<A> {
         event: SupervisionEvent,
         incarnation: &mut Incarnation<A>,
     ) -> Result<(), ActorProcessingErr> {
-        let span = incarnation.cx.run().span().clone();
         let Some((actor, state)) = incarnation.alive.as_mut() else {
             return Err(Recorded.into());
         };
         let hook = async { actor.handle_supervisor_evt(myself, event, state).await };
-        let handled = catch(hook).instrument(span).await;
+        let handled = inside(incarnation.cx.run(), hook).await;
         incarnation.keep_on(handled)
     }
 
@@ -177,13 +208,12 @@ impl<A: Actor> Actor for Supervised<A> {
         myself: ActorRef<A::Msg>,
         incarnation: &mut Incarnation<A>,
     ) -> Result<(), ActorProcessingErr> {
-        let span = incarnation.cx.run().span().clone();
         incarnation.routed = None;
         let Some((actor, state)) = incarnation.alive.as_mut() else {
             return Err(Recorded.into());
         };
         let hook = async { actor.post_stop(myself, state).await };
-        let stopped = catch(hook).instrument(span).await;
+        let stopped = inside(incarnation.cx.run(), hook).await;
         incarnation.keep_on(stopped)?;
         incarnation.bury();
         incarnation.cx.run().record_good_end();
@@ -195,7 +225,8 @@ impl<A: Actor> Incarnation<A> {
     async fn start(&mut self, myself: ActorRef<A::Msg>) -> Result<(), ActorProcessingErr> {
         let mailbox = Arc::new(Mailbox {
             actor: myself.clone(),
-            meter: Arc::clone(self.cx.run().meter()),
+            meter: Arc::clone(&self.meter),
+            draining: Arc::clone(&self.draining),
         });
         let (factory, cx) = (Arc::clone(&self.factory), self.cx.clone());
         let starting = myself.clone();
@@ -242,8 +273,10 @@ impl<A: Actor> Incarnation<A> {
     /// Drops the user's actor and state; a drop that panics is how the run ended.
     fn bury(&mut self) {
         let alive = self.alive.take();
-        if let Err(panic) = catch_blocking(AssertUnwindSafe(|| drop(alive))) {
-            self.cx.run().record(Exit::Panicked(panic));
+        let run = self.cx.run();
+        let dropping = || within_blocking(run, || drop(alive));
+        if let Err(panic) = catch_blocking(AssertUnwindSafe(dropping)) {
+            run.record(Exit::Panicked(panic));
         }
     }
 }
@@ -253,32 +286,20 @@ impl<A: Actor> Drop for Incarnation<A> {
     fn drop(&mut self) {
         self.routed = None;
         self.bury();
+        // ractor drops what waits; the route is down, so nothing can come in any more.
+        self.meter.end();
     }
+}
+
+/// Runs a hook of the user's as part of its run: caught, in the run's span, with its context.
+fn inside<F: Future>(
+    run: &Arc<Run>,
+    hook: F,
+) -> impl Future<Output = Result<F::Output, Panic>> + use<F> {
+    within(run, catch(hook)).instrument(run.span().clone())
 }
 
 /// What ractor is told when the exit has been recorded here.
 #[derive(Debug, thiserror::Error)]
 #[error("the run has ended; its exit is recorded")]
 struct Recorded;
-
-/// An actor's mailbox as its handle sees it: ractor's own, with a bound.
-struct Mailbox<M> {
-    actor: ActorRef<M>,
-    meter: Arc<Meter>,
-}
-
-impl<M: ractor::Message> Deliver<M> for Mailbox<M> {
-    fn deliver(&self, message: M) -> Result<(), CastError<M>> {
-        if !self.meter.enter() {
-            return Err(CastError::Full(message));
-        }
-        self.actor.send_message(message).map_err(|refused| {
-            self.meter.leave();
-            match refused {
-                ractor::MessagingErr::SendErr(message) => CastError::Down(message),
-                // Both need another type of message or a closed reply channel: not possible here.
-                _ => unreachable!("a refused message comes back"),
-            }
-        })
-    }
-}

@@ -13,7 +13,7 @@ use tokio::sync::oneshot;
 use super::body::record;
 use super::launch::{Body, End, Launched, Seat};
 use super::{Child, Kind};
-use crate::context::Context;
+use crate::context::{Context, within_blocking};
 use crate::exit::{BoxError, catch_blocking};
 
 impl Child {
@@ -70,13 +70,14 @@ where
                 cx.run().acknowledge();
             }
             let own = cx.clone();
-            record(&cx, catch_blocking(|| body(own)));
+            let outcome = within_blocking(cx.run(), || catch_blocking(|| body(own)));
+            record(&cx, outcome);
             drop(ended);
         };
         thread::Builder::new().name(name).spawn(on_thread)?;
         Ok(Launched {
             end: End::Thread(end),
-            on_stop: None,
+            control: None,
         })
     }
 }

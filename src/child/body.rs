@@ -2,12 +2,13 @@
 
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
+use std::sync::Arc;
 use std::task::Poll;
 
 use tokio::task::JoinHandle;
 use tracing::Instrument;
 
-use crate::context::Context;
+use crate::context::{Context, within};
 use crate::exit::{BoxError, Catch, Exit, Panic};
 
 /// When a body's start counts as acknowledged.
@@ -37,6 +38,7 @@ where
     G: Send + 'static,
 {
     let span = cx.run().span().clone();
+    let current = Arc::clone(cx.run());
     let supervised = async move {
         let run = cx.run();
         // Both the factory and its future run inside the catch.
@@ -62,7 +64,7 @@ where
         record(&cx, outcome);
         drop(routed);
     };
-    tokio::spawn(supervised.instrument(span))
+    tokio::spawn(within(&current, supervised).instrument(span))
 }
 
 /// Polls once; `None` says that there is more to come.

@@ -10,7 +10,7 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 use crate::context::{Context, Run};
-use crate::handle::{Address, Deliver, Routed};
+use crate::handle::{Address, AnyAddress, Claim, Deliver, Routed};
 
 /// Starts one run of a child whose messages are `M`.
 pub(crate) trait Body<M>: Send + Sync {
@@ -22,15 +22,26 @@ pub(crate) trait Body<M>: Send + Sync {
 pub(crate) struct Launched {
     /// Resolves when the run's task has ended and dropped its state.
     pub(crate) end: End,
-    /// Wakes what does not listen to the context: an actor's stop port.
-    pub(crate) on_stop: Option<Box<dyn Fn() + Send + Sync>>,
+    /// Reaches what does not listen to the context: a mailbox. Absent where there is none.
+    pub(crate) control: Option<Box<dyn Control>>,
+}
+
+/// Ends the receiving of messages by one run.
+pub(crate) trait Control: Send + Sync {
+    /// Lets nothing in any more; the run finishes what waits, then ends by itself.
+    ///
+    /// Messages are answered as while the child is down, and never held: they could be meant for
+    /// nobody but this run.
+    fn drain(&self);
+    /// Ends the run ahead of what waits, also in the middle of a drain.
+    fn stop(&self);
 }
 
 impl From<JoinHandle<()>> for Launched {
     fn from(task: JoinHandle<()>) -> Self {
         Self {
             end: End::Task(task),
-            on_stop: None,
+            control: None,
         }
     }
 }
@@ -59,10 +70,8 @@ impl Future for End {
 pub(crate) trait Launch: Send + Sync {
     /// Starts a run.
     fn launch(&self, run: &Arc<Run>) -> io::Result<Launched>;
-    /// Says how many messages may wait.
-    fn mailbox_capacity(&self) -> usize;
-    /// Says that no run can follow.
-    fn retire(&self);
+    /// Returns where its messages go.
+    fn address(&self) -> Arc<dyn AnyAddress>;
     /// Tells whether another child was given the same handle.
     fn shares_its_handle(&self) -> bool;
 }
@@ -70,7 +79,6 @@ pub(crate) trait Launch: Send + Sync {
 /// What a child keeps across its incarnations.
 pub(crate) struct Seat<M> {
     pub(crate) address: Arc<Address<M>>,
-    pub(crate) mailbox_capacity: usize,
     pub(crate) explicit_ready: bool,
 }
 
@@ -91,29 +99,32 @@ impl<M: Send + 'static> Seat<M> {
 }
 
 /// A body and its seat, with the message type erased.
-pub(crate) struct Leaf<M> {
+pub(crate) struct Leaf<M: Send + 'static> {
     pub(crate) body: Arc<dyn Body<M>>,
-    pub(crate) seat: Seat<M>,
+    pub(crate) claim: Claim<M>,
+    pub(crate) explicit_ready: bool,
 }
 
 impl<M: Send + 'static> Launch for Leaf<M> {
     fn launch(&self, run: &Arc<Run>) -> io::Result<Launched> {
-        let launched = self.body.launch(Context::new(run), &self.seat)?;
+        let seat = Seat {
+            address: Arc::clone(self.claim.address()),
+            explicit_ready: self.explicit_ready,
+        };
+        run.set_address(self.address());
+        let launched = self.body.launch(Context::new(run), &seat)?;
         if let End::Task(task) = &launched.end {
             run.set_task(task.abort_handle());
         }
         Ok(launched)
     }
 
-    fn mailbox_capacity(&self) -> usize {
-        self.seat.mailbox_capacity
-    }
-
-    fn retire(&self) {
-        self.seat.address.retire();
+    fn address(&self) -> Arc<dyn AnyAddress> {
+        let address: &Arc<Address<M>> = self.claim.address();
+        Arc::<Address<M>>::clone(address)
     }
 
     fn shares_its_handle(&self) -> bool {
-        self.seat.address.is_shared()
+        self.claim.address().is_shared()
     }
 }

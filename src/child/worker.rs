@@ -5,10 +5,11 @@ use std::io;
 use std::sync::Arc;
 
 use super::body::{self, Acknowledge};
-use super::launch::{Body, Launched, Seat};
+use super::launch::{Body, Control, End, Launched, Seat};
 use super::{Child, Kind};
 use crate::context::Context;
 use crate::exit::BoxError;
+use crate::handle::Queue;
 use crate::handle::inbox::{Inbox, inbox};
 
 impl<M: Send + 'static> Child<M> {
@@ -63,15 +64,27 @@ where
         } else {
             Acknowledge::FirstPoll
         };
-        let run = cx.run();
-        let (slot, inbox) = inbox(
-            seat.mailbox_capacity,
-            Arc::clone(run.meter()),
-            Arc::clone(run.stop()),
-        );
+        let (slot, inbox, queue) = inbox(seat.address.capacity(), seat.address.ledger());
         let seat = seat.clone();
         let up = move || seat.route_to(Arc::new(slot));
         let own = cx.clone();
-        Ok(body::spawn(cx, acknowledge, up, move || factory(own, inbox)).into())
+        let task = body::spawn(cx, acknowledge, up, move || factory(own, inbox));
+        Ok(Launched {
+            end: End::Task(task),
+            control: Some(Box::new(WorkerControl(queue))),
+        })
+    }
+}
+
+/// Reaches a worker through the queue that it receives from.
+struct WorkerControl<M>(Arc<Queue<M>>);
+
+impl<M: Send> Control for WorkerControl<M> {
+    fn drain(&self) {
+        self.0.drain();
+    }
+
+    fn stop(&self) {
+        self.0.stop();
     }
 }

@@ -1,5 +1,6 @@
 //! One incarnation, as its own task and its supervisor share it.
 
+use std::any::Any;
 use std::collections::VecDeque;
 use std::future::Future;
 use std::sync::Arc;
@@ -12,8 +13,9 @@ use tokio::task::{AbortHandle, JoinHandle};
 use tokio::time::Instant;
 use tracing::Instrument;
 
+use super::current::within;
 use crate::exit::{Catch, Exit, Panic};
-use crate::handle::Meter;
+use crate::handle::AnyAddress;
 use crate::path::Path;
 use crate::shutdown::report::Stopped;
 use crate::shutdown::{EarlyNotice, StopSignal};
@@ -107,7 +109,6 @@ pub(crate) struct Run {
     stop: Arc<StopSignal>,
     early_notice: EarlyNotice,
     notices: Arc<Notices>,
-    meter: Arc<Meter>,
     runtime: runtime::Handle,
     span: tracing::Span,
     acknowledged: AtomicBool,
@@ -121,6 +122,11 @@ struct Ending {
     exit: Option<Exit>,
     /// What a kill aborts; absent for threads, which can't be killed.
     task: Option<AbortHandle>,
+    /// What a kill closes before; absent for supervisors.
+    address: Option<Arc<dyn AnyAddress>>,
+    /// Kept while a killed run ends: a worker must not take it for the end of its inbox, return,
+    /// and look as if it had ended well.
+    closed_mailbox: Option<Box<dyn Any + Send + Sync>>,
     subtasks: Subtasks,
     start_failure: Option<StartFailure>,
     stopped: StopShare,
@@ -165,7 +171,6 @@ impl Run {
         identity: Identity,
         early_notice: EarlyNotice,
         notices: Arc<Notices>,
-        mailbox_capacity: usize,
     ) -> Arc<Self> {
         let span = tracing::info_span!(
             parent: None, "child", path = %identity.path, incarnation = identity.incarnation
@@ -175,7 +180,6 @@ impl Run {
             stop: Arc::default(),
             early_notice,
             notices,
-            meter: Arc::new(Meter::new(mailbox_capacity)),
             runtime: runtime::Handle::current(),
             span,
             acknowledged: AtomicBool::new(false),
@@ -198,10 +202,6 @@ impl Run {
 
     pub(crate) fn early_notice(&self) -> &EarlyNotice {
         &self.early_notice
-    }
-
-    pub(crate) fn meter(&self) -> &Arc<Meter> {
-        &self.meter
     }
 
     pub(crate) fn runtime(&self) -> &runtime::Handle {
@@ -257,26 +257,39 @@ impl Run {
         lock(&self.ending).exit.clone().unwrap_or(Exit::Killed)
     }
 
+    /// Remembers whose messages this run receives.
+    pub(crate) fn set_address(&self, address: Arc<dyn AnyAddress>) {
+        lock(&self.ending).address = Some(address);
+    }
+
     /// Remembers what a kill has to abort.
     pub(crate) fn set_task(&self, task: AbortHandle) {
         let mut ending = lock(&self.ending);
         // A subtask may already have failed the run before the task was known here.
         let failed = ending.exit.as_ref().is_some_and(Exit::is_abnormal);
-        ending.task = Some(task.clone());
+        ending.task = Some(task);
         drop(ending);
         if failed {
-            task.abort();
+            self.kill();
         }
     }
 
     /// Drops the run's task and its subtasks at their next await. Does nothing to a thread.
     pub(crate) fn kill(&self) {
         self.stop.close();
-        let ending = lock(&self.ending);
-        let subtasks = ending.subtasks.tasks.iter().map(JoinHandle::abort_handle);
-        let tasks: Vec<_> = ending.task.iter().cloned().chain(subtasks).collect();
-        drop(ending);
-        tasks.iter().for_each(AbortHandle::abort);
+        let (task, subtasks, address) = {
+            let ending = lock(&self.ending);
+            let subtasks = ending.subtasks.tasks.iter().map(JoinHandle::abort_handle);
+            let subtasks: Vec<_> = subtasks.collect();
+            (ending.task.clone(), subtasks, ending.address.clone())
+        };
+        subtasks.iter().for_each(AbortHandle::abort);
+        let Some(task) = task else { return };
+        // Closed first, so that nothing is on its way into a mailbox while that is dropped.
+        if let Some(mailbox) = address.and_then(|address| address.close()) {
+            lock(&self.ending).closed_mailbox = Some(mailbox);
+        }
+        task.abort();
     }
 
     /// A subtask panicked: the whole run ends with it.
@@ -312,7 +325,8 @@ impl Run {
         }
         // Outside the lock: on a runtime that is closing, the future is dropped here and now, and
         // with it what the user put there.
-        let task = self.runtime.spawn(watched.instrument(self.span.clone()));
+        let watched = within(self, watched).instrument(self.span.clone());
+        let task = self.runtime.spawn(watched);
         let mut ending = lock(&self.ending);
         ending.subtasks.begun -= 1;
         ending.subtasks.add(task);
@@ -325,7 +339,11 @@ impl Run {
                 let mut ending = lock(&self.ending);
                 ending.subtasks.is_closed = true;
                 let tasks = std::mem::take(&mut ending.subtasks.tasks);
-                (tasks, ending.subtasks.begun == 0)
+                let is_last = ending.subtasks.begun == 0;
+                let mailbox = ending.closed_mailbox.take();
+                drop(ending);
+                drop(mailbox);
+                (tasks, is_last)
             };
             tasks.iter().for_each(JoinHandle::abort);
             let is_none = tasks.is_empty();

@@ -1,96 +1,122 @@
 //! The mailbox of a worker: bounded, and closed by a stop.
 
 use std::fmt;
+use std::future::poll_fn;
 use std::sync::Arc;
 
-use tokio::sync::mpsc;
+use tokio::time::Instant;
 
-use super::{CastError, Deliver, Meter};
-use crate::shutdown::StopSignal;
+use super::address::{Deliver, Refused};
+use super::ledger::Ledger;
+use super::queue::{Messages, Queue};
 
 /// Receives a worker's messages, and ends when shutdown reaches the worker.
+///
+/// Dropping it, at the latest with the run, drops what still waits; that is counted as lost.
 pub struct Inbox<M> {
-    receiver: mpsc::Receiver<M>,
-    meter: Arc<Meter>,
-    stop: Arc<StopSignal>,
+    queue: Arc<Queue<M>>,
 }
 
 impl<M> Inbox<M> {
     /// Waits for the next message; `None` says that the worker has been asked to stop.
     ///
-    /// A stop comes ahead of everything queued: what is left is lost with this run.
+    /// A stop comes ahead of everything queued: what is left is lost with this run, unless
+    /// [`try_recv`](Self::try_recv) takes it. In a drain nothing more comes in: what is queued is
+    /// received first, then `None`.
     ///
     /// # Cancel safety
     ///
     /// No message is lost when the future is dropped.
     pub async fn recv(&mut self) -> Option<M> {
-        let message = tokio::select! {
-            biased;
-            _deadline = self.stop.requested() => None,
-            message = self.receiver.recv() => message,
-        };
-        if message.is_some() {
-            self.meter.leave();
-        }
-        message
+        poll_fn(|cx| self.queue.poll_one(cx)).await
+    }
+
+    /// Waits for messages, appends those that wait to `messages`, at most `limit` of them (at least
+    /// one, even if `limit` is 0), and returns how many; 0 says that the worker has been asked to
+    /// stop, as `None` does in [`recv`](Self::recv).
+    ///
+    /// One lock for the whole batch: the cheapest way to receive.
+    ///
+    /// # Cancel safety
+    ///
+    /// No message is lost when the future is dropped: it appends only when it returns.
+    pub async fn recv_many(&mut self, messages: &mut Vec<M>, limit: usize) -> usize {
+        poll_fn(|cx| self.queue.poll_many(cx, messages, limit.max(1))).await
     }
 
     /// Takes the next message if one waits, also after a stop was asked for.
     pub fn try_recv(&mut self) -> Option<M> {
-        let message = self.receiver.try_recv().ok();
-        if message.is_some() {
-            self.meter.leave();
-        }
-        message
+        self.queue.try_one()
+    }
+
+    /// Returns how many messages wait.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.queue.waiting().0
+    }
+
+    /// Tells whether no message waits.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+impl<M> Drop for Inbox<M> {
+    fn drop(&mut self) {
+        self.queue.end();
     }
 }
 
 impl<M> fmt::Debug for Inbox<M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Inbox")
-            .field("waiting", &self.meter.depth())
+            .field("waiting", &self.len())
             .finish_non_exhaustive()
     }
 }
 
-/// The sending end of an inbox.
+/// The sending end of an inbox. When it is dropped no more messages come.
 pub(crate) struct Slot<M> {
-    sender: mpsc::Sender<M>,
-    meter: Arc<Meter>,
+    queue: Arc<Queue<M>>,
 }
 
-/// Makes an inbox and its sending end.
+/// Makes an inbox with its sending end, and the queue between them, which can be drained and
+/// stopped.
 pub(crate) fn inbox<M>(
     capacity: usize,
-    meter: Arc<Meter>,
-    stop: Arc<StopSignal>,
-) -> (Slot<M>, Inbox<M>) {
-    let (sender, receiver) = mpsc::channel(capacity);
-    (
-        Slot {
-            sender,
-            meter: Arc::clone(&meter),
-        },
-        Inbox {
-            receiver,
-            meter,
-            stop,
-        },
-    )
+    ledger: &Arc<Ledger>,
+) -> (Slot<M>, Inbox<M>, Arc<Queue<M>>) {
+    let queue = Arc::new(Queue::new(capacity, ledger));
+    let slot = Slot {
+        queue: Arc::clone(&queue),
+    };
+    let inbox = Inbox {
+        queue: Arc::clone(&queue),
+    };
+    (slot, inbox, queue)
+}
+
+impl<M> Drop for Slot<M> {
+    fn drop(&mut self) {
+        self.queue.close_for_good();
+    }
 }
 
 impl<M: Send> Deliver<M> for Slot<M> {
-    fn deliver(&self, message: M) -> Result<(), CastError<M>> {
-        // Counted in before it is queued, so that the reader never counts it out first.
-        if !self.meter.enter() {
-            return Err(CastError::Full(message));
-        }
-        self.sender.try_send(message).map_err(|refused| {
-            self.meter.leave();
-            match refused {
-                mpsc::error::TrySendError::Full(message) => CastError::Full(message),
-                mpsc::error::TrySendError::Closed(message) => CastError::Down(message),
-            }
-        })
+    fn deliver(&self, message: M) -> Result<(), Refused<M>> {
+        self.queue.push(message)
+    }
+
+    fn take_over(&self, held: &mut Messages<M>) {
+        self.queue.take_over(held);
+    }
+
+    fn rouse(&self) {
+        self.queue.rouse();
+    }
+
+    fn waiting(&self) -> (usize, Option<Instant>) {
+        self.queue.waiting()
     }
 }

@@ -62,6 +62,24 @@ pub const MAILBOX_DEPTH: Name = metric(
     "How many messages wait for the child.",
 );
 
+/// Gauge, labels `path`; for children added at run time the oldest, at their supervisor.
+pub const MAILBOX_OLDEST: Name = metric(
+    "perennial_mailbox_oldest_seconds",
+    "How long ago the oldest message that waits for the child was sent; 0 where none waits.",
+);
+
+/// Counter, labels `path`; for children added at run time the sum, at their supervisor.
+pub const MESSAGES_LOST: Name = metric(
+    "perennial_messages_lost_total",
+    "How many messages were accepted for the child and never handled.",
+);
+
+/// Counter, labels `path`; for children added at run time the sum, at their supervisor.
+pub const MESSAGES_REJECTED: Name = metric(
+    "perennial_messages_rejected_total",
+    "How many messages for the child came back to their senders.",
+);
+
 /// Counter, no labels.
 pub const BUS_PUBLISHED: Name = metric(
     "perennial_bus_published_total",
@@ -93,21 +111,24 @@ pub const BUS_SUBSCRIBERS: Name = metric(
 );
 
 /// Every counter.
-pub const COUNTERS: [Name; 5] = [
+pub const COUNTERS: [Name; 7] = [
     RESTARTS,
     RESTART_DURATIONS_DROPPED,
+    MESSAGES_LOST,
+    MESSAGES_REJECTED,
     BUS_PUBLISHED,
     BUS_NO_RECEIVERS,
     BUS_LAGGED,
 ];
 
 /// Every gauge.
-pub const GAUGES: [Name; 7] = [
+pub const GAUGES: [Name; 8] = [
     BUILD_INFO,
     CHILD_UP,
     CHILD_STATE,
     CHILDREN,
     MAILBOX_DEPTH,
+    MAILBOX_OLDEST,
     BUS_QUEUE_DEPTH,
     BUS_SUBSCRIBERS,
 ];

@@ -2,7 +2,7 @@
 //!
 //! A declared child has series of its own. A child that was added while its supervisor ran, and
 //! everything below it, counts for that supervisor: as a number of children in each state, a sum of
-//! mailboxes, and restarts.
+//! mailboxes and of messages, and restarts.
 
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
@@ -43,7 +43,28 @@ pub(super) struct Series<'a> {
 #[derive(Default)]
 struct Sum {
     states: [usize; State::ALL.len()],
-    mailbox_depth: Option<usize>,
+    mailboxes: Mailboxes,
+}
+
+/// What one mailbox, or several together, come to.
+#[derive(Default)]
+struct Mailboxes {
+    /// `None` where there is none.
+    depth: Option<usize>,
+    oldest: Duration,
+    lost: u64,
+    rejected: u64,
+}
+
+impl Mailboxes {
+    fn add(&mut self, node: &NodeStatus) {
+        if let Some(depth) = node.mailbox_depth {
+            *self.depth.get_or_insert_default() += depth;
+        }
+        self.oldest = self.oldest.max(node.mailbox_oldest.unwrap_or_default());
+        self.lost += node.messages_lost;
+        self.rejected += node.messages_rejected;
+    }
 }
 
 impl<'a> Series<'a> {
@@ -108,9 +129,8 @@ impl<'a> Series<'a> {
                 is_current,
             );
         }
-        if let Some(depth) = node.mailbox_depth {
-            self.gauge(names::MAILBOX_DEPTH, &[("path", path)], as_f64(depth));
-        }
+        let mut mailboxes = Mailboxes::default();
+        mailboxes.add(node);
         let mut sum = None;
         for child in &node.children {
             if child.is_dynamic {
@@ -122,6 +142,26 @@ impl<'a> Series<'a> {
         self.restarts(node);
         if let Some(sum) = sum {
             self.children(path, &sum);
+            // A supervisor has no mailbox; what removed children counted stands with it.
+            mailboxes = Mailboxes {
+                lost: mailboxes.lost + sum.mailboxes.lost,
+                rejected: mailboxes.rejected + sum.mailboxes.rejected,
+                ..sum.mailboxes
+            };
+        }
+        self.mailboxes(path, &mailboxes);
+    }
+
+    fn mailboxes(&self, path: &str, mailboxes: &Mailboxes) {
+        let path = [("path", path)];
+        if let Some(depth) = mailboxes.depth {
+            self.gauge(names::MAILBOX_DEPTH, &path, as_f64(depth));
+            let oldest = mailboxes.oldest.as_secs_f64();
+            self.gauge(names::MAILBOX_OLDEST, &path, oldest);
+        }
+        if mailboxes.depth.is_some() || mailboxes.lost > 0 || mailboxes.rejected > 0 {
+            self.count(names::MESSAGES_LOST, &path, mailboxes.lost);
+            self.count(names::MESSAGES_REJECTED, &path, mailboxes.rejected);
         }
     }
 
@@ -131,9 +171,7 @@ impl<'a> Series<'a> {
             sum.states[index] += 1;
         }
         child.visit(&mut |node| {
-            if let Some(depth) = node.mailbox_depth {
-                *sum.mailbox_depth.get_or_insert_default() += depth;
-            }
+            sum.mailboxes.add(node);
             if node.restart_count() > 0 {
                 self.add_restarts(supervisor, node);
             }
@@ -170,9 +208,6 @@ impl<'a> Series<'a> {
                 &[("path", path), ("state", state.code())],
                 as_f64(count),
             );
-        }
-        if let Some(depth) = sum.mailbox_depth {
-            self.gauge(names::MAILBOX_DEPTH, &[("path", path)], as_f64(depth));
         }
     }
 

@@ -26,6 +26,10 @@ fn node(path: Path, state: State) -> NodeStatus {
         restarts: [0; Exit::CODES.len()],
         last_exit: None,
         mailbox_depth: Some(3),
+        mailbox_oldest: Some(Duration::from_millis(2500)),
+        mailbox_capacity: Some(8),
+        messages_lost: 4,
+        messages_rejected: 5,
         last_seq: 0,
         children: Vec::new(),
         recently_ended: Vec::new(),
@@ -42,6 +46,11 @@ fn added(path: Path, panics: u64) -> NodeStatus {
 fn reading(children: Vec<NodeStatus>, latencies: Vec<(Path, Duration)>) -> Reading {
     let mut root = node(Path::root("app"), State::Running);
     root.mailbox_depth = None;
+    root.mailbox_oldest = None;
+    root.mailbox_capacity = None;
+    // What children that were removed left behind.
+    root.messages_lost = 1;
+    root.messages_rejected = 0;
     root.children = children;
     let slow = SubscriberStatistics {
         name: Arc::from("slow"),
@@ -100,6 +109,9 @@ fn a_declared_child_has_series_of_its_own() {
         "0",
     );
     assert_sample(&text, "perennial_mailbox_depth", &[path], "3");
+    assert_sample(&text, "perennial_mailbox_oldest_seconds", &[path], "2.5");
+    assert_sample(&text, "perennial_messages_lost_total", &[path], "4");
+    assert_sample(&text, "perennial_messages_rejected_total", &[path], "5");
     assert_sample(
         &text,
         "perennial_restarts_total",
@@ -133,7 +145,11 @@ fn added_children_count_for_their_supervisor() {
         &["path=\"/app\"", "state=\"running\""],
         "2",
     );
-    assert_sample(&text, "perennial_mailbox_depth", &["path=\"/app\""], "6");
+    let root = "path=\"/app\"";
+    assert_sample(&text, "perennial_mailbox_depth", &[root], "6");
+    assert_sample(&text, "perennial_mailbox_oldest_seconds", &[root], "2.5");
+    assert_sample(&text, "perennial_messages_lost_total", &[root], "9");
+    assert_sample(&text, "perennial_messages_rejected_total", &[root], "10");
     assert_sample(
         &text,
         "perennial_restarts_total",

@@ -9,7 +9,7 @@ use super::children::Key;
 use super::decide::StopTimes;
 use super::status::{Cell, NodeStatus, State};
 use super::{Node, NodeKind, Tree, spawn};
-use crate::child::{End, Kind, Launched};
+use crate::child::{Control, End, Kind, Launched};
 use crate::context::{Identity, Notices, Run};
 use crate::exit::{ErrorChain, Exit};
 use crate::shutdown::report::{Outcome, Stopped};
@@ -19,7 +19,7 @@ pub(super) struct Live {
     pub(super) node: Arc<Node>,
     pub(super) cell: Arc<Cell>,
     pub(super) run: Option<Arc<Run>>,
-    pub(super) on_stop: Option<Box<dyn Fn() + Send + Sync>>,
+    pub(super) control: Option<Box<dyn Control>>,
 }
 
 /// Which run ended; its task is gone, its state and its subtasks too.
@@ -36,11 +36,16 @@ pub(super) struct Parent<'a> {
 
 impl Live {
     pub(super) fn new(node: Arc<Node>, cell: Arc<Cell>) -> Self {
+        if let NodeKind::Leaf(specification, launch) = &node.0
+            && matches!(specification.kind, Kind::Actor | Kind::Worker)
+        {
+            cell.set_mailbox(launch.address());
+        }
         Self {
             node,
             cell,
             run: None,
-            on_stop: None,
+            control: None,
         }
     }
 
@@ -49,8 +54,18 @@ impl Live {
         if let Some(run) = &self.run {
             run.stop().request(times.deadline, times.latest);
         }
-        if let Some(on_stop) = &self.on_stop {
-            on_stop();
+        if let Some(control) = &self.control {
+            control.stop();
+        }
+    }
+
+    /// Asks the present run to handle what it has accepted, and nothing more.
+    pub(super) fn ask_to_drain(&self, times: StopTimes) {
+        if let Some(run) = &self.run {
+            run.stop().drain(times.deadline, times.latest);
+        }
+        if let Some(control) = &self.control {
+            control.drain();
         }
     }
 
@@ -61,15 +76,8 @@ impl Live {
             key,
             incarnation,
         };
-        let capacity = match &self.node.0 {
-            NodeKind::Leaf(_, launch) => launch.mailbox_capacity(),
-            NodeKind::Supervisor(_) => 1,
-        };
         let early_notice = parent.tree.early_notice().clone();
-        let run = Run::new(identity, early_notice, Arc::clone(parent.notices), capacity);
-        let has_mailbox = matches!(self.node.kind(), Kind::Actor | Kind::Worker);
-        self.cell
-            .set_meter(has_mailbox.then(|| Arc::clone(run.meter())));
+        let run = Run::new(identity, early_notice, Arc::clone(parent.notices));
         let launched = match &self.node.0 {
             NodeKind::Leaf(_, launch) => launch.launch(&run),
             NodeKind::Supervisor(below) => Ok(Launched::from(spawn::supervisor(
@@ -81,8 +89,8 @@ impl Live {
         };
         self.run = Some(Arc::clone(&run));
         match launched {
-            Ok(Launched { end, on_stop }) => {
-                self.on_stop = on_stop;
+            Ok(Launched { end, control }) => {
+                self.control = control;
                 Box::pin(ended(end, run, (key, incarnation)))
             }
             Err(error) => {

@@ -302,6 +302,10 @@ impl RunLoop {
         let Some(run) = run.filter(|run| run.incarnation() == incarnation) else {
             return;
         };
+        if let Some(live) = self.lives.get_mut(&key) {
+            // It holds the mailbox of a run that is over.
+            live.control = None;
+        }
         if run.is_acknowledged() {
             self.happened(Happened::Started { key, incarnation });
         }

@@ -10,7 +10,8 @@
 //! 3. Locks are taken from parent to child and never held while user code runs.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use tokio::time::Instant;
 
@@ -18,7 +19,7 @@ use super::door::Door;
 use crate::child::Kind;
 use crate::event::{self, EventKind, Events};
 use crate::exit::Exit;
-use crate::handle::Meter;
+use crate::handle::AnyAddress;
 use crate::path::Path;
 use crate::policy::restart::Restart;
 use crate::shutdown::report::Outcome;
@@ -100,8 +101,22 @@ pub struct NodeStatus {
     pub restarts: [u64; Exit::CODES.len()],
     /// How its last run ended.
     pub last_exit: Option<Exit>,
-    /// How many messages wait for it; `None` for what has no mailbox.
+    /// How many messages wait for it, those held for its next run included; `None` for what has no
+    /// mailbox. Exact for a worker. For an actor it covers what went through its handle: messages
+    /// sent past it, by an `ActorRef`, make it read low.
     pub mailbox_depth: Option<usize>,
+    /// How long ago the oldest message that waits was sent; `None` where none waits. As exact as the
+    /// depth.
+    pub mailbox_oldest: Option<Duration>,
+    /// How many messages may wait; `None` for what has no mailbox.
+    pub mailbox_capacity: Option<usize>,
+    /// How many messages were accepted and never handled, in all its runs: they waited when a run
+    /// ended, or were held when none could follow. The one being handled at the end does not count.
+    /// As exact as the depth. For a supervisor: those of children that were removed.
+    pub messages_lost: u64,
+    /// How many messages came back to their senders, because the child was down or gone or its
+    /// mailbox full. For a supervisor: those of children that were removed, until they were.
+    pub messages_rejected: u64,
     /// The number of its own last event: replay ignores what is not newer.
     pub last_seq: u64,
     /// Its children, in start order.
@@ -181,7 +196,22 @@ pub(crate) struct Cell {
     /// Of a supervisor: where its commands go in.
     door: Option<Arc<Door>>,
     facts: Mutex<Facts>,
+    mailbox: OnceLock<Arc<dyn AnyAddress>>,
     children: Mutex<Children>,
+}
+
+/// Messages that were not handled.
+#[derive(Debug, Clone, Copy, Default)]
+struct Messages {
+    lost: u64,
+    rejected: u64,
+}
+
+impl Messages {
+    fn add(&mut self, other: Self) {
+        self.lost += other.lost;
+        self.rejected += other.rejected;
+    }
 }
 
 #[derive(Debug, Default)]
@@ -192,6 +222,8 @@ struct Children {
     absent: BTreeMap<u64, Arc<Cell>>,
     /// Removed ones as they were at last, the newest at the back.
     ended: VecDeque<NodeStatus>,
+    /// What removed children have counted, those but that come back.
+    removed: Messages,
 }
 
 /// How many removed children of one supervisor stay visible.
@@ -206,7 +238,6 @@ struct Facts {
     since: Instant,
     restarts: [u64; Exit::CODES.len()],
     last_exit: Option<Exit>,
-    meter: Option<Arc<Meter>>,
     last_seq: u64,
     is_dynamic: bool,
 }
@@ -224,18 +255,17 @@ impl Cell {
             since: Instant::now(),
             restarts: [0; Exit::CODES.len()],
             last_exit: None,
-            meter: None,
             last_seq: 0,
             is_dynamic: false,
         };
-        let (facts, children) = (Mutex::new(facts), Mutex::default());
         Arc::new(Self {
             path,
             kind,
             restart,
             door,
-            facts,
-            children,
+            facts: Mutex::new(facts),
+            mailbox: OnceLock::new(),
+            children: Mutex::default(),
         })
     }
 
@@ -268,24 +298,47 @@ impl Cell {
 
     /// Removes a child; it stays visible among the recently ended.
     pub(crate) fn forget(&self, key: u64, is_declared: bool) {
-        let Some(cell) = lock(&self.children).present.remove(&key) else {
+        let mut children = lock(&self.children);
+        let Some(cell) = children.present.remove(&key) else {
             return;
         };
-        let last = cell.read();
-        let mut children = lock(&self.children);
-        if is_declared {
-            children.absent.insert(key, cell);
-        }
         if children.ended.len() >= RECENTLY_ENDED_KEPT {
             children.ended.pop_front();
         }
+        let mut last = cell.read();
+        // Itself alone: what was below it ended with it.
+        last.children = Vec::new();
+        last.recently_ended = Vec::new();
         children.ended.push_back(last);
+        match is_declared {
+            true => drop(children.absent.insert(key, cell)),
+            false => children.removed.add(cell.messages()),
+        }
     }
 
     /// Forgets what an earlier incarnation of this supervisor added while it ran.
     pub(crate) fn forget_from(&self, first_key: u64) {
         let mut children = lock(&self.children);
-        children.present.retain(|key, _| *key < first_key);
+        for child in children.present.split_off(&first_key).values() {
+            children.removed.add(child.messages());
+        }
+    }
+
+    /// Sums up the messages of this node and of everything below it.
+    fn messages(&self) -> Messages {
+        let children = lock(&self.children);
+        let mut sum = children.removed;
+        for child in children.present.values().chain(children.absent.values()) {
+            sum.add(child.messages());
+        }
+        if let Some(mailbox) = self.mailbox.get() {
+            let reading = mailbox.read();
+            sum.add(Messages {
+                lost: reading.lost,
+                rejected: reading.rejected,
+            });
+        }
+        sum
     }
 
     /// Begins an incarnation.
@@ -293,8 +346,9 @@ impl Cell {
         lock(&self.facts).incarnation = incarnation;
     }
 
-    pub(crate) fn set_meter(&self, meter: Option<Arc<Meter>>) {
-        lock(&self.facts).meter = meter;
+    /// Says where the node's messages go: the same for all its incarnations.
+    pub(crate) fn set_mailbox(&self, address: Arc<dyn AnyAddress>) {
+        self.mailbox.get_or_init(|| address);
     }
 
     /// Notes what happened to this node and publishes it.
@@ -321,11 +375,13 @@ impl Cell {
 
     /// Reads this node and everything below it.
     pub(crate) fn read(&self) -> NodeStatus {
-        let (children, recently_ended) = {
+        let (children, removed, recently_ended) = {
             let children = lock(&self.children);
             let present: Vec<_> = children.present.values().cloned().collect();
-            (present, children.ended.iter().cloned().collect())
+            let ended = children.ended.iter().cloned().collect();
+            (present, children.removed, ended)
         };
+        let mailbox = self.mailbox.get().map(|address| address.read());
         let facts = lock(&self.facts);
         let mut status = NodeStatus {
             path: self.path.clone(),
@@ -337,7 +393,13 @@ impl Cell {
             since: facts.since,
             restarts: facts.restarts,
             last_exit: facts.last_exit.clone(),
-            mailbox_depth: facts.meter.as_ref().map(|meter| meter.depth()),
+            mailbox_depth: mailbox.map(|mailbox| mailbox.depth),
+            mailbox_oldest: mailbox
+                .and_then(|mailbox| mailbox.oldest)
+                .map(|sent_at| sent_at.elapsed()),
+            mailbox_capacity: mailbox.map(|mailbox| mailbox.capacity),
+            messages_lost: mailbox.map_or(removed.lost, |mailbox| mailbox.lost),
+            messages_rejected: mailbox.map_or(removed.rejected, |mailbox| mailbox.rejected),
             last_seq: facts.last_seq,
             children: Vec::new(),
             recently_ended,

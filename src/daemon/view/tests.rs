@@ -1,5 +1,7 @@
 //! What is said of a tree at one moment.
 
+use std::time::Duration;
+
 use tokio::time::Instant;
 
 use super::{readiness, still_alive, tree};
@@ -23,6 +25,10 @@ fn node(path: Path, state: State) -> NodeStatus {
         restarts: [0; Exit::CODES.len()],
         last_exit: None,
         mailbox_depth: None,
+        mailbox_oldest: None,
+        mailbox_capacity: None,
+        messages_lost: 0,
+        messages_rejected: 0,
         last_seq: 0,
         children: Vec::new(),
         recently_ended: Vec::new(),
@@ -74,6 +80,11 @@ fn a_tree_that_shuts_down_is_not_ready() {
 fn the_tree_is_nested_as_it_stands() {
     let mut child = node(Path::root("app").join("ingest"), State::Running);
     child.restarts[3] = 2;
+    child.mailbox_depth = Some(3);
+    child.mailbox_capacity = Some(8);
+    child.mailbox_oldest = Some(Duration::from_millis(1500));
+    child.messages_lost = 5;
+    child.messages_rejected = 6;
     let json = tree(&snapshot(vec![child]));
     assert_eq!(json["from_seq"], 9);
     assert!(json["shutdown"].is_null());
@@ -82,6 +93,11 @@ fn the_tree_is_nested_as_it_stands() {
     assert_eq!(child["kind"], "task");
     assert_eq!(child["state"], "running");
     assert_eq!(child["restarts"], 2);
+    assert_eq!(child["mailbox_depth"], 3);
+    assert_eq!(child["mailbox_capacity"], 8);
+    assert_eq!(child["mailbox_oldest_seconds"], 1.5);
+    assert_eq!(child["messages_lost"], 5);
+    assert_eq!(child["messages_rejected"], 6);
     assert_eq!(
         child["restarts_by_reason"],
         serde_json::json!({ "panicked": 2 })

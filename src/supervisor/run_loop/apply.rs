@@ -12,7 +12,12 @@ impl RunLoop {
     pub(super) fn apply(&mut self, action: Action) {
         match action {
             Action::Start { key, incarnation } => self.start(key, incarnation),
-            Action::Drain { key, times } | Action::Stop { key, times } => {
+            Action::Drain { key, times } => {
+                if let Some(live) = self.lives.get(&key) {
+                    live.ask_to_drain(times);
+                }
+            }
+            Action::Stop { key, times } => {
                 if let Some(live) = self.lives.get(&key) {
                     live.ask_to_stop(times);
                 }
@@ -82,9 +87,10 @@ impl RunLoop {
             return;
         };
         self.keys.remove(live.cell.path().name());
-        self.cell.forget(key, self.is_declared(key));
+        // Retired first: what is lost by it is still counted.
         live.node.retire();
-        drop_elsewhere((live.node, live.run, live.on_stop));
+        self.cell.forget(key, self.is_declared(key));
+        drop_elsewhere((live.node, live.run, live.control));
     }
 
     fn leave_start_failure(&mut self, key: Key, exit: Exit) {

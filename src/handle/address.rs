@@ -1,0 +1,313 @@
+//! Where messages for a child go: to the run that is up, into what is held for the next, or back.
+//!
+//! # Invariants
+//!
+//! 1. What is held is handed to the next run before its route is visible, under the lock that every
+//!    sender reads: so nothing that is sent later overtakes it.
+//! 2. An address that is gone stays gone.
+//! 3. Locks are taken in the order route, held, mailbox; no message is dropped under one.
+
+use std::any::Any;
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use super::ledger::Ledger;
+use super::queue::Messages;
+use super::{CastError, DEFAULT_MAILBOX_CAPACITY};
+use crate::policy::while_down::WhileDown;
+use crate::sync::{Mutex, RwLock, lock, read, write};
+
+/// Accepts messages for one run of a child.
+pub(crate) trait Deliver<M>: Send + Sync {
+    /// Queues a message, or gives it back.
+    fn deliver(&self, message: M) -> Result<(), Refused<M>>;
+    /// Queues messages that were accepted before this run, beyond its bound if need be; leaves what
+    /// it can't take. Runs under the address' locks.
+    fn take_over(&self, held: &mut Messages<M>);
+    /// Wakes the receiver after a take-over, when no lock is held any more.
+    fn rouse(&self);
+    /// Returns how many messages wait, and when the oldest was sent.
+    fn waiting(&self) -> (usize, Option<Instant>);
+}
+
+/// Why a run did not accept a message.
+#[derive(Debug)]
+pub(crate) enum Refused<M> {
+    /// As many wait as may.
+    Full(M),
+    /// It only finishes what it has.
+    Draining(M),
+    /// It does not receive any more; the message is the next run's, if there is one.
+    Ended(M),
+}
+
+/// A child's address without the type of its messages: what a supervisor and a reader see.
+pub(crate) trait AnyAddress: fmt::Debug + Send + Sync {
+    /// Reads what waits and what was counted.
+    fn read(&self) -> MailboxReading;
+    /// Takes the route down: a run that is about to be killed accepts nothing more. Returns what
+    /// would end the run's inbox when it is dropped.
+    fn close(&self) -> Option<Box<dyn Any + Send + Sync>>;
+    /// Says that no run can follow.
+    fn retire(&self);
+}
+
+/// A mailbox at one moment, what is held for the next run included.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct MailboxReading {
+    pub(crate) depth: usize,
+    /// When the oldest message that waits was sent.
+    pub(crate) oldest: Option<Instant>,
+    pub(crate) capacity: usize,
+    pub(crate) lost: u64,
+    pub(crate) rejected: u64,
+}
+
+/// Where messages for a child go.
+pub(crate) struct Address<M> {
+    route: RwLock<Route<M>>,
+    held: Mutex<Held<M>>,
+    pub(super) changed: Notify,
+    capacity: AtomicUsize,
+    ledger: Arc<Ledger>,
+    /// How many children claim this address; more than one is a mistake in the declaration.
+    claims: AtomicUsize,
+}
+
+enum Route<M> {
+    Unbound,
+    Down,
+    Up(Arc<dyn Deliver<M>>),
+    Gone,
+}
+
+/// What waits for the next run.
+struct Held<M> {
+    waiting: Messages<M>,
+    limit: usize,
+}
+
+impl<M> Address<M> {
+    /// Makes an address that belongs to no child yet.
+    pub(super) fn unbound() -> Arc<Self> {
+        let held = Held {
+            waiting: Messages::new(),
+            limit: 0,
+        };
+        Arc::new(Self {
+            route: RwLock::new(Route::Unbound),
+            held: Mutex::new(held),
+            changed: Notify::new(),
+            capacity: AtomicUsize::new(DEFAULT_MAILBOX_CAPACITY),
+            ledger: Arc::default(),
+            claims: AtomicUsize::new(0),
+        })
+    }
+
+    /// Says how many messages may wait, and what becomes of them while the child is down.
+    pub(crate) fn set_bounds(&self, capacity: usize, while_down: WhileDown) {
+        self.capacity.store(capacity, Ordering::Relaxed);
+        lock(&self.held).limit = while_down.limit(capacity);
+    }
+
+    pub(crate) fn capacity(&self) -> usize {
+        self.capacity.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn ledger(&self) -> &Arc<Ledger> {
+        &self.ledger
+    }
+
+    /// Tells whether two children were declared with this address.
+    pub(crate) fn is_shared(&self) -> bool {
+        self.claims.load(Ordering::Relaxed) > 1
+    }
+
+    /// Returns the route in a word.
+    pub(super) fn route_code(&self) -> &'static str {
+        match &*read(&self.route) {
+            Route::Unbound => "unbound",
+            Route::Down => "down",
+            Route::Up(_) => "up",
+            Route::Gone => "gone",
+        }
+    }
+
+    /// Tells whether a run is up; `None` says that none can follow.
+    pub(super) fn is_up(&self) -> Option<bool> {
+        match &*read(&self.route) {
+            Route::Up(_) => Some(true),
+            Route::Unbound | Route::Down => Some(false),
+            Route::Gone => None,
+        }
+    }
+
+    /// Delivers or holds a message, or gives it back; a message that comes back is not counted yet.
+    pub(super) fn offer(&self, message: M) -> Result<(), CastError<M>> {
+        match &*read(&self.route) {
+            Route::Up(mailbox) => match mailbox.deliver(message) {
+                Ok(()) => Ok(()),
+                Err(Refused::Full(message)) => Err(CastError::Full(message)),
+                Err(Refused::Draining(message)) => Err(CastError::Down(message)),
+                Err(Refused::Ended(message)) => self.hold(message),
+            },
+            Route::Down => self.hold(message),
+            Route::Unbound => Err(CastError::Unbound(message)),
+            Route::Gone => Err(CastError::Gone(message)),
+        }
+    }
+
+    /// Counts a message that goes back to its sender for good.
+    pub(super) fn reject(&self, refused: CastError<M>) -> CastError<M> {
+        // An address without a child has nobody to count for.
+        if !matches!(refused, CastError::Unbound(_)) {
+            self.ledger.reject();
+        }
+        refused
+    }
+
+    /// Keeps a message for the next run. Called with the route read, which keeps that run out.
+    fn hold(&self, message: M) -> Result<(), CastError<M>> {
+        let mut held = lock(&self.held);
+        if held.limit == 0 {
+            return Err(CastError::Down(message));
+        }
+        if held.waiting.len() >= held.limit {
+            return Err(CastError::Full(message));
+        }
+        held.waiting.push_back((Instant::now(), message));
+        Ok(())
+    }
+
+    /// Routes to a run for as long as the returned guard lives.
+    pub(crate) fn route_to(self: &Arc<Self>, mailbox: Arc<dyn Deliver<M>>) -> Routed<M> {
+        let previous = {
+            let mut route = write(&self.route);
+            if matches!(*route, Route::Gone) {
+                None
+            } else {
+                mailbox.take_over(&mut lock(&self.held).waiting);
+                let next = Route::Up(Arc::clone(&mailbox));
+                Some(std::mem::replace(&mut *route, next))
+            }
+        };
+        drop(previous);
+        mailbox.rouse();
+        self.changed.notify_waiters();
+        Routed(Arc::clone(self))
+    }
+
+    /// Takes the route down, if it is up, and returns where it led.
+    fn take_down(&self) -> Option<Arc<dyn Deliver<M>>> {
+        let previous = {
+            let mut route = write(&self.route);
+            // A hung run that ends after its child was retired must not bring the address back.
+            match &*route {
+                Route::Up(_) => std::mem::replace(&mut *route, Route::Down),
+                Route::Unbound | Route::Down | Route::Gone => return None,
+            }
+        };
+        self.changed.notify_waiters();
+        match previous {
+            Route::Up(mailbox) => Some(mailbox),
+            Route::Unbound | Route::Down | Route::Gone => None,
+        }
+    }
+}
+
+impl<M: Send + 'static> AnyAddress for Address<M> {
+    fn read(&self) -> MailboxReading {
+        let route = read(&self.route);
+        let (held, first_held) = {
+            let held = lock(&self.held);
+            (held.waiting.len(), held.waiting.front().map(|(at, _)| *at))
+        };
+        let (queued, first_queued) = match &*route {
+            Route::Up(mailbox) => mailbox.waiting(),
+            Route::Unbound | Route::Down | Route::Gone => (0, None),
+        };
+        MailboxReading {
+            depth: held + queued,
+            oldest: first_queued.into_iter().chain(first_held).min(),
+            capacity: self.capacity(),
+            lost: self.ledger.lost(),
+            rejected: self.ledger.rejected(),
+        }
+    }
+
+    fn close(&self) -> Option<Box<dyn Any + Send + Sync>> {
+        let mailbox = self.take_down()?;
+        Some(Box::new(mailbox))
+    }
+
+    fn retire(&self) {
+        let (previous, held) = {
+            let mut route = write(&self.route);
+            let previous = std::mem::replace(&mut *route, Route::Gone);
+            (previous, std::mem::take(&mut lock(&self.held).waiting))
+        };
+        drop(previous);
+        self.changed.notify_waiters();
+        if held.is_empty() {
+            return;
+        }
+        self.ledger.lose(held.len());
+        // A supervisor retires its children, and the user's drops must not run on its task.
+        match tokio::runtime::Handle::try_current() {
+            Ok(runtime) => drop(runtime.spawn(async move { drop(held) })),
+            Err(_) => drop(held),
+        }
+    }
+}
+
+impl<M> fmt::Debug for Address<M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Address")
+            .field("route", &self.route_code())
+            .finish_non_exhaustive()
+    }
+}
+
+/// A child's hold on its address. When it is dropped, with the specification, no run can follow.
+pub(crate) struct Claim<M: Send + 'static>(Arc<Address<M>>);
+
+impl<M: Send + 'static> Claim<M> {
+    /// Makes the address of a child that is not up yet.
+    pub(crate) fn new() -> Self {
+        Self::of(&Address::unbound())
+    }
+
+    /// Takes an address for one more child.
+    pub(crate) fn of(address: &Arc<Address<M>>) -> Self {
+        address.claims.fetch_add(1, Ordering::Relaxed);
+        let mut route = write(&address.route);
+        if matches!(*route, Route::Unbound) {
+            *route = Route::Down;
+        }
+        drop(route);
+        Self(Arc::clone(address))
+    }
+
+    pub(crate) fn address(&self) -> &Arc<Address<M>> {
+        &self.0
+    }
+}
+
+impl<M: Send + 'static> Drop for Claim<M> {
+    fn drop(&mut self) {
+        self.0.retire();
+    }
+}
+
+/// Keeps a route up; dropping it takes the route down, however the run ends.
+pub(crate) struct Routed<M>(Arc<Address<M>>);
+
+impl<M> Drop for Routed<M> {
+    fn drop(&mut self) {
+        drop(self.0.take_down());
+    }
+}

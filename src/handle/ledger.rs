@@ -1,0 +1,71 @@
+//! What is kept of a child's messages for as long as the child: what was lost, what was turned
+//! away, and who waits for room.
+//!
+//! Shared by the child's address and by the mailboxes of all its runs; knows nothing of the
+//! messages themselves.
+
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+
+use tokio::sync::Notify;
+
+/// One child's account, across its incarnations.
+#[derive(Debug, Default)]
+pub(crate) struct Ledger {
+    lost: AtomicU64,
+    rejected: AtomicU64,
+    room: Notify,
+    waiting_senders: AtomicUsize,
+}
+
+/// A sender that waits for room; it is told of every place that becomes free while this lives.
+pub(super) struct WaitingSender<'a>(&'a Ledger);
+
+impl Ledger {
+    /// Counts messages that were accepted and never handled.
+    pub(super) fn lose(&self, messages: usize) {
+        self.lost.fetch_add(messages as u64, Ordering::Relaxed);
+    }
+
+    /// Counts a message that came back to its sender.
+    pub(super) fn reject(&self) {
+        self.rejected.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn lost(&self) -> u64 {
+        self.lost.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn rejected(&self) -> u64 {
+        self.rejected.load(Ordering::Relaxed)
+    }
+
+    /// Announces a sender that is about to look for room.
+    pub(super) fn wait(&self) -> WaitingSender<'_> {
+        self.waiting_senders.fetch_add(1, Ordering::Relaxed);
+        WaitingSender(self)
+    }
+
+    /// Says that `places` became free. Call it after the lock that guards them was released.
+    ///
+    /// No wake-up is lost: a sender announces itself, then finds the mailbox full under that lock.
+    /// Whoever frees a place takes the lock later, and so sees the announcement here.
+    pub(super) fn make_room(&self, places: usize) {
+        let waiting = self.waiting_senders.load(Ordering::Relaxed);
+        for _ in 0..places.min(waiting) {
+            self.room.notify_one();
+        }
+    }
+}
+
+impl WaitingSender<'_> {
+    /// Returns what to wait on; enable it before looking for room.
+    pub(super) fn room(&self) -> &Notify {
+        &self.0.room
+    }
+}
+
+impl Drop for WaitingSender<'_> {
+    fn drop(&mut self) {
+        self.0.waiting_senders.fetch_sub(1, Ordering::Relaxed);
+    }
+}
