@@ -1,5 +1,6 @@
 //! A running tree: started from a declaration, read at any moment, stopped inside a deadline.
 
+mod pulse;
 mod running;
 
 use thiserror::Error;

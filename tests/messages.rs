@@ -304,7 +304,10 @@ async fn a_handle_taken_before_another_was_given_leads_nowhere() {
 
 /// Notes who asks for the context where, and which run answers.
 #[derive(Clone, Default)]
-struct Places(Arc<Mutex<Vec<(&'static str, Option<String>)>>>);
+struct Places(Arc<Mutex<Vec<Place>>>);
+
+/// Where the code ran, and whose context it saw there.
+type Place = (&'static str, Option<String>);
 
 impl Places {
     fn see(&self, place: &'static str) {
@@ -573,9 +576,11 @@ fn send_in_storm(
     }
 }
 
+type Declare = fn(&Arc<Counts>) -> Child<Numbered>;
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn in_a_storm_every_message_is_handled_or_lost_or_comes_back() {
-    let kinds: [fn(&Arc<Counts>) -> Child<Numbered>; 2] = [stormy_actor, stormy_worker];
+    let kinds: [Declare; 2] = [stormy_actor, stormy_worker];
     for (kind, while_down) in kinds
         .into_iter()
         .flat_map(|kind| [WhileDown::Reject, WhileDown::Hold(16)].map(|hold| (kind, hold)))

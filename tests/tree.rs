@@ -518,3 +518,26 @@ async fn a_tree_that_makes_no_sense_is_refused_with_its_path() {
     let fixed = Supervisor::dynamic("app").child(idle("a")).start().await;
     assert!(matches!(fixed, Err(StartError::Invalid(_))));
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_child_that_blocks_after_it_woke_its_supervisor_holds_up_nobody_else() {
+    let (release, released) = std::sync::mpsc::channel::<()>();
+    let released = Arc::new(Mutex::new(released));
+    let child = Child::task_with("blocks", released, |cx, released| async move {
+        // Woken by a timer, so that it is this worker thread that wakes the supervisor.
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        cx.ready();
+        let released = released.lock().expect("no panic holds it");
+        assert!(released.recv().is_err(), "nobody sends");
+        Ok(())
+    });
+    let child = child
+        .explicit_ready()
+        .start_timeout(Duration::from_millis(200));
+    let started = Supervisor::one_for_one("app").child(child).start().await;
+    let Err(StartError::Failed { path, exit }) = started else {
+        panic!("its poll was never over, so that it never was ready")
+    };
+    assert_eq!((path.as_str(), exit), ("/app/blocks", Exit::StartTimedOut));
+    drop(release);
+}

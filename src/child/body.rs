@@ -1,9 +1,8 @@
 //! Runs an asynchronous body: what tasks, workers and steps have in common.
 
 use std::future::{Future, poll_fn};
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::sync::Arc;
-use std::task::Poll;
 
 use tokio::task::JoinHandle;
 use tracing::Instrument;
@@ -48,16 +47,18 @@ where
         if acknowledge == Acknowledge::Explicit {
             routed = up.take().map(|up| up());
         }
-        let outcome = match first_poll(body.as_mut()).await {
-            Some(outcome) => outcome,
-            None => {
-                if acknowledge == Acknowledge::FirstPoll {
-                    routed = up.take().map(|up| up());
-                    run.acknowledge();
-                }
-                body.await
+        let outcome = poll_fn(|poll| {
+            let polled = body.as_mut().poll(poll);
+            if polled.is_pending()
+                && acknowledge == Acknowledge::FirstPoll
+                && let Some(up) = up.take()
+            {
+                routed = Some(up());
+                run.acknowledge();
             }
-        };
+            polled
+        })
+        .await;
         if acknowledge != Acknowledge::Explicit && matches!(outcome, Ok(Ok(()))) {
             run.acknowledge();
         }
@@ -65,15 +66,6 @@ where
         drop(routed);
     };
     tokio::spawn(within(&current, supervised).instrument(span))
-}
-
-/// Polls once; `None` says that there is more to come.
-async fn first_poll<F: Future>(mut body: Pin<&mut F>) -> Option<F::Output> {
-    poll_fn(|cx| match body.as_mut().poll(cx) {
-        Poll::Ready(output) => Poll::Ready(Some(output)),
-        Poll::Pending => Poll::Ready(None),
-    })
-    .await
 }
 
 /// Records how a body ended.

@@ -3,7 +3,6 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use ractor::{Actor, ActorProcessingErr, ActorRef};
 use tokio::time::Instant;
 
 use super::Child;
@@ -16,6 +15,7 @@ use crate::path::Path;
 use crate::policy::while_down::WhileDown;
 use crate::shutdown::EarlyNotice;
 use crate::sync::lock;
+use crate::{Actor, ActorProcessingErr, ActorRef};
 
 type Trace = Arc<Mutex<Vec<String>>>;
 

@@ -13,7 +13,7 @@ use tokio::task::{AbortHandle, JoinHandle};
 use tokio::time::Instant;
 use tracing::Instrument;
 
-use super::current::within;
+use super::current::{is_in_poll_of, within};
 use crate::exit::{Catch, Exit, Panic};
 use crate::handle::AnyAddress;
 use crate::path::Path;
@@ -113,6 +113,7 @@ pub(crate) struct Run {
     span: tracing::Span,
     acknowledged: AtomicBool,
     over: AtomicBool,
+    has_untold: AtomicBool,
     ending: Mutex<Ending>,
 }
 
@@ -120,6 +121,8 @@ pub(crate) struct Run {
 #[derive(Debug, Default)]
 struct Ending {
     exit: Option<Exit>,
+    /// News that wait for the end of a poll.
+    untold: Vec<News>,
     /// What a kill aborts; absent for threads, which can't be killed.
     task: Option<AbortHandle>,
     /// What a kill closes before; absent for supervisors.
@@ -184,6 +187,7 @@ impl Run {
             span,
             acknowledged: AtomicBool::new(false),
             over: AtomicBool::new(false),
+            has_untold: AtomicBool::new(false),
             ending: Mutex::default(),
         })
     }
@@ -219,7 +223,33 @@ impl Run {
         }
     }
 
+    /// Tells the supervisor something; in the middle of a poll of this run, once that is over
+    /// (invariant 1 of `current`).
     pub(crate) fn tell(&self, news: News) {
+        if is_in_poll_of(self) {
+            let untold = &mut lock(&self.ending).untold;
+            // Only the last of several extensions counts.
+            untold.retain(|earlier| {
+                !matches!((earlier, news), (News::Extended(_), News::Extended(_)))
+            });
+            untold.push(news);
+            self.has_untold.store(true, Ordering::Relaxed);
+        } else {
+            self.push(news);
+        }
+    }
+
+    /// Tells what was kept back during a poll. The flag is read by the thread that set it, or by one
+    /// that polls the same task later, which orders the two.
+    pub(super) fn tell_what_waits(&self) {
+        if self.has_untold.load(Ordering::Relaxed) {
+            self.has_untold.store(false, Ordering::Relaxed);
+            let untold = std::mem::take(&mut lock(&self.ending).untold);
+            untold.into_iter().for_each(|news| self.push(news));
+        }
+    }
+
+    fn push(&self, news: News) {
         self.notices.push(Notice {
             key: self.identity.key,
             incarnation: self.identity.incarnation,

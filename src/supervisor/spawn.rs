@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::{Arc, OnceLock};
+use std::thread::Thread;
 use std::time::Duration;
 
 use tokio::task::JoinHandle;
@@ -36,6 +37,7 @@ pub(crate) struct Tree {
     /// How long a shutdown may take that nobody said a budget for.
     budget: Duration,
     root: OnceLock<(Arc<Cell>, Arc<Run>)>,
+    pulse: OnceLock<Thread>,
     latencies: Mutex<Latencies>,
 }
 
@@ -54,6 +56,7 @@ impl Tree {
             seed: declared.seed.unwrap_or_else(random_seed),
             budget: declared.shutdown_budget,
             root: OnceLock::new(),
+            pulse: OnceLock::new(),
             latencies: Mutex::default(),
         })
     }
@@ -75,6 +78,11 @@ impl Tree {
         self.clock.anchor().elapsed()
     }
 
+    /// Remembers the thread that beats for the tree.
+    pub(crate) fn set_pulse(&self, thread: Thread) {
+        self.pulse.get_or_init(|| thread);
+    }
+
     /// Begins the shutdown of the whole tree, or brings its deadline forward.
     pub(crate) fn shut_down(&self, reason: ShutdownReason, budget: Duration) {
         let Some((cell, run)) = self.root.get() else {
@@ -87,6 +95,10 @@ impl Tree {
             tracing::info!(path = %cell.path(), %reason, ?budget, "shutdown began");
         }
         run.stop().request(deadline, deadline);
+        // From now on it beats faster.
+        if let Some(pulse) = self.pulse.get() {
+            pulse.unpark();
+        }
     }
 
     /// Shuts the whole tree down because a child hangs that must not.

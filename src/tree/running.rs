@@ -8,6 +8,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::StartError;
+use super::pulse::Pulse;
 use crate::bus::BusStatistics;
 use crate::bus::subscriber::Subscriber;
 use crate::command::CommandError;
@@ -98,10 +99,12 @@ impl Supervisor {
             report,
             budget,
         };
+        let pulse = Pulse::begin(&tree);
         let watched = async move {
             watch_until_over(&tree, &mut root, &is_up).await;
             root.run.reaped().await;
             let report = conclude(&tree, declared, &root.cell, &root.run);
+            drop(pulse);
             published.send_replace(Some(Arc::new(report)));
         };
         tokio::spawn(watched);
