@@ -51,6 +51,7 @@ pub use crate::handle::{CallError, CastError, Handle, Reply};
 pub use crate::path::Path;
 pub use crate::policy::backoff::Backoff;
 pub use crate::policy::restart::Restart;
+pub use crate::policy::while_down::WhileDown;
 pub use crate::shutdown::ShutdownReason;
 pub use crate::shutdown::report::StopReport;
 pub use crate::supervisor::{Supervisor, SupervisorHandle};

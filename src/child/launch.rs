@@ -111,6 +111,7 @@ impl<M: Send + 'static> Launch for Leaf<M> {
             address: Arc::clone(self.claim.address()),
             explicit_ready: self.explicit_ready,
         };
+        self.claim.address().revive();
         run.set_address(self.address());
         let launched = self.body.launch(Context::new(run), &seat)?;
         if let End::Task(task) = &launched.end {

@@ -4,7 +4,8 @@
 //!
 //! 1. What is held is handed to the next run before its route is visible, under the lock that every
 //!    sender reads: so nothing that is sent later overtakes it.
-//! 2. An address that is gone stays gone.
+//! 2. An address that is gone is down again only when a run of its child is launched: the supervisor
+//!    above was restarted, and its declaration brought the child back.
 //! 3. Locks are taken in the order route, held, mailbox; no message is dropped under one.
 
 use std::any::Any;
@@ -183,7 +184,16 @@ impl<M> Address<M> {
         Ok(())
     }
 
-    /// Routes to a run for as long as the returned guard lives.
+    /// Says that a run begins after all.
+    pub(crate) fn revive(&self) {
+        let mut route = write(&self.route);
+        if matches!(*route, Route::Gone) {
+            *route = Route::Down;
+        }
+    }
+
+    /// Routes to a run for as long as the returned guard lives; not once the child is gone, whose
+    /// run may be a late one that hung.
     pub(crate) fn route_to(self: &Arc<Self>, mailbox: Arc<dyn Deliver<M>>) -> Routed<M> {
         let previous = {
             let mut route = write(&self.route);

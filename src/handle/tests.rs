@@ -377,6 +377,8 @@ fn a_run_that_comes_up_after_the_end_stays_unreachable() {
     assert!(matches!(seat.handle.cast(1), Err(CastError::Gone(1))));
     drop(run);
     assert!(matches!(seat.handle.cast(1), Err(CastError::Gone(1))));
+    seat.address().revive();
+    assert!(matches!(seat.handle.cast(1), Err(CastError::Down(1))));
 }
 
 #[test]
