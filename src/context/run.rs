@@ -300,26 +300,20 @@ impl Run {
         ending.task = Some(task);
         drop(ending);
         if failed {
-            self.kill();
+            self.abort();
         }
     }
 
     /// Drops the run's task and its subtasks at their next await. Does nothing to a thread.
     pub(crate) fn kill(&self) {
         self.stop.close();
-        let (task, subtasks, address) = {
+        let subtasks: Vec<_> = {
             let ending = lock(&self.ending);
             let subtasks = ending.subtasks.tasks.iter().map(JoinHandle::abort_handle);
-            let subtasks: Vec<_> = subtasks.collect();
-            (ending.task.clone(), subtasks, ending.address.clone())
+            subtasks.collect()
         };
         subtasks.iter().for_each(AbortHandle::abort);
-        let Some(task) = task else { return };
-        // Closed first, so that nothing is on its way into a mailbox while that is dropped.
-        if let Some(mailbox) = address.and_then(|address| address.close()) {
-            lock(&self.ending).closed_mailbox = Some(mailbox);
-        }
-        task.abort();
+        self.abort();
     }
 
     /// A subtask panicked: the whole run ends with it.
@@ -328,10 +322,21 @@ impl Run {
         // A thread can't be killed, but it can listen.
         let now = Instant::now();
         self.stop.request(now, now);
-        let task = lock(&self.ending).task.clone();
-        if let Some(task) = task {
-            task.abort();
+        self.abort();
+    }
+
+    /// Drops the run's own task at its next await. Does nothing to a thread.
+    fn abort(&self) {
+        let (task, address) = {
+            let ending = lock(&self.ending);
+            (ending.task.clone(), ending.address.clone())
+        };
+        let Some(task) = task else { return };
+        // Closed first, so that nothing is on its way into a mailbox while that is dropped.
+        if let Some(mailbox) = address.and_then(|address| address.close()) {
+            lock(&self.ending).closed_mailbox = Some(mailbox);
         }
+        task.abort();
     }
 
     pub(crate) fn spawn_subtask(
