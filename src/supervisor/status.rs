@@ -222,8 +222,19 @@ struct Children {
     absent: BTreeMap<u64, Arc<Cell>>,
     /// Removed ones as they were at last, the newest at the back.
     ended: VecDeque<NodeStatus>,
-    /// What removed children have counted, those but that come back.
+    /// What removed children have counted that do not come back.
     removed: Messages,
+}
+
+impl Children {
+    /// Sums up what all removed children have counted; those that come back take theirs along.
+    fn removed(&self) -> Messages {
+        let mut sum = self.removed;
+        for child in self.absent.values() {
+            sum.add(child.messages());
+        }
+        sum
+    }
 }
 
 /// How many removed children of one supervisor stay visible.
@@ -327,8 +338,8 @@ impl Cell {
     /// Sums up the messages of this node and of everything below it.
     fn messages(&self) -> Messages {
         let children = lock(&self.children);
-        let mut sum = children.removed;
-        for child in children.present.values().chain(children.absent.values()) {
+        let mut sum = children.removed();
+        for child in children.present.values() {
             sum.add(child.messages());
         }
         if let Some(mailbox) = self.mailbox.get() {
@@ -379,7 +390,7 @@ impl Cell {
             let children = lock(&self.children);
             let present: Vec<_> = children.present.values().cloned().collect();
             let ended = children.ended.iter().cloned().collect();
-            (present, children.removed, ended)
+            (present, children.removed(), ended)
         };
         let mailbox = self.mailbox.get().map(|address| address.read());
         let facts = lock(&self.facts);
