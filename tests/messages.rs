@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use perennial::policy::stop::Stop;
 use perennial::policy::while_down::WhileDown;
 use perennial::supervisor::status::NodeStatus;
 use perennial::{
@@ -17,9 +18,13 @@ use perennial::{
 };
 use tokio::sync::Notify;
 
+const SECOND: Duration = Duration::from_secs(1);
+
 enum Msg {
     Note(u32),
     Ask(Reply<u32>),
+    /// Takes 100 ms, then is noted.
+    Slow(u32),
     /// Waits until it is told to go on, then ends by a panic.
     Wait(Arc<Notify>),
     Hang,
@@ -34,6 +39,10 @@ impl Notes {
     async fn handle(&self, message: Msg) {
         match message {
             Msg::Note(n) => self.0.lock().expect("no panic holds it").push(n),
+            Msg::Slow(n) => {
+                tokio::time::sleep(SECOND / 10).await;
+                self.0.lock().expect("no panic holds it").push(n);
+            }
             Msg::Ask(reply) => drop(reply.send(42)),
             Msg::Wait(go_on) => {
                 go_on.notified().await;
@@ -106,8 +115,6 @@ async fn down(running: &Running, handle: &Handle<Msg>) {
     handle.cast(Msg::Panic).expect("it is up");
     while events.recv().await.expect("the tree lives").kind.code() != "exited" {}
 }
-
-const SECOND: Duration = Duration::from_secs(1);
 
 #[tokio::test(start_paused = true)]
 async fn a_held_message_reaches_the_next_incarnation_before_later_ones() {
@@ -302,6 +309,61 @@ async fn a_handle_taken_before_another_was_given_leads_nowhere() {
     assert_eq!(handle.call(Msg::Ask).await, Ok(42));
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_declared_child_that_was_removed_is_reached_again_when_its_supervisor_restarts() {
+    for kind in KINDS {
+        let notes = Notes::default();
+        let child = kind(&notes).restart(Restart::Temporary);
+        let handle = child.handle();
+        let inner = Supervisor::one_for_one("inner").child(child);
+        let tree = Supervisor::one_for_one("app").child(inner);
+        let running = tree.start().await.expect("it starts");
+        handle.cast(Msg::Note(1)).expect("it is up");
+        handle.cast(Msg::Panic).expect("it is up");
+        handle.cast(Msg::Note(2)).expect("it is up");
+        while handle.ready().await.is_ok() {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(status(&running).messages_lost, 1, "its supervisor has it");
+        running.restart_child("/app/inner").await.expect("it can");
+        assert_eq!(handle.call(Msg::Ask).await, Ok(42));
+        let inner = status(&running);
+        let lost = (inner.messages_lost, inner.children[0].messages_lost);
+        assert_eq!(lost, (0, 1), "it has its own again");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_child_that_drains_handles_what_waits_before_it_ends() {
+    for kind in KINDS {
+        let notes = Notes::default();
+        let child = kind(&notes).stop(Stop::Drain).stop_timeout(10 * SECOND);
+        let (running, handle) = start(child).await;
+        for n in 1..=3 {
+            handle.cast(Msg::Note(n)).expect("room");
+        }
+        let report = running.stop(10 * SECOND).await;
+        assert!(report.is_clean(), "{report}");
+        assert_eq!(notes.take(), [1, 2, 3]);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_drain_that_takes_too_long_becomes_a_stop() {
+    for kind in KINDS {
+        let notes = Notes::default();
+        let child = kind(&notes).stop(Stop::Drain).stop_timeout(SECOND);
+        let (running, handle) = start(child).await;
+        for n in 1..=30 {
+            handle.cast(Msg::Slow(n)).expect("room");
+        }
+        let report = running.stop(10 * SECOND).await;
+        assert!(report.is_clean(), "{report}");
+        // 100 ms each, and 100 ms are reserved for the stop.
+        assert_eq!(notes.take().len(), 9);
+    }
+}
+
 /// Notes who asks for the context where, and which run answers.
 #[derive(Clone, Default)]
 struct Places(Arc<Mutex<Vec<Place>>>);
@@ -388,6 +450,29 @@ impl Actor for Bystander {
 
     async fn pre_start(&self, _: ActorRef<u32>, (): ()) -> Result<(), ActorProcessingErr> {
         Ok(())
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_child_may_ask_for_its_own_restart_and_wait_for_the_answer() {
+    let (pool, asked) = (Supervisor::one_for_one("app"), Arc::new(Notify::new()));
+    let (above, accepted) = (pool.handle(), Arc::clone(&asked));
+    let child = Child::task("child", move |cx| {
+        let (above, accepted) = (above.clone(), Arc::clone(&accepted));
+        async move {
+            if cx.incarnation() == 1 {
+                tokio::task::yield_now().await;
+                above.restart_child("child").await?;
+                accepted.notify_one();
+            }
+            cx.shutdown().await;
+            Ok(())
+        }
+    });
+    let running = pool.child(child).start().await.expect("it starts");
+    asked.notified().await;
+    while status(&running).incarnation < 2 {
+        tokio::task::yield_now().await;
     }
 }
 
