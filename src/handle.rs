@@ -10,7 +10,8 @@
 //!
 //! 1. A message is delivered to a run, held for the next, or comes back in the error. What was
 //!    delivered or held is handled or counted as lost. Never two of these, never none.
-//! 2. The route is up only between the acknowledgement of a start and the end of that run.
+//! 2. The route is up from the moment a run can receive, which is before it is ready when it says so
+//!    itself, to the end of that run.
 
 mod address;
 pub mod inbox;
@@ -199,7 +200,7 @@ impl<M: Send + 'static> Handle<M> {
             .unwrap_or(Err(CallError::TimedOut))
     }
 
-    /// Waits until a run of the child is up.
+    /// Waits until a run of the child is up: until its start was acknowledged.
     ///
     /// # Errors
     ///

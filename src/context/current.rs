@@ -29,16 +29,16 @@ pub(crate) fn within<F: Future>(
     run: &Arc<Run>,
     future: F,
 ) -> impl Future<Output = F::Output> + use<F> {
-    let (current, run) = (current_of(run, true), Arc::clone(run));
-    async move {
-        let mut scoped = pin!(CURRENT.scope(current, future));
+    let watched = async move {
+        let mut future = pin!(future);
         poll_fn(|poll| {
-            let polled = scoped.as_mut().poll(poll);
-            run.tell_what_waits();
+            let polled = future.as_mut().poll(poll);
+            CURRENT.with(|current| current.run.tell_what_waits());
             polled
         })
         .await
-    }
+    };
+    CURRENT.scope(current_of(run, true), watched)
 }
 
 /// Makes `run` the current one while the closure runs.

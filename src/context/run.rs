@@ -219,6 +219,10 @@ impl Run {
     /// Tells the supervisor, once, that this run is up.
     pub(crate) fn acknowledge(&self) {
         if !self.acknowledged.swap(true, Ordering::AcqRel) {
+            let address = lock(&self.ending).address.clone();
+            if let Some(address) = address {
+                address.acknowledge();
+            }
             self.tell(News::Started);
         }
     }

@@ -11,7 +11,7 @@
 use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use tokio::sync::Notify;
 use tokio::time::Instant;
@@ -50,6 +50,8 @@ pub(crate) enum Refused<M> {
 pub(crate) trait AnyAddress: fmt::Debug + Send + Sync {
     /// Reads what waits and what was counted.
     fn read(&self) -> MailboxReading;
+    /// Says that the run it leads to is up.
+    fn acknowledge(&self);
     /// Takes the route down: a run that is about to be killed accepts nothing more. Returns what
     /// would end the run's inbox when it is dropped.
     fn close(&self) -> Option<Box<dyn Any + Send + Sync>>;
@@ -71,6 +73,8 @@ pub(crate) struct MailboxReading {
 /// Where messages for a child go.
 pub(crate) struct Address<M> {
     route: RwLock<Route<M>>,
+    /// Whether the run that the route leads to has acknowledged its start.
+    is_ready: AtomicBool,
     held: Mutex<Held<M>>,
     pub(super) changed: Notify,
     capacity: AtomicUsize,
@@ -101,6 +105,7 @@ impl<M> Address<M> {
         };
         Arc::new(Self {
             route: RwLock::new(Route::Unbound),
+            is_ready: AtomicBool::new(false),
             held: Mutex::new(held),
             changed: Notify::new(),
             capacity: AtomicUsize::new(DEFAULT_MAILBOX_CAPACITY),
@@ -138,10 +143,10 @@ impl<M> Address<M> {
         }
     }
 
-    /// Tells whether a run is up; `None` says that none can follow.
+    /// Tells whether a run can be sent to and is up; `None` says that none can follow.
     pub(super) fn is_up(&self) -> Option<bool> {
         match &*read(&self.route) {
-            Route::Up(_) => Some(true),
+            Route::Up(_) => Some(self.is_ready.load(Ordering::Acquire)),
             Route::Unbound | Route::Down => Some(false),
             Route::Gone => None,
         }
@@ -217,7 +222,10 @@ impl<M> Address<M> {
             let mut route = write(&self.route);
             // A hung run that ends after its child was retired must not bring the address back.
             match &*route {
-                Route::Up(_) => std::mem::replace(&mut *route, Route::Down),
+                Route::Up(_) => {
+                    self.is_ready.store(false, Ordering::Release);
+                    std::mem::replace(&mut *route, Route::Down)
+                }
                 Route::Unbound | Route::Down | Route::Gone => return None,
             }
         };
@@ -247,6 +255,14 @@ impl<M: Send + 'static> AnyAddress for Address<M> {
             lost: self.ledger.lost(),
             rejected: self.ledger.rejected(),
         }
+    }
+
+    fn acknowledge(&self) {
+        // Read for its lock: a route that is taken down meanwhile is not ready.
+        if let Route::Up(_) = &*read(&self.route) {
+            self.is_ready.store(true, Ordering::Release);
+        }
+        self.changed.notify_waiters();
     }
 
     fn close(&self) -> Option<Box<dyn Any + Send + Sync>> {

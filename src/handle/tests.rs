@@ -357,12 +357,15 @@ enum Ask {
 #[tokio::test]
 async fn ready_waits_for_a_run_and_fails_when_none_can_follow() {
     let seat = seat::<u32>(1, WhileDown::Reject);
-    let waiting = tokio::spawn({
+    let mut waiting = tokio::spawn({
         let handle = seat.handle.clone();
         async move { handle.ready().await }
     });
-    tokio::task::yield_now().await;
     let run = seat.run();
+    // It can be sent to, but it has not said that it is up.
+    tokio::task::yield_now().await;
+    assert!(is_pending(&mut waiting));
+    seat.address().acknowledge();
     assert_eq!(waiting.await.expect("not cancelled"), Ok(()));
     drop(run);
     drop(seat.claim);
