@@ -35,6 +35,7 @@ use super::{Node, NodeKind, Supervisor, Tree, door, spawn};
 use crate::command::{COMMAND_QUEUE_CAPACITY, ChildAnswer, Command, StartAnswer};
 use crate::context::{News, Notice, Notices, Run, StopShare};
 use crate::exit::{Exit, Panic, catch, catch_blocking};
+use crate::path::Path;
 use crate::shutdown::report::Stopped;
 
 /// How many ends and starts are handled before a command and the due timers get their turn.
@@ -74,10 +75,10 @@ pub(super) struct RunLoop {
     finished: Option<Exit>,
 }
 
-/// Who waits for the outcome of a command.
+/// Who waits for the outcome of a command on which child. The child may be gone when it comes.
 enum Waiting {
-    ForStart(Key, StartAnswer),
-    ForChild(Key, ChildAnswer),
+    ForStart(Path, StartAnswer),
+    ForChild(Path, ChildAnswer),
 }
 
 /// What the loop woke up for.

@@ -24,7 +24,8 @@ impl RunLoop {
                     let path = format!("{}/{name}", self.cell.path());
                     return drop(answer.send(Err(CommandError::NotFound { path })));
                 };
-                let ticket = self.ticket(Waiting::ForChild(key, answer));
+                let path = self.cell.path().join(&name);
+                let ticket = self.ticket(Waiting::ForChild(path, answer));
                 self.happened(Happened::Asked { key, ask, ticket });
                 if only_accept {
                     self.accepted(ticket);
@@ -50,11 +51,12 @@ impl RunLoop {
             "" => self.free_number(),
             name => name.to_owned(),
         };
+        let path = self.cell.path().join(&name);
         let key = self.admit(node, name);
         if let Some(live) = self.lives.get(&key) {
             live.cell.set_dynamic();
         }
-        let ticket = self.ticket(Waiting::ForStart(key, answer));
+        let ticket = self.ticket(Waiting::ForStart(path, answer));
         self.happened(Happened::Added { key, ticket });
     }
 
@@ -99,21 +101,16 @@ impl RunLoop {
     }
 
     pub(super) fn answer(&mut self, ticket: Ticket, outcome: Result<(), Refusal>) {
-        let Some(waiting) = self.answers.remove(&ticket) else {
-            return;
-        };
-        let (Waiting::ForStart(key, _) | Waiting::ForChild(key, _)) = &waiting;
-        let Some(path) = self.lives.get(key).map(|live| live.cell.path().clone()) else {
-            return;
-        };
-        match waiting {
-            Waiting::ForStart(_, answer) => drop(answer.send(match outcome {
+        match self.answers.remove(&ticket) {
+            Some(Waiting::ForStart(path, answer)) => drop(answer.send(match outcome {
                 Ok(()) => Ok(path),
                 Err(refusal) => Err(StartChildError::new(refusal, path)),
             })),
-            Waiting::ForChild(_, answer) => {
+            Some(Waiting::ForChild(path, answer)) => {
                 drop(answer.send(outcome.map_err(|refusal| CommandError::new(refusal, path))));
             }
+            // Asked from inside, and answered when it was accepted.
+            None => {}
         }
     }
 }
