@@ -6,6 +6,7 @@ use super::{Action, KILL_PATIENCE, Mode, StopTimes, Supervision, Timer};
 use crate::command::Refusal;
 use crate::event::EventKind;
 use crate::exit::Exit;
+use crate::policy::restart::Restart;
 use crate::supervisor::children::{Awaited, Key, Phase, Then};
 use crate::time::later;
 
@@ -99,14 +100,31 @@ impl Supervision {
         };
         child.phase = Phase::Down;
         child.down_since.get_or_insert(self.now);
-        let (awaited, is_provisional) = (child.awaited.take(), child.is_provisional);
+        let awaited = child.awaited.take();
+        let is_temporary = child.policy.restart == Restart::Temporary;
+        let (is_fresh, is_provisional) = (child.is_fresh, child.is_provisional);
         self.note(key, EventKind::StartFailed { exit: exit.clone() });
-        if is_provisional {
+        let Some(Awaited::Start(ticket)) = awaited else {
+            return self.after_failed_start(key, exit);
+        };
+        self.answer(ticket, Err(Refusal::Failed(exit.clone())));
+        let is_removed = is_provisional || is_temporary;
+        if is_removed {
             self.remove(key);
         }
-        if let Some(Awaited::Start(ticket)) = awaited {
-            return self.answer(ticket, Err(Refusal::Failed(exit)));
+        match self.mode {
+            // Whoever asked for this start, the group wants the child up.
+            Mode::Group(group) if key >= group.from && is_fresh && !is_removed => {
+                self.after_failed_start(key, exit);
+            }
+            Mode::Group(_) => self.drive_group(),
+            Mode::Leaving { .. } => self.after_failed_start(key, exit),
+            // By hand: it stays down.
+            Mode::Starting { .. } | Mode::Running | Mode::Ended => {}
         }
+    }
+
+    fn after_failed_start(&mut self, key: Key, exit: Exit) {
         match &mut self.mode {
             Mode::Starting { .. } => self.give_up_starting(key, exit),
             // The restart was decided when the run before ended; only its start failed. So it is

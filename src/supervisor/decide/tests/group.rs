@@ -268,6 +268,30 @@ fn a_restart_by_hand_that_a_group_overtakes_is_answered_when_the_group_has_it_up
 }
 
 #[test]
+fn an_awaited_start_that_fails_within_a_group_is_answered_and_the_group_ends() {
+    // Added at run time: it is removed again, and the group is complete without it.
+    let mut bench = Bench::up(Strategy::RestForOne, None, &permanent::<1>());
+    let (key, _) = bench.adds(policy(Restart::Permanent), 5);
+    bench.ends(0, failed());
+    bench.ends(key, Exit::Killed);
+    bench.acknowledges(0);
+    let actions = bench.ends(key, failed());
+    assert_eq!(answers(&actions), [(5, Err(Refusal::Failed(failed())))]);
+    assert!(!bench.has(key) && bench.is_running());
+    // Restarted by hand: the group wants it up, whoever asked for it.
+    let mut bench = Bench::up(Strategy::RestForOne, None, &permanent::<2>());
+    bench.ask(1, Ask::Restart, 6);
+    bench.ends(0, failed());
+    bench.ends(1, Exit::Shutdown);
+    bench.acknowledges(0);
+    let actions = bench.ends(1, failed());
+    assert_eq!(answers(&actions), [(6, Err(Refusal::Failed(failed())))]);
+    assert_eq!(started(&actions), [(1, 3)]);
+    bench.acknowledges(1);
+    assert!(bench.is_running());
+}
+
+#[test]
 fn a_transient_member_that_ended_well_starts_again_with_its_group() {
     let children = [policy(Restart::Permanent), policy(Restart::Transient)];
     let mut bench = Bench::up(Strategy::OneForAll, None, &children);
