@@ -156,6 +156,8 @@ pub(super) struct Stopping {
 pub(super) enum Then {
     /// It is restarted by its type.
     RestartByType,
+    /// The same; but because its stop was asked for, its end for good is nobody else's end.
+    RestartAfterStop,
     /// It stays down: somebody had asked for that.
     StayDown,
 }

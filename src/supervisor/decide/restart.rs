@@ -39,13 +39,16 @@ impl Supervision {
 
     /// A hung child's task ended after all.
     pub(super) fn ended_after_all(&mut self, key: Key, exit: Exit, then: Then) {
-        if matches!(self.mode, Mode::Leaving { .. } | Mode::Ended) {
-            return;
-        }
         let Some(child) = self.children.get_mut(&key) else {
             return;
         };
-        if then == Then::RestartByType && !child.is_provisional {
+        let comes_back = match then {
+            Then::RestartByType => true,
+            Then::RestartAfterStop => child.policy.restart.wants_restart(&exit),
+            Then::StayDown => false,
+        };
+        let is_leaving = matches!(self.mode, Mode::Leaving { .. });
+        if is_leaving || comes_back && !child.is_provisional {
             return self.ended_by_itself(key, exit, Duration::ZERO);
         }
         child.phase = Phase::Down;

@@ -196,7 +196,7 @@ impl Supervision {
         };
         let then = match child.awaited {
             Some(Awaited::Stop(_)) => Then::StayDown,
-            _ => Then::RestartByType,
+            _ => Then::RestartAfterStop,
         };
         child.phase = Phase::Hung { then };
         let times = (stopping.deadline - stopping.asked, now - stopping.asked);

@@ -3,9 +3,11 @@
 //! The bench drives a supervisor without a runtime. It keeps the timers that were armed, so that time
 //! can pass and everything that falls due on the way is decided at its own instant.
 
+mod by_hand;
 mod group;
 mod limits;
 mod restart;
+mod significant;
 mod stop;
 
 use std::time::Duration;
