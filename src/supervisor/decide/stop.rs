@@ -93,11 +93,13 @@ impl Supervision {
             return;
         };
         // Killed already, or brought forward since: it came too late.
-        if stopping.kill_at.is_none() || deadline > stopping.latest {
+        let can_be_killed = child.policy.can_be_killed();
+        let is_killed = can_be_killed && stopping.kill_at.is_none();
+        if is_killed || deadline > stopping.latest {
             return;
         }
         stopping.deadline = deadline;
-        stopping.kill_at = Some(plan::kill_at(now, deadline));
+        stopping.kill_at = can_be_killed.then(|| plan::kill_at(now, deadline));
         if stopping.drain_until.is_some() {
             stopping.drain_until = Some(drain_until(child, now, deadline));
         }

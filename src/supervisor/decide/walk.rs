@@ -77,6 +77,11 @@ impl Supervision {
             .map(|(key, turn)| (*key, *turn))
             .collect();
         for (key, turn) in turns {
+            // Its stop timeout counts from when it was asked, and was put off if it asked for that.
+            let turn = Turn {
+                stop_timeout: None,
+                ..turn
+            };
             self.stop_earlier(key, times(now, deadline, turn));
         }
     }
