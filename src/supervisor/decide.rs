@@ -232,9 +232,10 @@ impl Supervision {
         self.is_quiet
     }
 
-    /// Tells whether a child's task runs.
-    pub(super) fn is_alive(&self, key: Key) -> bool {
-        self.children.get(&key).is_some_and(ChildState::is_alive)
+    /// Tells whether a task of this child lives, be it one that hangs.
+    pub(super) fn has_task(&self, key: Key) -> bool {
+        let child = self.children.get(&key);
+        child.is_some_and(|child| child.is_alive() || matches!(child.phase, Phase::Hung { .. }))
     }
 
     /// Tells whether a timer may still mean something.

@@ -69,6 +69,18 @@ impl Supervision {
         }
     }
 
+    /// Says why no child can be added now.
+    pub(in crate::supervisor) fn refusal_to_add(&self) -> Option<Refusal> {
+        match self.mode {
+            _ if self.is_quiet => Some(Refusal::ShuttingDown),
+            Mode::Leaving { .. } | Mode::Ended => Some(Refusal::ShuttingDown),
+            Mode::Starting { .. } => Some(Refusal::Starting),
+            // It would be the last in the order, and so part of the group.
+            Mode::Group(_) => Some(Refusal::InProgress),
+            Mode::Running => None,
+        }
+    }
+
     /// Says why the supervisor as a whole accepts no command on this child now.
     fn refusal(&self, key: Key) -> Option<Refusal> {
         match self.mode {

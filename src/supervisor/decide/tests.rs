@@ -9,6 +9,7 @@ mod limits;
 mod restart;
 mod significant;
 mod stop;
+mod table;
 
 use std::time::Duration;
 

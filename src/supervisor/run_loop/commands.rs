@@ -7,7 +7,7 @@ use crate::command::{Command, CommandError, Refusal, StartAnswer, StartChildErro
 use crate::policy::restart::Strategy;
 use crate::supervisor::Node;
 use crate::supervisor::children::Ticket;
-use crate::supervisor::decide::{Happened, Mode};
+use crate::supervisor::decide::Happened;
 
 // An answer that nobody waits for any more is dropped: the caller gave up, what was done stays done.
 impl RunLoop {
@@ -76,14 +76,12 @@ impl RunLoop {
 
     /// Says why a child can't be added now.
     fn refusal(&self, node: &Node) -> Option<StartChildError> {
-        match self.supervision.mode {
-            _ if self.tree.early_notice().get().is_some() => {
-                return Some(StartChildError::ShuttingDown);
-            }
-            Mode::Starting { .. } => return Some(StartChildError::Starting),
-            Mode::Group(_) => return Some(StartChildError::InProgress),
-            Mode::Leaving { .. } | Mode::Ended => return Some(StartChildError::ShuttingDown),
-            Mode::Running => {}
+        if self.tree.early_notice().get().is_some() {
+            return Some(StartChildError::ShuttingDown);
+        }
+        let path = self.cell.path().join(node.name());
+        if let Some(refusal) = self.supervision.refusal_to_add() {
+            return Some(StartChildError::new(refusal, path));
         }
         let max_children = self.declared.max_children;
         if self.declared.strategy == Strategy::Dynamic && self.lives.len() >= max_children {
@@ -95,8 +93,8 @@ impl RunLoop {
         }
         let key = self.keys.get(node.name())?;
         Some(StartChildError::AlreadyPresent {
-            path: self.cell.path().join(node.name()),
-            is_alive: self.supervision.is_alive(*key),
+            path,
+            is_alive: self.supervision.has_task(*key),
         })
     }
 

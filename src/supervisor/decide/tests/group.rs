@@ -326,7 +326,7 @@ fn a_shutdown_during_a_group_restart_cancels_the_starts_and_walks_once() {
         }
         let mut actions = bench.stop_within(seconds(4));
         for key in [2, 0] {
-            if bench.supervision.is_alive(key) {
+            if bench.supervision.has_task(key) {
                 actions.extend(bench.ends(key, Exit::Shutdown));
             }
         }
