@@ -6,7 +6,25 @@
     reason = "a test fails by panicking, its helpers too"
 )]
 
-use perennial::{Child, Context, Running, Supervisor};
+use std::sync::Arc;
+use std::time::Duration;
+
+use perennial::command::{CommandError, StartChildError};
+use perennial::exit::Exit;
+use perennial::policy::auto_shutdown::AutoShutdown;
+use perennial::policy::limit::OnLimit;
+use perennial::policy::stop::Stop;
+use perennial::supervisor::status::{NodeStatus, State};
+use perennial::{
+    Backoff, Child, Context, Handle, Inbox, Path, Restart, Running, Subscriber, SubsystemEvent,
+    Supervisor, SupervisorHandle,
+};
+use tokio::sync::{Notify, oneshot};
+use tokio::time::Instant;
+
+fn seconds(n: u64) -> Duration {
+    Duration::from_secs(n)
+}
 
 /// A task that runs until it is asked to stop.
 fn idle(name: &str) -> Child {
@@ -16,19 +34,125 @@ fn idle(name: &str) -> Child {
     })
 }
 
+/// A task that never ends by itself.
+fn deaf(name: &str) -> Child {
+    Child::task(name, |_cx| std::future::pending())
+}
+
 /// A task whose start fails, each time.
 fn broken(name: &str) -> Child {
     Child::task(name, |_cx| async { Err("broken".into()) })
+}
+
+/// A task that is up once it has been let in.
+fn gated(name: &str, gate: &Arc<Notify>) -> Child {
+    let body = |cx: Context, gate: Arc<Notify>| async move {
+        gate.notified().await;
+        cx.ready();
+        cx.shutdown().await;
+        Ok(())
+    };
+    Child::task_with(name, Arc::clone(gate), body).explicit_ready()
+}
+
+/// A worker that ends as it is told to.
+fn worker(name: &str) -> Child<Exit> {
+    Child::worker(name, |_cx, mut inbox: Inbox<Exit>| async move {
+        match inbox.recv().await {
+            None | Some(Exit::Normal) => Ok(()),
+            Some(exit) => Err(exit.to_string().into()),
+        }
+    })
+}
+
+fn crash(handle: &Handle<Exit>) {
+    handle.cast(Exit::Killed).expect("it is up");
 }
 
 async fn start(tree: Supervisor) -> Running {
     tree.start().await.expect("it starts")
 }
 
+/// Starts a tree `/app` with these children.
+async fn app(children: impl IntoIterator<Item = Child>) -> (Running, SupervisorHandle) {
+    let tree = children
+        .into_iter()
+        .fold(Supervisor::one_for_one("app"), Supervisor::child);
+    let handle = tree.handle();
+    (start(tree).await, handle)
+}
+
+async fn until(events: &mut Subscriber<SubsystemEvent>, code: &str, path: &str) {
+    loop {
+        let event = events.recv().await.expect("the tree lives");
+        if event.kind.code() == code && event.path == path {
+            return;
+        }
+    }
+}
+
+fn children(running: &Running, path: &str) -> Vec<NodeStatus> {
+    running.which_children(path).expect("it is there")
+}
+
+/// Returns name, state and incarnation of each child.
+fn summary(running: &Running, path: &str) -> Vec<(String, State, u64)> {
+    let line = |child: NodeStatus| (child.path.name().to_owned(), child.state, child.incarnation);
+    children(running, path).into_iter().map(line).collect()
+}
+
+fn state(running: &Running, path: &str) -> Option<State> {
+    let mut found = None;
+    running.snapshot().root.visit(&mut |node| {
+        if node.path == path {
+            found = Some(node.state);
+        }
+    });
+    found
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_command_of_a_running_tree_does_what_it_says() {
+    let (running, _) = app([idle("a")]).await;
+    running.restart_child("/app/a").await.expect("it is up");
+    assert_eq!(summary(&running, "/app"), [("a".into(), State::Running, 2)]);
+    running.stop_child("/app/a").await.expect("it is up");
+    assert_eq!(summary(&running, "/app"), [("a".into(), State::Down, 2)]);
+    running
+        .stop_child("/app/a")
+        .await
+        .expect("it is down already");
+    running.restart_child("/app/a").await.expect("it is down");
+    assert_eq!(summary(&running, "/app"), [("a".into(), State::Running, 3)]);
+    let error = running.delete_child("/app/a").await.expect_err("it is up");
+    assert_eq!(error.to_string(), "/app/a is running; stop it first");
+    let error = running.release("/app/a").await.expect_err("it is up");
+    assert_eq!(error.code(), "not_quarantined");
+    running.stop_child("/app/a").await.expect("it is up");
+    running.delete_child("/app/a").await.expect("it is down");
+    assert_eq!(summary(&running, "/app"), []);
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_command_of_a_supervisor_handle_does_what_it_says() {
+    let (_running, app) = app([idle("a")]).await;
+    let path = app.start_child(idle("b")).await.expect("a new name");
+    assert_eq!(path, "/app/b");
+    app.restart_child("b").await.expect("it is up");
+    app.stop_child("b").await.expect("it is up");
+    let count = app.count_children().expect("started");
+    assert_eq!((count.specifications, count.active), (2, 1));
+    app.delete_child("b").await.expect("it is down");
+    assert_eq!(app.which_children().expect("started").len(), 1);
+    let snapshot = app.snapshot().expect("started");
+    assert_eq!(snapshot.path, "/app");
+    let error = app.release("a").await.expect_err("it is up");
+    assert_eq!(error.code(), "not_quarantined");
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_child_whose_first_start_fails_is_answered_with_the_cause_and_removed() {
-    let running = start(Supervisor::one_for_one("app")).await;
-    let app = running.supervisor("/app").expect("the root");
+    let (_running, app) = app([]).await;
     let error = app.start_child(broken("a")).await.expect_err("broken");
     assert_eq!(error.to_string(), "/app/a did not start: failed: broken");
     assert!(app.which_children().expect("started").is_empty());
@@ -36,9 +160,549 @@ async fn a_child_whose_first_start_fails_is_answered_with_the_cause_and_removed(
 
 #[tokio::test(start_paused = true)]
 async fn a_deleted_child_is_gone_when_the_answer_comes() {
-    let running = start(Supervisor::one_for_one("app").child(idle("a"))).await;
+    let (running, _) = app([idle("a")]).await;
     running.stop_child("/app/a").await.expect("it is up");
     running.delete_child("/app/a").await.expect("it is down");
     let error = running.stop_child("/app/a").await.expect_err("gone");
     assert_eq!(error.to_string(), "there is no /app/a");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_not_there_is_not_found() {
+    let (running, app) = app([idle("a")]).await;
+    for path in ["/app/b", "/app/a/b", "/app", "/other/a", "app", ""] {
+        let error = running.restart_child(path).await.expect_err("not there");
+        assert_eq!(error.code(), "not_found", "{path:?}");
+    }
+    let error = app.stop_child("").await.expect_err("no such name");
+    assert_eq!(error.code(), "not_found");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_child_that_starts_or_stops_is_in_progress_and_a_stop_cancels_the_start() {
+    let gate = Arc::new(Notify::new());
+    let (running, app) = app([deaf("slow")]).await;
+    let starting = tokio::spawn({
+        let (app, child) = (app.clone(), gated("gated", &gate));
+        async move { app.start_child(child).await }
+    });
+    tokio::task::yield_now().await;
+    for asked in [
+        app.restart_child("gated").await,
+        app.delete_child("gated").await,
+        app.release("gated").await,
+    ] {
+        assert_eq!(asked.expect_err("it is starting").code(), "in_progress");
+    }
+    app.stop_child("gated").await.expect("it is starting");
+    let error = starting.await.expect("no panic").expect_err("stopped");
+    assert_eq!(error.to_string(), "/app/gated was stopped before it was up");
+    assert_eq!(state(&running, "/app/gated"), None, "it never came up");
+
+    let stopping = tokio::spawn({
+        let app = app.clone();
+        async move { app.stop_child("slow").await }
+    });
+    tokio::task::yield_now().await;
+    for asked in [
+        app.stop_child("slow").await,
+        app.restart_child("slow").await,
+        app.delete_child("slow").await,
+    ] {
+        assert_eq!(asked.expect_err("it is stopping").code(), "in_progress");
+    }
+    assert_eq!(stopping.await.expect("no panic"), Ok(()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stop_calls_a_backoff_off_and_a_restart_does_not_wait_for_it() {
+    let slow = worker("a").backoff(Backoff::fixed(seconds(60)));
+    let handle = slow.handle();
+    let running = start(Supervisor::one_for_one("app").child(slow)).await;
+    let mut events = running.subscribe("test");
+    crash(&handle);
+    until(&mut events, "backing_off", "/app/a").await;
+    let error = running
+        .delete_child("/app/a")
+        .await
+        .expect_err("it comes back");
+    assert_eq!(error.code(), "in_progress");
+    let began = Instant::now();
+    running.restart_child("/app/a").await.expect("at once");
+    assert_eq!(began.elapsed(), Duration::ZERO);
+    crash(&handle);
+    until(&mut events, "backing_off", "/app/a").await;
+    running.stop_child("/app/a").await.expect("called off");
+    tokio::time::sleep(seconds(600)).await;
+    assert_eq!(state(&running, "/app/a"), Some(State::Down));
+}
+
+#[tokio::test(start_paused = true)]
+async fn during_a_group_restart_every_member_is_in_progress() {
+    let first = worker("first").backoff(Backoff::fixed(seconds(60)));
+    let handle = first.handle();
+    let tree = Supervisor::one_for_all("app")
+        .child(first)
+        .child(idle("second"));
+    let app = tree.handle();
+    let running = start(tree).await;
+    let mut events = running.subscribe("test");
+    crash(&handle);
+    until(&mut events, "stopped", "/app/second").await;
+    for name in ["first", "second"] {
+        for asked in [
+            app.stop_child(name).await,
+            app.restart_child(name).await,
+            app.delete_child(name).await,
+            app.release(name).await,
+        ] {
+            assert_eq!(asked.expect_err("a group").code(), "in_progress", "{name}");
+        }
+    }
+    let error = app.start_child(idle("third")).await.expect_err("a group");
+    assert_eq!(error, StartChildError::InProgress);
+    until(&mut events, "started", "/app/second").await;
+    app.stop_child("second").await.expect("the group is over");
+}
+
+#[tokio::test(start_paused = true)]
+async fn before_during_and_after_a_tree_the_answers_say_so() {
+    let gate = Arc::new(Notify::new());
+    let tree = Supervisor::one_for_one("app")
+        .child(idle("a"))
+        .child(gated("gated", &gate));
+    let app = tree.handle();
+    assert_eq!(app.stop_child("a").await, Err(CommandError::NotRunning));
+    assert_eq!(
+        app.start_child(idle("b")).await,
+        Err(StartChildError::NotRunning)
+    );
+    assert!(app.snapshot().is_none());
+
+    let starting = tokio::spawn(tree.start());
+    tokio::task::yield_now().await;
+    let error = app.stop_child("a").await.expect_err("starting");
+    assert_eq!(
+        error.to_string(),
+        "the supervisor of /app/a is still starting"
+    );
+    assert_eq!(
+        app.start_child(idle("b")).await,
+        Err(StartChildError::Starting)
+    );
+    assert_eq!(app.snapshot().expect("it began").children.len(), 2);
+    gate.notify_one();
+    let running = starting.await.expect("no panic").expect("it starts");
+
+    app.start_child(deaf("deaf")).await.expect("it is up");
+    running.shutdown(perennial::ShutdownReason::Requested, seconds(5));
+    for asked in [
+        app.stop_child("a").await,
+        app.restart_child("a").await,
+        app.delete_child("a").await,
+        app.release("a").await,
+    ] {
+        assert_eq!(asked, Err(CommandError::ShuttingDown));
+    }
+    assert_eq!(
+        app.start_child(idle("b")).await,
+        Err(StartChildError::ShuttingDown)
+    );
+    drop(running.wait().await);
+    assert_eq!(app.stop_child("a").await, Err(CommandError::NotRunning));
+    assert!(app.which_children().is_some(), "reading goes on");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_command_on_a_supervisor_that_waits_for_its_restart_finds_it_not_running() {
+    let child = worker("a");
+    let handle = child.handle();
+    let inner = Supervisor::one_for_one("inner")
+        .intensity(0, seconds(1))
+        .own_backoff(Backoff::fixed(seconds(60)))
+        .child(child);
+    let inside = inner.handle();
+    let running = start(Supervisor::one_for_one("app").child(inner)).await;
+    let mut events = running.subscribe("test");
+    crash(&handle);
+    until(&mut events, "backing_off", "/app/inner").await;
+    assert_eq!(inside.stop_child("a").await, Err(CommandError::NotRunning));
+    until(&mut events, "started", "/app/inner").await;
+    inside.stop_child("a").await.expect("the same handle");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_name_that_is_taken_is_refused_and_told_whether_its_child_is_alive() {
+    let (running, app) = app([idle("a")]).await;
+    for is_alive in [true, false] {
+        let error = app.start_child(idle("a")).await.expect_err("taken");
+        let StartChildError::AlreadyPresent {
+            path,
+            is_alive: told,
+        } = error
+        else {
+            panic!("{error}")
+        };
+        assert_eq!((path.as_str(), told), ("/app/a", is_alive));
+        running.stop_child("/app/a").await.expect("a stop");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_temporary_child_that_is_stopped_is_removed_and_its_handle_says_so() {
+    let child = worker("a").restart(Restart::Temporary);
+    let handle = child.handle();
+    let running = start(Supervisor::one_for_one("app").child(child)).await;
+    running.stop_child("/app/a").await.expect("it is up");
+    assert_eq!(summary(&running, "/app"), []);
+    let error = handle.cast(Exit::Normal).expect_err("nothing follows");
+    assert_eq!(error.code(), "gone");
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_asks_may_leave_and_the_command_is_done_nevertheless() {
+    let (running, app) = app([deaf("a")]).await;
+    let mut events = running.subscribe("test");
+    let left = tokio::time::timeout(seconds(1), app.restart_child("a")).await;
+    assert!(left.is_err(), "a deaf child takes five seconds to stop");
+    until(&mut events, "restarted", "/app/a").await;
+    assert_eq!(summary(&running, "/app"), [("a".into(), State::Running, 2)]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_supervisor_is_stopped_and_restarted_as_one_child() {
+    let inner = Supervisor::one_for_one("inner")
+        .child(idle("a"))
+        .child(idle("b"));
+    let running = start(Supervisor::one_for_one("app").child(inner)).await;
+    running.restart_child("/app/inner").await.expect("it is up");
+    let expected = ["a", "b"].map(|name| (name.to_owned(), State::Running, 2));
+    assert_eq!(summary(&running, "/app/inner"), expected);
+    running.stop_child("/app/inner").await.expect("it is up");
+    let down = ["a", "b"].map(|name| (name.to_owned(), State::Down, 2));
+    assert_eq!(summary(&running, "/app/inner"), down);
+    let error = running.stop_child("/app/inner/a").await;
+    assert_eq!(error, Err(CommandError::NotRunning));
+}
+
+/// Where a caller stands inside the tree.
+enum Request {
+    Ask(Asked, SupervisorHandle, &'static str, Answer),
+    Add(
+        SupervisorHandle,
+        Child,
+        oneshot::Sender<Result<Path, StartChildError>>,
+    ),
+}
+
+#[derive(Clone, Copy)]
+enum Asked {
+    Stop,
+    Restart,
+}
+
+type Answer = oneshot::Sender<Result<(), CommandError>>;
+
+/// A worker that asks what it is told to, from inside, and goes on until it is asked to stop.
+fn asker(name: &str) -> Child<Request> {
+    Child::worker(name, |_cx, mut inbox: Inbox<Request>| async move {
+        while let Some(request) = inbox.recv().await {
+            match request {
+                Request::Ask(asked, supervisor, name, answer) => {
+                    let outcome = match asked {
+                        Asked::Stop => supervisor.stop_child(name).await,
+                        Asked::Restart => supervisor.restart_child(name).await,
+                    };
+                    drop(answer.send(outcome));
+                }
+                Request::Add(supervisor, child, answer) => {
+                    drop(answer.send(supervisor.start_child(child).await));
+                }
+            }
+        }
+        Ok(())
+    })
+}
+
+/// A tree `/app/inner` with an asker and a sibling, and the means to make it ask.
+struct Inside {
+    running: Running,
+    asker: Handle<Request>,
+}
+
+impl Inside {
+    async fn start() -> Self {
+        let child = asker("asker");
+        let asker = child.handle();
+        let inner = Supervisor::one_for_one("inner")
+            .child(child)
+            .child(idle("sibling"));
+        let running = start(Supervisor::one_for_one("app").child(inner)).await;
+        Self { running, asker }
+    }
+
+    /// Asks from inside, and returns the answer and how long it took.
+    async fn ask(&self, asked: Asked, path: &'static str) -> (Result<(), CommandError>, Duration) {
+        let (parent, name) = path.rsplit_once('/').expect("a path");
+        let supervisor = self.running.supervisor(parent).expect("it is there");
+        let (answer, answered) = oneshot::channel();
+        let began = Instant::now();
+        let request = Request::Ask(asked, supervisor, name, answer);
+        self.asker.cast(request).expect("it is up");
+        let outcome = answered.await.expect("the asker lived to hear it");
+        (outcome, began.elapsed())
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_child_commands_its_sibling_and_adds_another() {
+    let inside = Inside::start().await;
+    for asked in [Asked::Restart, Asked::Stop] {
+        let (outcome, _) = inside.ask(asked, "/app/inner/sibling").await;
+        assert_eq!(outcome, Ok(()));
+    }
+    assert_eq!(
+        state(&inside.running, "/app/inner/sibling"),
+        Some(State::Down)
+    );
+    let inner = inside
+        .running
+        .supervisor("/app/inner")
+        .expect("it is there");
+    let (answer, answered) = oneshot::channel();
+    let request = Request::Add(inner, idle("added"), answer);
+    inside.asker.cast(request).expect("it is up");
+    assert!(answered.await.expect("it lives").is_ok());
+    assert_eq!(
+        state(&inside.running, "/app/inner/added"),
+        Some(State::Running)
+    );
+}
+
+// Until then a child that waits for its own end is killed at its deadline: late, but no deadlock.
+#[tokio::test(start_paused = true)]
+#[ignore = "needs Context::current"]
+async fn a_child_that_stops_or_restarts_itself_is_answered_when_that_is_accepted() {
+    for (asked, state_after) in [(Asked::Stop, State::Down), (Asked::Restart, State::Running)] {
+        let inside = Inside::start().await;
+        let mut events = inside.running.subscribe("test");
+        let (outcome, took) = inside.ask(asked, "/app/inner/asker").await;
+        assert_eq!((outcome, took), (Ok(()), Duration::ZERO));
+        until(&mut events, "stopped", "/app/inner/asker").await;
+        if matches!(asked, Asked::Restart) {
+            until(&mut events, "started", "/app/inner/asker").await;
+        }
+        assert_eq!(
+            state(&inside.running, "/app/inner/asker"),
+            Some(state_after)
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+#[ignore = "needs Context::current"]
+async fn a_child_that_stops_or_restarts_its_supervisor_is_answered_when_that_is_accepted() {
+    for (asked, state_after) in [(Asked::Stop, State::Down), (Asked::Restart, State::Running)] {
+        let inside = Inside::start().await;
+        let mut events = inside.running.subscribe("test");
+        let (outcome, took) = inside.ask(asked, "/app/inner").await;
+        assert_eq!((outcome, took), (Ok(()), Duration::ZERO));
+        until(&mut events, "stopped", "/app/inner").await;
+        if matches!(asked, Asked::Restart) {
+            until(&mut events, "started", "/app/inner").await;
+        }
+        assert_eq!(
+            state(&inside.running, "/app/inner/asker"),
+            Some(state_after)
+        );
+    }
+}
+
+/// Starts `/app/inner` with children in every state that a restart of it must put right.
+async fn battered() -> (Running, Vec<Handle<Exit>>) {
+    let names = [
+        "up",
+        "stopped",
+        "deleted",
+        "quarantined",
+        "temporary",
+        "crashing",
+    ];
+    let children = names.map(|name| match name {
+        "quarantined" => worker(name).limit(0, seconds(60)),
+        "temporary" => worker(name).restart(Restart::Temporary),
+        name => worker(name),
+    });
+    let handles = children.each_ref().map(Child::handle).to_vec();
+    let inner = children.into_iter().fold(
+        Supervisor::one_for_one("inner").intensity(1, seconds(3_600)),
+        Supervisor::child,
+    );
+    let running = start(Supervisor::one_for_one("app").child(inner)).await;
+    let inner = running.supervisor("/app/inner").expect("it is there");
+    inner.start_child(idle("added")).await.expect("a new name");
+    inner.stop_child("stopped").await.expect("it is up");
+    inner.stop_child("deleted").await.expect("it is up");
+    inner.delete_child("deleted").await.expect("it is down");
+    let mut events = running.subscribe("test");
+    crash(&handles[3]);
+    until(&mut events, "quarantined", "/app/inner/quarantined").await;
+    handles[4].cast(Exit::Normal).expect("it is up");
+    until(&mut events, "exited", "/app/inner/temporary").await;
+    crash(&handles[5]);
+    until(&mut events, "restarted", "/app/inner/crashing").await;
+    (running, handles)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_supervisor_restarted_by_its_parent_starts_from_its_declaration() {
+    let (running, handles) = battered().await;
+    let before = [
+        ("up".into(), State::Running, 1),
+        ("stopped".into(), State::Down, 1),
+        ("quarantined".into(), State::Quarantined, 1),
+        ("crashing".into(), State::Running, 2),
+        ("added".into(), State::Running, 1),
+    ];
+    assert_eq!(summary(&running, "/app/inner"), before);
+    let mut events = running.subscribe("test");
+    // The second crash within the hour is a meltdown.
+    crash(&handles[5]);
+    until(&mut events, "meltdown", "/app/inner").await;
+    until(&mut events, "restarted", "/app/inner").await;
+    let after = [
+        ("up".into(), State::Running, 2),
+        ("stopped".into(), State::Running, 2),
+        ("deleted".into(), State::Running, 2),
+        ("quarantined".into(), State::Running, 2),
+        ("temporary".into(), State::Running, 2),
+        ("crashing".into(), State::Running, 3),
+    ];
+    assert_eq!(summary(&running, "/app/inner"), after);
+    // Every handle is valid again, that of a deleted and of an ended temporary child too; and the
+    // window is empty: one crash is allowed again.
+    for handle in &handles {
+        handle.ready().await.expect("it is up");
+    }
+    crash(&handles[5]);
+    until(&mut events, "restarted", "/app/inner/crashing").await;
+    assert_eq!(state(&running, "/app/inner"), Some(State::Running));
+}
+
+#[tokio::test(start_paused = true)]
+async fn children_that_ended_stay_visible_the_newest_thirty_two_of_them() {
+    let dynamic = Supervisor::dynamic("connections");
+    let connections = dynamic.handle();
+    let running = start(Supervisor::one_for_one("app").child(dynamic)).await;
+    let mut events = running.subscribe("test");
+    for number in 0..40 {
+        let child = worker(&format!("conn-{number}"));
+        let handle = child.handle();
+        let path = connections.start_child(child).await.expect("room");
+        crash(&handle);
+        until(&mut events, "exited", path.as_str()).await;
+    }
+    let status = connections.snapshot().expect("started");
+    assert!(status.children.is_empty());
+    let ended: Vec<_> = status.recently_ended.iter().collect();
+    let names: Vec<_> = ended.iter().map(|child| child.path.name()).collect();
+    let expected: Vec<_> = (8..40).map(|number| format!("conn-{number}")).collect();
+    assert_eq!(names, expected);
+    let last = ended[31].last_exit.as_ref().expect("it ended");
+    assert_eq!(last.code(), "failed");
+}
+
+#[tokio::test(start_paused = true)]
+async fn children_without_a_name_are_numbered_without_a_clash() {
+    let dynamic = Supervisor::dynamic("connections");
+    let connections = dynamic.handle();
+    let _running = start(Supervisor::one_for_one("app").child(dynamic)).await;
+    let mut names = Vec::new();
+    for name in ["1", "", "3", "", "", "0", ""] {
+        let path = connections.start_child(idle(name)).await.expect("no clash");
+        names.push(path.name().to_owned());
+    }
+    let mut distinct = names.clone();
+    distinct.sort();
+    distinct.dedup();
+    assert_eq!(distinct.len(), names.len(), "{names:?}");
+    assert_eq!((&*names[0], &*names[2], &*names[5]), ("1", "3", "0"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_full_dynamic_supervisor_has_room_again_when_a_child_has_ended() {
+    let dynamic = Supervisor::dynamic("connections").max_children(2);
+    let connections = dynamic.handle();
+    let _running = start(Supervisor::one_for_one("app").child(dynamic)).await;
+    connections.start_child(idle("a")).await.expect("room");
+    connections.start_child(idle("b")).await.expect("room");
+    let error = connections.start_child(idle("c")).await.expect_err("full");
+    assert_eq!(
+        error.to_string(),
+        "/app/connections is at its capacity of 2 children"
+    );
+    connections.stop_child("a").await.expect("it is up");
+    connections
+        .start_child(idle("c"))
+        .await
+        .expect("room again");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_permanent_child_of_a_dynamic_supervisor_is_restarted_and_one_without_a_wish_is_not() {
+    let dynamic = Supervisor::dynamic("connections");
+    let connections = dynamic.handle();
+    let running = start(Supervisor::one_for_one("app").child(dynamic)).await;
+    let (stays, leaves) = (
+        worker("stays").restart(Restart::Permanent),
+        worker("leaves"),
+    );
+    let handles = [stays.handle(), leaves.handle()];
+    connections.start_child(stays).await.expect("room");
+    connections.start_child(leaves).await.expect("room");
+    let mut events = running.subscribe("test");
+    handles.iter().for_each(crash);
+    until(&mut events, "restarted", "/app/connections/stays").await;
+    let up = [("stays".into(), State::Running, 2)];
+    assert_eq!(summary(&running, "/app/connections"), up);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_child_that_makes_no_sense_under_its_supervisor_is_refused_at_run_time_too() {
+    let thread = || Child::blocking("x", |_cx| Ok(()));
+    let one_for_one = || Supervisor::one_for_one("app");
+    let cases = [
+        (one_for_one(), idle("a/b"), "can't be called that"),
+        (one_for_one(), idle("x").significant(), "permanent"),
+        (
+            one_for_one(),
+            idle("x").restart(Restart::Transient).significant(),
+            "auto_shutdown",
+        ),
+        (
+            Supervisor::one_for_all("app"),
+            idle("x").on_limit(OnLimit::Quarantine),
+            "group",
+        ),
+        (
+            one_for_one(),
+            idle("x").limit(0, seconds(1)).on_limit(OnLimit::Throttle),
+            "Throttle",
+        ),
+        (one_for_one(), idle("x").stop(Stop::Drain), "drain"),
+        (one_for_one(), thread().stop(Stop::Brutal), "thread"),
+    ];
+    for (tree, child, word) in cases {
+        let app = tree.handle();
+        let _running = start(tree).await;
+        let error = app.start_child(child).await.expect_err("no sense");
+        assert_eq!(error.code(), "invalid", "{word}");
+        assert!(error.to_string().contains(word), "{error}");
+        assert!(app.which_children().expect("started").is_empty());
+    }
+    let tree = Supervisor::dynamic("app").auto_shutdown(AutoShutdown::AnySignificant);
+    let app = tree.handle();
+    let _running = start(tree).await;
+    let child = idle("x").significant();
+    app.start_child(child).await.expect("temporary there");
 }

@@ -114,14 +114,22 @@ fn admits_nothing(limit: Option<Intensity>) -> bool {
 
 /// Checks a node that is added while its supervisor runs. A leaf without a name will be numbered.
 pub(super) fn validate_node(node: &Node, parent: &str) -> Result<(), InvalidTree> {
-    let path = match node.name() {
+    if !node.name().is_empty() {
+        check_name(parent, node.name())?;
+    }
+    node_at(node, &path_of_added(node))
+}
+
+/// Checks what that node asks of the supervisor to which it is added.
+pub(super) fn validate_under(supervisor: &Supervisor, node: &Node) -> Result<(), InvalidTree> {
+    check_policies(supervisor, node, &path_of_added(node))
+}
+
+fn path_of_added(node: &Node) -> Path {
+    match node.name() {
         "" => Path::root("(unnamed)"),
-        name => {
-            check_name(parent, name)?;
-            Path::root(name)
-        }
-    };
-    node_at(node, &path)
+        name => Path::root(name),
+    }
 }
 
 fn supervisor_at(supervisor: &Supervisor, path: &Path) -> Result<(), InvalidTree> {

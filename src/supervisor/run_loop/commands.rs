@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use super::{RunLoop, Waiting, drop_elsewhere};
 use crate::command::{Command, CommandError, Refusal, StartAnswer, StartChildError};
+use crate::exit::ErrorChain;
 use crate::policy::restart::Strategy;
-use crate::supervisor::Node;
 use crate::supervisor::children::Ticket;
 use crate::supervisor::decide::Happened;
+use crate::supervisor::{Node, validate};
 
 // An answer that nobody waits for any more is dropped: the caller gave up, what was done stays done.
 impl RunLoop {
@@ -82,6 +83,10 @@ impl RunLoop {
         let path = self.cell.path().join(node.name());
         if let Some(refusal) = self.supervision.refusal_to_add() {
             return Some(StartChildError::new(refusal, path));
+        }
+        if let Err(invalid) = validate::validate_under(&self.declared, node) {
+            let reason = ErrorChain::new(&invalid);
+            return Some(StartChildError::Invalid { reason });
         }
         let max_children = self.declared.max_children;
         if self.declared.strategy == Strategy::Dynamic && self.lives.len() >= max_children {
