@@ -421,6 +421,19 @@ async fn a_dynamic_supervisor_starts_children_at_run_time_up_to_its_capacity() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_child_that_is_added_and_does_not_start_says_why_and_is_gone() {
+    let running = start(Supervisor::one_for_one("app")).await;
+    let app = running.supervisor("/app").expect("the root");
+    let bad = Child::task("bad", |_cx| async { Err("no port".into()) });
+    let refused = app.start_child(bad).await.expect_err("it fails");
+    assert_eq!(
+        refused.to_string(),
+        "/app/bad did not start: failed: no port"
+    );
+    assert!(running.which_children("/app").expect("the root").is_empty());
+}
+
+#[tokio::test(start_paused = true)]
 async fn two_children_can_hold_each_other() {
     let ping: Handle<u32> = Handle::unbound();
     let pong: Handle<u32> = Handle::unbound();
