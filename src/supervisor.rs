@@ -31,7 +31,7 @@ use crate::policy::intensity::Intensity;
 use crate::policy::limit::OnLimit;
 use crate::policy::restart::{Restart, Strategy};
 use crate::policy::stop::DEFAULT_STOP_RESERVE;
-use crate::shutdown::DEFAULT_SHUTDOWN_BUDGET;
+use crate::shutdown::{DEFAULT_SHUTDOWN_BUDGET, plan};
 
 /// How many children a dynamic supervisor accepts when nothing was set.
 ///
@@ -241,7 +241,7 @@ impl Supervisor {
                 .unwrap_or(crate::policy::stop::DEFAULT_STOP_TIMEOUT),
             _ => times.fold(Duration::ZERO, Duration::saturating_add),
         };
-        let with_tick = children.saturating_add(crate::shutdown::plan::SUPERVISOR_TICK);
+        let with_tick = children.saturating_add(plan::SUPERVISOR_TICK);
         self.stop_timeout
             .map_or(with_tick, |timeout| timeout.min(with_tick))
     }
@@ -283,10 +283,10 @@ impl Node {
                     .children
                     .iter()
                     .map(|node| node.subtree_reserve());
-                match supervisor.strategy {
+                plan::with_tick(match supervisor.strategy {
                     Strategy::Dynamic => floors.max().unwrap_or(DEFAULT_STOP_RESERVE),
                     _ => floors.fold(Duration::ZERO, Duration::saturating_add),
-                }
+                })
             }
         }
     }

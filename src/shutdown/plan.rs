@@ -60,6 +60,16 @@ pub(crate) fn latest(now: Instant, deadline: Instant, turn: Turn) -> Instant {
     now + left.saturating_sub(kept_back)
 }
 
+/// Returns how much of `left` a supervisor keeps for itself while its children stop.
+pub(crate) fn tick(left: Duration) -> Duration {
+    SUPERVISOR_TICK.min(left / 10)
+}
+
+/// Computes what a supervisor needs so that `children` is left for its children after its tick.
+pub(crate) fn with_tick(children: Duration) -> Duration {
+    children.saturating_add(SUPERVISOR_TICK.min(children / 9))
+}
+
 /// Computes what is kept for a leaf: its reserve set by hand, or the smallest of its stop timeout,
 /// 100 ms and an equal share of the budget.
 pub(crate) fn leaf_reserve(
@@ -85,7 +95,7 @@ pub(crate) fn kill_at(now: Instant, deadline: Instant) -> Instant {
 
 #[cfg(test)]
 mod tests {
-    use super::{Turn, allot, kill_at, leaf_reserve};
+    use super::{Turn, allot, kill_at, leaf_reserve, tick, with_tick};
     use proptest::prelude::{ProptestConfig, any, prop_assert, proptest};
     use std::time::Duration;
     use tokio::time::Instant;
@@ -146,6 +156,15 @@ mod tests {
         assert_eq!(kill_at(now, now + millis(100)) - now, millis(90));
         assert_eq!(kill_at(now, now + millis(6)) - now, millis(4));
         assert_eq!(kill_at(now, now + millis(1)), now);
+    }
+
+    #[test]
+    fn what_is_kept_for_a_supervisor_covers_its_tick() {
+        for micros in (0..200_000).step_by(37) {
+            let children = Duration::from_micros(micros);
+            let kept = with_tick(children);
+            assert!(kept - tick(kept) >= children, "{children:?}: {kept:?}");
+        }
     }
 
     proptest! {

@@ -186,5 +186,5 @@ pub(super) fn supervisor(
 /// Returns by when a supervisor's children must have ended so that it can end by `deadline`.
 pub(super) fn deadline_of_children(now: Instant, deadline: Instant) -> Instant {
     let left = deadline.saturating_duration_since(now);
-    deadline - crate::shutdown::plan::SUPERVISOR_TICK.min(left / 10)
+    deadline - crate::shutdown::plan::tick(left)
 }

@@ -13,7 +13,7 @@ use super::children::{Policy, Reserve};
 use super::{NodeKind, Supervisor};
 use crate::path::Path;
 use crate::policy::restart::Strategy;
-use crate::shutdown::plan::{self, SUPERVISOR_TICK, Turn};
+use crate::shutdown::plan::{self, Turn};
 
 /// What a stop comes to at worst.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -100,7 +100,7 @@ impl Planner {
         (begins, deadline): (Instant, Instant),
     ) -> Result<(), ImpossiblePlan> {
         let left = deadline - begins;
-        let deadline = deadline - SUPERVISOR_TICK.min(left / 10);
+        let deadline = deadline - plan::tick(left);
         let available = deadline - begins;
         let siblings = supervisor.children.len();
         let reserve = |policy: &Policy| match policy.stop_reserve {
