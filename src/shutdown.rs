@@ -10,12 +10,14 @@
 //!    what its supervisor allows: nobody else's time is spent by that.
 //! 2. Hearing of a stop needs nothing but the child's own `StopSignal`; neither the mailbox nor
 //!    the supervisor has to make progress for it.
+//! 3. No run is told a later instant than the supervisors above it have, also one that was asked to
+//!    stop before them and whose supervisor has not got round to it.
 
 pub mod plan;
 pub mod report;
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use tokio::sync::Notify;
@@ -122,6 +124,8 @@ impl EarlyNotice {
 pub(crate) struct StopSignal {
     asked: Mutex<Option<Asked>>,
     notify: Notify,
+    /// That of the supervisor above; the root has none.
+    above: OnceLock<Arc<StopSignal>>,
 }
 
 /// What a run has been told.
@@ -135,6 +139,21 @@ struct Asked {
 }
 
 impl StopSignal {
+    /// Says whose child this run is, once, before it begins.
+    pub(crate) fn stands_below(&self, above: &Arc<Self>) {
+        self.above.get_or_init(|| Arc::clone(above));
+    }
+
+    /// Returns the earliest deadline of those above (invariant 3).
+    fn bound(&self) -> Option<Instant> {
+        let lines = std::iter::successors(self.above.get(), |signal| signal.above.get());
+        lines.filter_map(|signal| signal.own_deadline()).min()
+    }
+
+    fn own_deadline(&self) -> Option<Instant> {
+        lock(&self.asked).map(|asked| asked.deadline)
+    }
+
     /// Asks for a stop by `deadline`, which the child may put off to `latest`; an earlier deadline
     /// given before stays (invariant 1).
     pub(crate) fn request(&self, deadline: Instant, latest: Instant) {
@@ -169,8 +188,13 @@ impl StopSignal {
     /// Puts the deadline off by `by`, as far as that is allowed. Returns the instant granted and
     /// whether it is a new one; `None` before a stop was asked for.
     pub(crate) fn extend(&self, by: Duration) -> Option<(Instant, bool)> {
+        let bound = self.bound();
         let mut asked = lock(&self.asked);
         let asked = asked.as_mut()?;
+        if let Some(bound) = bound {
+            asked.deadline = asked.deadline.min(bound);
+            asked.latest = asked.latest.min(bound);
+        }
         let wanted = asked.deadline.checked_add(by).unwrap_or(asked.latest);
         let granted = wanted.min(asked.latest).max(asked.deadline);
         let is_new = granted > asked.deadline;
@@ -187,7 +211,8 @@ impl StopSignal {
 
     /// Returns the deadline, once a drain or a stop was asked for.
     pub(crate) fn deadline(&self) -> Option<Instant> {
-        lock(&self.asked).map(|asked| asked.deadline)
+        let own = self.own_deadline()?;
+        Some(self.bound().map_or(own, |bound| own.min(bound)))
     }
 
     /// Waits until a stop is asked for and returns its deadline.
@@ -200,7 +225,7 @@ impl StopSignal {
             let notified = self.notify.notified();
             let asked = *lock(&self.asked);
             if let Some(asked) = asked.filter(|asked| asked.is_requested) {
-                return asked.deadline;
+                return self.deadline().unwrap_or(asked.deadline);
             }
             notified.await;
         }
@@ -222,6 +247,7 @@ impl StopSignal {
 #[cfg(test)]
 mod tests {
     use super::{EarlyNotice, Shutdown, ShutdownReason, StopSignal};
+    use std::sync::Arc;
     use std::time::Duration;
     use tokio::time::Instant;
 
@@ -268,6 +294,20 @@ mod tests {
         assert_eq!(signal.requested().await, late);
         signal.drain(late - Duration::from_millis(1), late);
         assert_eq!(signal.requested().await, late - Duration::from_millis(1));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nobody_is_told_a_later_instant_than_those_above() {
+        let [root, between, leaf] = [(); 3].map(|()| Arc::<StopSignal>::default());
+        between.stands_below(&root);
+        leaf.stands_below(&between);
+        let (now, second) = (Instant::now(), Duration::from_secs(1));
+        leaf.request(now + 5 * second, now + 9 * second);
+        assert_eq!(leaf.deadline(), Some(now + 5 * second));
+        root.request(now + 2 * second, now + 2 * second);
+        assert_eq!(leaf.deadline(), Some(now + 2 * second));
+        assert_eq!(leaf.extend(second), Some((now + 2 * second, false)));
+        assert_eq!(between.deadline(), None, "its turn has not come");
     }
 
     #[tokio::test(start_paused = true)]

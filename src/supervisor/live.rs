@@ -12,6 +12,7 @@ use super::{Node, NodeKind, Tree, spawn};
 use crate::child::{Control, End, Kind, Launched};
 use crate::context::{Identity, Notices, Run};
 use crate::exit::{ErrorChain, Exit};
+use crate::shutdown::StopSignal;
 use crate::shutdown::report::{Outcome, Stopped};
 
 /// One child with its present run.
@@ -32,6 +33,7 @@ pub(super) type Lives = BTreeMap<Key, Live>;
 pub(super) struct Parent<'a> {
     pub(super) tree: &'a Arc<Tree>,
     pub(super) notices: &'a Arc<Notices>,
+    pub(super) stop: &'a Arc<StopSignal>,
 }
 
 impl Live {
@@ -78,6 +80,7 @@ impl Live {
         };
         let early_notice = parent.tree.early_notice().clone();
         let run = Run::new(identity, early_notice, Arc::clone(parent.notices));
+        run.stop().stands_below(parent.stop);
         let launched = match &self.node.0 {
             NodeKind::Leaf(_, launch) => launch.launch(&run),
             NodeKind::Supervisor(below) => Ok(Launched::from(spawn::supervisor(

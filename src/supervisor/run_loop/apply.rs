@@ -63,6 +63,7 @@ impl RunLoop {
         let parent = Parent {
             tree: &self.tree,
             notices: &self.notices,
+            stop: self.run.stop(),
         };
         let Some(live) = self.lives.get_mut(&key) else {
             return;
