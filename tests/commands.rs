@@ -479,7 +479,6 @@ async fn a_child_commands_its_sibling_and_adds_another() {
     );
 }
 
-// Until then a child that waits for its own end is killed at its deadline: late, but no deadlock.
 #[tokio::test(start_paused = true)]
 async fn a_child_that_stops_or_restarts_itself_is_answered_when_that_is_accepted() {
     for (asked, state_after) in [(Asked::Stop, State::Down), (Asked::Restart, State::Running)] {

@@ -7,11 +7,17 @@
 )]
 
 use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use perennial::exit::Exit;
-use perennial::{Actor, ActorProcessingErr, ActorRef, Backoff, Child, EventKind, Supervisor};
-use tokio::net::TcpListener;
+use perennial::resource::Resource;
+use perennial::{
+    Actor, ActorProcessingErr, ActorRef, Backoff, BoxError, Child, EventKind, Supervisor,
+};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
 
 /// How many crashes in a row.
 const CRASHES: u32 = 1_000;
@@ -73,4 +79,55 @@ async fn a_fixed_port_survives_a_thousand_crashes_without_a_bind_error() {
     let status = &running.which_children("/app").expect("the root")[0];
     assert_eq!(status.restart_count(), u64::from(CRASHES));
     assert!(running.stop(Duration::from_secs(5)).await.is_clean());
+}
+
+/// Accepts one connection, reads one byte from it, and panics: the next run has to go on.
+async fn serve_one(listener: Resource<TcpListener>) -> Result<(), BoxError> {
+    let listener = listener.get().await?;
+    let (mut connection, _from) = listener.accept().await?;
+    let byte = connection.read_u8().await?;
+    connection.write_u8(byte).await?;
+    panic!("on purpose, after one connection")
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_listener_that_is_a_resource_loses_no_connection_over_restarts() {
+    let made = Arc::new(AtomicU32::new(0));
+    let counted = Arc::clone(&made);
+    let listener = Resource::new(move || {
+        counted.fetch_add(1, Ordering::Relaxed);
+        async { Ok(TcpListener::bind("127.0.0.1:0").await?) }
+    });
+    let child = Child::task_with("accept", listener.clone(), |_cx, listener| {
+        serve_one(listener)
+    });
+    let tree = Supervisor::one_for_one("app")
+        .backoff(Backoff::none())
+        .intensity(CRASHES, Duration::from_secs(600))
+        .child(child);
+    let running = tree.start().await.expect("it starts");
+    let address = loop {
+        match listener.get_if_made() {
+            Some(listener) => break listener.local_addr().expect("it is bound"),
+            None => tokio::task::yield_now().await,
+        }
+    };
+    // All wait in the socket's own queue while the child crashes after each of them.
+    let mut clients = Vec::new();
+    for _ in 0..50 {
+        clients.push(TcpStream::connect(address).await.expect("it listens"));
+    }
+    for (number, client) in (0u8..).zip(&mut clients) {
+        client.write_u8(number).await.expect("it is connected");
+    }
+    for (number, client) in (0u8..).zip(&mut clients) {
+        assert_eq!(client.read_u8().await.expect("an answer"), number);
+    }
+    assert_eq!(made.load(Ordering::Relaxed), 1);
+    running.stop(Duration::from_secs(5)).await;
+    assert!(
+        TcpStream::connect(address).await.is_ok(),
+        "the resource is ours too"
+    );
+    drop(listener);
 }
