@@ -1,7 +1,8 @@
 //! What the stop of a tree comes to at worst, said before anything runs.
 //!
 //! The plan walks the declaration as a shutdown walks the running tree, and lets every child use all
-//! the time it is given. It computes with the same arithmetic as the walk.
+//! the time it is given. It computes with the same arithmetic as the walk. It knows what was declared:
+//! a child that is added at run time to a supervisor that is not dynamic has no line.
 
 use std::fmt;
 use std::time::Duration;
@@ -35,7 +36,8 @@ pub struct PlannedStop {
     pub begins: Duration,
     /// What is kept for it while the others stop.
     pub reserve: Duration,
-    /// How long it may take if every child before it used all its time.
+    /// How long it may take if every child before it used all its time. Of a supervisor: no longer
+    /// than its children may take; of a dynamic one: all it is given.
     pub allotted: Duration,
 }
 
@@ -93,12 +95,13 @@ struct Planner {
 }
 
 impl Planner {
+    /// Plans the stop of a supervisor's children; returns when the last of them is over at worst.
     fn walk(
         &mut self,
         supervisor: &Supervisor,
         path: &Path,
         (begins, deadline): (Instant, Instant),
-    ) -> Result<(), ImpossiblePlan> {
+    ) -> Result<Instant, ImpossiblePlan> {
         let left = deadline - begins;
         let deadline = deadline - plan::tick(left);
         let available = deadline - begins;
@@ -128,13 +131,11 @@ impl Planner {
             let turn = Turn {
                 stop_timeout: policy.stop_timeout,
                 reserve: *reserve,
-                reserved_after: match supervisor.strategy {
-                    Strategy::Dynamic => Duration::ZERO,
-                    _ => reserved,
-                },
+                reserved_after: reserved,
             };
-            let until = plan::allot(now, deadline, turn);
+            let mut until = plan::allot(now, deadline, turn);
             let below = path.join(node.name());
+            let line = self.lines.len();
             self.lines.push(PlannedStop {
                 depth: below.as_str().matches('/').count() - 1,
                 path: below.clone(),
@@ -143,13 +144,18 @@ impl Planner {
                 allotted: until - now,
             });
             if let NodeKind::Supervisor(supervisor) = &node.0 {
-                self.walk(supervisor, &below, (now, until))?;
+                until = self.walk(supervisor, &below, (now, until))?;
+                if let Some(line) = self.lines.get_mut(line) {
+                    line.allotted = until - now;
+                }
             }
-            if supervisor.strategy != Strategy::Dynamic {
-                now = until;
-            }
+            now = until;
         }
-        Ok(())
+        Ok(match supervisor.strategy {
+            // What is added while it runs is not known here.
+            Strategy::Dynamic => deadline,
+            _ => now,
+        })
     }
 
     /// Only what was set by hand can ask for more than there is; defaults shrink with the budget.
