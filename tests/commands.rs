@@ -11,13 +11,10 @@ use std::time::Duration;
 
 use perennial::command::{CommandError, StartChildError};
 use perennial::exit::Exit;
-use perennial::policy::auto_shutdown::AutoShutdown;
-use perennial::policy::limit::OnLimit;
-use perennial::policy::stop::Stop;
 use perennial::supervisor::status::{NodeStatus, State};
 use perennial::{
-    Backoff, Child, Context, Handle, Inbox, Path, Restart, Running, Subscriber, SubsystemEvent,
-    Supervisor, SupervisorHandle,
+    Backoff, Child, Context, Handle, Inbox, Path, Running, Subscriber, SubsystemEvent, Supervisor,
+    SupervisorHandle,
 };
 use tokio::sync::{Notify, oneshot};
 use tokio::time::Instant;
@@ -349,17 +346,6 @@ async fn a_name_that_is_taken_is_refused_and_told_whether_its_child_is_alive() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_temporary_child_that_is_stopped_is_removed_and_its_handle_says_so() {
-    let child = worker("a").restart(Restart::Temporary);
-    let handle = child.handle();
-    let running = start(Supervisor::one_for_one("app").child(child)).await;
-    running.stop_child("/app/a").await.expect("it is up");
-    assert_eq!(summary(&running, "/app"), []);
-    let error = handle.cast(Exit::Normal).expect_err("nothing follows");
-    assert_eq!(error.code(), "gone");
-}
-
-#[tokio::test(start_paused = true)]
 async fn whoever_asks_may_leave_and_the_command_is_done_nevertheless() {
     let (running, app) = app([deaf("a")]).await;
     let mut events = running.subscribe("test");
@@ -367,22 +353,6 @@ async fn whoever_asks_may_leave_and_the_command_is_done_nevertheless() {
     assert!(left.is_err(), "a deaf child takes five seconds to stop");
     until(&mut events, "restarted", "/app/a").await;
     assert_eq!(summary(&running, "/app"), [("a".into(), State::Running, 2)]);
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_supervisor_is_stopped_and_restarted_as_one_child() {
-    let inner = Supervisor::one_for_one("inner")
-        .child(idle("a"))
-        .child(idle("b"));
-    let running = start(Supervisor::one_for_one("app").child(inner)).await;
-    running.restart_child("/app/inner").await.expect("it is up");
-    let expected = ["a", "b"].map(|name| (name.to_owned(), State::Running, 2));
-    assert_eq!(summary(&running, "/app/inner"), expected);
-    running.stop_child("/app/inner").await.expect("it is up");
-    let down = ["a", "b"].map(|name| (name.to_owned(), State::Down, 2));
-    assert_eq!(summary(&running, "/app/inner"), down);
-    let error = running.stop_child("/app/inner/a").await;
-    assert_eq!(error, Err(CommandError::NotRunning));
 }
 
 /// Where a caller stands inside the tree.
@@ -513,193 +483,4 @@ async fn a_child_that_stops_or_restarts_its_supervisor_is_answered_when_that_is_
             Some(state_after)
         );
     }
-}
-
-/// Starts `/app/inner` with children in every state that a restart of it must put right.
-async fn battered() -> (Running, Vec<Handle<Exit>>) {
-    let names = [
-        "up",
-        "stopped",
-        "deleted",
-        "quarantined",
-        "temporary",
-        "crashing",
-    ];
-    let children = names.map(|name| match name {
-        "quarantined" => worker(name).limit(0, seconds(60)),
-        "temporary" => worker(name).restart(Restart::Temporary),
-        name => worker(name),
-    });
-    let handles = children.each_ref().map(Child::handle).to_vec();
-    let inner = children.into_iter().fold(
-        Supervisor::one_for_one("inner").intensity(1, seconds(3_600)),
-        Supervisor::child,
-    );
-    let running = start(Supervisor::one_for_one("app").child(inner)).await;
-    let inner = running.supervisor("/app/inner").expect("it is there");
-    inner.start_child(idle("added")).await.expect("a new name");
-    inner.stop_child("stopped").await.expect("it is up");
-    inner.stop_child("deleted").await.expect("it is up");
-    inner.delete_child("deleted").await.expect("it is down");
-    let mut events = running.subscribe("test");
-    crash(&handles[3]);
-    until(&mut events, "quarantined", "/app/inner/quarantined").await;
-    handles[4].cast(Exit::Normal).expect("it is up");
-    until(&mut events, "exited", "/app/inner/temporary").await;
-    crash(&handles[5]);
-    until(&mut events, "restarted", "/app/inner/crashing").await;
-    (running, handles)
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_supervisor_restarted_by_its_parent_starts_from_its_declaration() {
-    let (running, handles) = battered().await;
-    let before = [
-        ("up".into(), State::Running, 1),
-        ("stopped".into(), State::Down, 1),
-        ("quarantined".into(), State::Quarantined, 1),
-        ("crashing".into(), State::Running, 2),
-        ("added".into(), State::Running, 1),
-    ];
-    assert_eq!(summary(&running, "/app/inner"), before);
-    let mut events = running.subscribe("test");
-    // The second crash within the hour is a meltdown.
-    crash(&handles[5]);
-    until(&mut events, "meltdown", "/app/inner").await;
-    until(&mut events, "restarted", "/app/inner").await;
-    let after = [
-        ("up".into(), State::Running, 2),
-        ("stopped".into(), State::Running, 2),
-        ("deleted".into(), State::Running, 2),
-        ("quarantined".into(), State::Running, 2),
-        ("temporary".into(), State::Running, 2),
-        ("crashing".into(), State::Running, 3),
-    ];
-    assert_eq!(summary(&running, "/app/inner"), after);
-    // Every handle is valid again, that of a deleted and of an ended temporary child too; and the
-    // window is empty: one crash is allowed again.
-    for handle in &handles {
-        handle.ready().await.expect("it is up");
-    }
-    crash(&handles[5]);
-    until(&mut events, "restarted", "/app/inner/crashing").await;
-    assert_eq!(state(&running, "/app/inner"), Some(State::Running));
-}
-
-#[tokio::test(start_paused = true)]
-async fn children_that_ended_stay_visible_the_newest_thirty_two_of_them() {
-    let dynamic = Supervisor::dynamic("connections");
-    let connections = dynamic.handle();
-    let running = start(Supervisor::one_for_one("app").child(dynamic)).await;
-    let mut events = running.subscribe("test");
-    for number in 0..40 {
-        let child = worker(&format!("conn-{number}"));
-        let handle = child.handle();
-        let path = connections.start_child(child).await.expect("room");
-        crash(&handle);
-        until(&mut events, "exited", path.as_str()).await;
-    }
-    let status = connections.snapshot().expect("started");
-    assert!(status.children.is_empty());
-    let ended: Vec<_> = status.recently_ended.iter().collect();
-    let names: Vec<_> = ended.iter().map(|child| child.path.name()).collect();
-    let expected: Vec<_> = (8..40).map(|number| format!("conn-{number}")).collect();
-    assert_eq!(names, expected);
-    let last = ended[31].last_exit.as_ref().expect("it ended");
-    assert_eq!(last.code(), "failed");
-}
-
-#[tokio::test(start_paused = true)]
-async fn children_without_a_name_are_numbered_without_a_clash() {
-    let dynamic = Supervisor::dynamic("connections");
-    let connections = dynamic.handle();
-    let _running = start(Supervisor::one_for_one("app").child(dynamic)).await;
-    let mut names = Vec::new();
-    for name in ["1", "", "3", "", "", "0", ""] {
-        let path = connections.start_child(idle(name)).await.expect("no clash");
-        names.push(path.name().to_owned());
-    }
-    let mut distinct = names.clone();
-    distinct.sort();
-    distinct.dedup();
-    assert_eq!(distinct.len(), names.len(), "{names:?}");
-    assert_eq!((&*names[0], &*names[2], &*names[5]), ("1", "3", "0"));
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_full_dynamic_supervisor_has_room_again_when_a_child_has_ended() {
-    let dynamic = Supervisor::dynamic("connections").max_children(2);
-    let connections = dynamic.handle();
-    let _running = start(Supervisor::one_for_one("app").child(dynamic)).await;
-    connections.start_child(idle("a")).await.expect("room");
-    connections.start_child(idle("b")).await.expect("room");
-    let error = connections.start_child(idle("c")).await.expect_err("full");
-    assert_eq!(
-        error.to_string(),
-        "/app/connections is at its capacity of 2 children"
-    );
-    connections.stop_child("a").await.expect("it is up");
-    connections
-        .start_child(idle("c"))
-        .await
-        .expect("room again");
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_permanent_child_of_a_dynamic_supervisor_is_restarted_and_one_without_a_wish_is_not() {
-    let dynamic = Supervisor::dynamic("connections");
-    let connections = dynamic.handle();
-    let running = start(Supervisor::one_for_one("app").child(dynamic)).await;
-    let (stays, leaves) = (
-        worker("stays").restart(Restart::Permanent),
-        worker("leaves"),
-    );
-    let handles = [stays.handle(), leaves.handle()];
-    connections.start_child(stays).await.expect("room");
-    connections.start_child(leaves).await.expect("room");
-    let mut events = running.subscribe("test");
-    handles.iter().for_each(crash);
-    until(&mut events, "restarted", "/app/connections/stays").await;
-    let up = [("stays".into(), State::Running, 2)];
-    assert_eq!(summary(&running, "/app/connections"), up);
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_child_that_makes_no_sense_under_its_supervisor_is_refused_at_run_time_too() {
-    let thread = || Child::blocking("x", |_cx| Ok(()));
-    let one_for_one = || Supervisor::one_for_one("app");
-    let cases = [
-        (one_for_one(), idle("a/b"), "can't be called that"),
-        (one_for_one(), idle("x").significant(), "permanent"),
-        (
-            one_for_one(),
-            idle("x").restart(Restart::Transient).significant(),
-            "auto_shutdown",
-        ),
-        (
-            Supervisor::one_for_all("app"),
-            idle("x").on_limit(OnLimit::Quarantine),
-            "group",
-        ),
-        (
-            one_for_one(),
-            idle("x").limit(0, seconds(1)).on_limit(OnLimit::Throttle),
-            "Throttle",
-        ),
-        (one_for_one(), idle("x").stop(Stop::Drain), "drain"),
-        (one_for_one(), thread().stop(Stop::Brutal), "thread"),
-    ];
-    for (tree, child, word) in cases {
-        let app = tree.handle();
-        let _running = start(tree).await;
-        let error = app.start_child(child).await.expect_err("no sense");
-        assert_eq!(error.code(), "invalid", "{word}");
-        assert!(error.to_string().contains(word), "{error}");
-        assert!(app.which_children().expect("started").is_empty());
-    }
-    let tree = Supervisor::dynamic("app").auto_shutdown(AutoShutdown::AnySignificant);
-    let app = tree.handle();
-    let _running = start(tree).await;
-    let child = idle("x").significant();
-    app.start_child(child).await.expect("temporary there");
 }

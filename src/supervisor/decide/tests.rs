@@ -10,6 +10,7 @@ mod restart;
 mod significant;
 mod stop;
 mod table;
+mod times;
 
 use std::time::Duration;
 
@@ -67,6 +68,34 @@ fn waiting() -> Policy {
     let backoff = Backoff::try_new(seconds(1), seconds(8)).and_then(|backoff| backoff.jitter(0.0));
     Policy {
         backoff: backoff.expect("valid"),
+        ..policy(Restart::Permanent)
+    }
+}
+
+/// Makes a permanent child that is stopped in this way.
+fn stops(stop: Stop) -> Policy {
+    Policy {
+        stop,
+        ..policy(Restart::Permanent)
+    }
+}
+
+/// Makes a permanent child of this kind.
+fn of_kind(kind: Kind) -> Policy {
+    let is_supervisor = kind == Kind::Supervisor;
+    Policy {
+        kind,
+        start_timeout: (!is_supervisor).then(|| seconds(30)),
+        stop_timeout: (!is_supervisor).then(|| seconds(5)),
+        ..policy(Restart::Permanent)
+    }
+}
+
+/// Makes a permanent child with this stop timeout and this reserve.
+fn reserving(stop_timeout: Duration, reserve: Duration) -> Policy {
+    Policy {
+        stop_timeout: Some(stop_timeout),
+        stop_reserve: Reserve::Exactly(reserve),
         ..policy(Restart::Permanent)
     }
 }
