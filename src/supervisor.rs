@@ -241,6 +241,11 @@ impl Supervisor {
                 .unwrap_or(crate::policy::stop::DEFAULT_STOP_TIMEOUT),
             _ => times.fold(Duration::ZERO, Duration::saturating_add),
         };
+        self.worst_case_with(children)
+    }
+
+    /// Returns the longest time that a stop can take when its children take so long.
+    pub(crate) fn worst_case_with(&self, children: Duration) -> Duration {
         let with_tick = children.saturating_add(plan::SUPERVISOR_TICK);
         self.stop_timeout
             .map_or(with_tick, |timeout| timeout.min(with_tick))

@@ -11,7 +11,9 @@ use std::time::Duration;
 
 use perennial::policy::stop::Stop;
 use perennial::shutdown::report::{Outcome, Stopped};
-use perennial::{BoxError, Child, Context, Running, ShutdownReason, StartError, Supervisor};
+use perennial::{
+    BoxError, Child, Context, EventKind, Running, ShutdownReason, StartError, Supervisor,
+};
 use tokio::time::Instant;
 
 fn seconds(n: u64) -> Duration {
@@ -455,5 +457,40 @@ async fn deaf_tasks_are_killed_a_grace_before_the_plans_deadline() {
             let grace = (planned.allotted / 10).min(millis(50));
             assert_close(planned.allotted - grace, line.spent, &plan.to_string());
         }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stop_by_hand_of_a_supervisor_gives_time_to_what_was_added_to_it() {
+    let slow = |name: &str| {
+        Child::task(name, |cx| async move {
+            cx.shutdown().await;
+            tokio::time::sleep(Duration::from_secs(20)).await;
+            Ok(())
+        })
+        .stop_timeout(Duration::from_secs(30))
+    };
+    for inner in [
+        Supervisor::one_for_one("inner"),
+        Supervisor::dynamic("inner"),
+    ] {
+        let middle = Supervisor::one_for_one("middle").child(inner);
+        let tree = Supervisor::one_for_one("app").child(middle);
+        let running = tree.start().await.expect("it starts");
+        let inner = running
+            .supervisor("/app/middle/inner")
+            .expect("it is there");
+        inner.start_child(slow("slow")).await.expect("it starts");
+        let mut events = running.subscribe("test");
+        running.stop_child("/app/middle").await.expect("it stops");
+        let outcome = loop {
+            let event = events.recv().await.expect("the tree lives");
+            if let (EventKind::Stopped { outcome, .. }, true) =
+                (event.kind, event.path == "/app/middle/inner/slow")
+            {
+                break outcome;
+            }
+        };
+        assert_eq!(outcome, Outcome::Stopped);
     }
 }

@@ -39,6 +39,8 @@ pub(crate) enum News {
     Ending,
     /// A supervisor is over, but for tasks that hang.
     LeftHung,
+    /// What a supervisor has below it now takes at most so long to stop.
+    WorstCase(Duration),
     /// It put its deadline off.
     Extended(Instant),
 }

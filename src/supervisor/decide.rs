@@ -71,6 +71,12 @@ pub(super) enum Happened {
         incarnation: u64,
         deadline: Instant,
     },
+    /// What a supervisor below has to stop takes longer, or less long, than it was declared to.
+    WorstCase {
+        key: Key,
+        incarnation: u64,
+        worst_case: Duration,
+    },
     /// A child was added at run time, under this key; whoever asked holds this ticket.
     Added { key: Key, ticket: Ticket },
     /// Somebody asked for something by hand.
@@ -277,6 +283,15 @@ impl Supervision {
                 incarnation,
                 deadline,
             } => self.extended(key, incarnation, deadline),
+            Happened::WorstCase {
+                key,
+                incarnation,
+                worst_case,
+            } => {
+                if let Some(child) = self.present(key, incarnation) {
+                    child.policy.worst_case_stop = worst_case;
+                }
+            }
             Happened::Added { key, ticket } => self.added(key, ticket),
             Happened::Asked { key, ask, ticket } => self.asked(key, ask, ticket),
         }

@@ -19,6 +19,7 @@ use std::collections::{BinaryHeap, HashMap};
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
@@ -36,6 +37,7 @@ use crate::command::{COMMAND_QUEUE_CAPACITY, ChildAnswer, Command, StartAnswer};
 use crate::context::{News, Notice, Notices, Run, StopShare};
 use crate::exit::{Exit, Panic, catch, catch_blocking};
 use crate::path::Path;
+use crate::policy::restart::Strategy;
 use crate::shutdown::report::Stopped;
 
 /// How many ends and starts are handled before a command and the due timers get their turn.
@@ -63,6 +65,8 @@ pub(super) struct RunLoop {
     next_key: Key,
     ends: FuturesUnordered<Ending>,
     timers: BinaryHeap<Reverse<(Instant, Timer)>>,
+    /// What the supervisor above counts with when it stops this one by itself.
+    worst_case: Duration,
     /// At which number the timers of ended runs are taken out.
     prune_timers_at: usize,
     answers: HashMap<Ticket, Waiting>,
@@ -122,6 +126,7 @@ impl RunLoop {
             next_key: 0,
             ends: FuturesUnordered::new(),
             timers: BinaryHeap::new(),
+            worst_case: declared.worst_case_stop(),
             prune_timers_at: FIRST_PRUNE,
             answers: HashMap::new(),
             next_ticket: 0,
@@ -271,6 +276,27 @@ impl RunLoop {
         self.timers.push(Reverse((at, timer)));
     }
 
+    /// Tells the supervisor above when a stop of this one takes another time at worst: because of a
+    /// child that was added, removed, or has such news itself.
+    ///
+    /// A dynamic supervisor stops its children all at once and keeps the longest time it ever had, so
+    /// that adding one among 100 000 looks at no other.
+    fn tell_worst_case(&mut self, key: Key) {
+        let children = match self.declared.strategy {
+            Strategy::Dynamic => self.supervision.worst_case_of(key),
+            _ => self.supervision.worst_case_stop(),
+        };
+        let worst_case = self.declared.worst_case_with(children);
+        let is_news = match self.declared.strategy {
+            Strategy::Dynamic => worst_case > self.worst_case,
+            _ => worst_case != self.worst_case,
+        };
+        if is_news {
+            self.worst_case = worst_case;
+            self.run.tell(News::WorstCase(worst_case));
+        }
+    }
+
     fn stop_ordered(&mut self, deadline: Instant) {
         let now = Instant::now();
         self.told = Some(deadline);
@@ -286,16 +312,25 @@ impl RunLoop {
             incarnation,
             news,
         } = notice;
-        self.happened(match news {
+        let happened = match news {
             News::Started => Happened::Started { key, incarnation },
             News::Ending => Happened::Ending { key, incarnation },
             News::LeftHung => Happened::LeftHung { key, incarnation },
+            News::WorstCase(worst_case) => {
+                self.happened(Happened::WorstCase {
+                    key,
+                    incarnation,
+                    worst_case,
+                });
+                return self.tell_worst_case(key);
+            }
             News::Extended(deadline) => Happened::Extended {
                 key,
                 incarnation,
                 deadline,
             },
-        });
+        };
+        self.happened(happened);
     }
 
     fn ended(&mut self, key: Key, incarnation: u64) {

@@ -177,7 +177,7 @@ async fn watch_until_over(tree: &Tree, root: &mut Root, is_up: &watch::Sender<bo
                 is_up.send_replace(true);
             }
             News::LeftHung => return,
-            News::Ending | News::Extended(_) => {}
+            News::Ending | News::WorstCase(_) | News::Extended(_) => {}
         }
     }
 }

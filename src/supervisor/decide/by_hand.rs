@@ -144,6 +144,8 @@ impl Supervision {
     fn start_by_hand(&mut self, key: Key, ticket: Ticket) {
         if let Some(child) = self.children.get_mut(&key) {
             child.awaited = Some(Awaited::Start(ticket));
+            // How long it was down says nothing of how fast it can be restarted.
+            child.down_since = None;
         }
         self.start(key);
     }

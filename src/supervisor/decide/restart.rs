@@ -167,8 +167,14 @@ impl Supervision {
         self.leave(Exit::Meltdown, later(self.now, budget));
     }
 
+    /// Returns how long one child's stop takes at worst; nothing for one that is gone.
+    pub(in crate::supervisor) fn worst_case_of(&self, key: Key) -> Duration {
+        let child = self.children.get(&key);
+        child.map_or(Duration::ZERO, |child| child.policy.worst_case_stop)
+    }
+
     /// Returns the budget of a stop outside a shutdown.
-    pub(super) fn worst_case_stop(&self) -> Duration {
+    pub(in crate::supervisor) fn worst_case_stop(&self) -> Duration {
         let times = self
             .children
             .values()

@@ -88,6 +88,9 @@ impl RunLoop {
             return;
         };
         self.keys.remove(live.cell.path().name());
+        if !self.is_declared(key) {
+            self.tell_worst_case(key);
+        }
         // Retired first: what is lost by it is still counted.
         live.node.retire();
         self.cell.forget(key, self.is_declared(key));

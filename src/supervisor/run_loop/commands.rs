@@ -57,6 +57,7 @@ impl RunLoop {
         if let Some(live) = self.lives.get(&key) {
             live.cell.set_dynamic();
         }
+        self.tell_worst_case(key);
         let ticket = self.ticket(Waiting::ForStart(path, answer));
         self.happened(Happened::Added { key, ticket });
     }
