@@ -15,6 +15,7 @@
 mod cell;
 mod expected;
 mod gate;
+mod hung;
 mod runner;
 mod site;
 mod subject;
