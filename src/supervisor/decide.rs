@@ -144,7 +144,7 @@ pub(super) struct StopTimes {
 
 impl StopTimes {
     /// Makes a deadline that can't be put off.
-    fn fixed(deadline: Instant) -> Self {
+    pub(super) fn fixed(deadline: Instant) -> Self {
         Self {
             deadline,
             latest: deadline,

@@ -132,7 +132,8 @@ impl Live {
     }
 }
 
-async fn ended(end: End, run: Arc<Run>, who: (Key, u64)) -> (Key, u64) {
+/// Waits until nothing of a run is left.
+pub(super) async fn ended(end: End, run: Arc<Run>, who: (Key, u64)) -> (Key, u64) {
     end.await;
     run.reaped().await;
     run.end_subtasks().await;

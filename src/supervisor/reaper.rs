@@ -3,8 +3,16 @@
 //! The decisions can't be asked any more: after a panic their state may be half changed. What is left
 //! is to end every run, last one first, each inside its stop timeout, and to name what can't be
 //! ended. Plain on purpose: this is the code that runs when other code has failed.
+//!
+//! # Invariants
+//!
+//! 1. No child is given a later instant than the supervisor itself has, also when a shutdown comes
+//!    while the children are being stopped.
+//! 2. What is left behind is seen as it is: each child's state and events say that it is down, or
+//!    hangs.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
@@ -12,58 +20,181 @@ use tokio::time::{Instant, sleep_until};
 
 use super::decide::StopTimes;
 use super::live::{Ending, Live, Lives};
+use super::status::State;
+use super::{Tree, spawn};
 use crate::context::Run;
-use crate::shutdown::plan;
+use crate::event::EventKind;
+use crate::exit::Exit;
+use crate::shutdown::plan::{self, Turn};
 use crate::shutdown::report::{Outcome, Stopped};
 use crate::time::later;
 
 /// The children of a supervisor that is no more.
 pub(super) struct Reaper {
+    pub(super) tree: Arc<Tree>,
+    /// The supervisor's own run: by when it must have ended.
+    pub(super) supervisor: Arc<Run>,
     pub(super) lives: Lives,
+    pub(super) ends: FuturesUnordered<Ending>,
+    /// Whether all are asked at once: the children of a dynamic supervisor.
+    pub(super) all_at_once: bool,
+}
+
+/// A child that was asked to stop.
+struct Asked {
+    at: Instant,
+    deadline: Instant,
+    turn: Turn,
+}
+
+/// What is left when the walk is over.
+pub(super) struct Reaped {
+    pub(super) report: Vec<Stopped>,
+    pub(super) lives: Lives,
+    /// The ends of those that hang.
     pub(super) ends: FuturesUnordered<Ending>,
 }
 
+/// What a wait for the end of a run came to.
+enum Waited {
+    Over,
+    /// A shutdown came, or one with less time.
+    Tightened,
+    Due,
+}
+
 impl Reaper {
-    /// Stops all children in reverse start order, and returns what is left to wait for: the ends of
-    /// those that hang.
-    pub(super) async fn walk(mut self) -> (Vec<Stopped>, FuturesUnordered<Ending>) {
+    /// Stops all children in reverse start order.
+    pub(super) async fn walk(mut self) -> Reaped {
+        let lives = std::mem::take(&mut self.lives);
+        let reserves = lives.values().map(|live| live.node.subtree_reserve());
+        let mut reserved = reserves.fold(Duration::ZERO, Duration::saturating_add);
+        let mut asked = Vec::new();
+        if self.all_at_once {
+            let runs = lives
+                .values()
+                .rev()
+                .map(|live| self.ask(live, Duration::ZERO));
+            asked = runs.rev().collect();
+        }
         let mut report = Vec::new();
-        for live in std::mem::take(&mut self.lives).into_values().rev() {
-            let Some(run) = live.run.clone() else {
-                continue;
-            };
-            if !run.is_over() {
-                report.push(self.stop(&live, &run).await);
+        for live in lives.values().rev() {
+            reserved = reserved.saturating_sub(live.node.subtree_reserve());
+            let asked = asked.pop().unwrap_or_else(|| self.ask(live, reserved));
+            match (asked, live.run.clone()) {
+                (Some(asked), Some(run)) => report.push(self.stop(live, &run, asked).await),
+                _ => self.note_end(live),
             }
         }
-        (report, self.ends)
-    }
-
-    async fn stop(&mut self, live: &Live, run: &Arc<Run>) -> Stopped {
-        let asked = Instant::now();
-        let deadline = later(asked, live.node.worst_case_stop());
-        live.ask_to_stop(StopTimes {
-            deadline,
-            latest: deadline,
-        });
-        let mut outcome = Outcome::Stopped;
-        if !self.ends_by(run, plan::kill_at(asked, deadline)).await {
-            run.kill();
-            let died = self.ends_by(run, deadline).await;
-            outcome = if died { Outcome::Killed } else { Outcome::Hung };
+        Reaped {
+            report,
+            lives,
+            ends: self.ends,
         }
-        live.report(outcome, (deadline - asked, asked.elapsed()))
     }
 
-    /// Waits for the end of a run; false says that it did not come in time.
-    async fn ends_by(&mut self, run: &Arc<Run>, at: Instant) -> bool {
+    /// Asks a child to stop; `None` if it has ended already.
+    fn ask(&self, live: &Live, reserved_after: Duration) -> Option<Asked> {
+        live.run.as_ref().filter(|run| !run.is_over())?;
+        let turn = Turn {
+            stop_timeout: Some(live.node.worst_case_stop()),
+            reserve: live.node.subtree_reserve(),
+            reserved_after,
+        };
+        let at = Instant::now();
+        let deadline = self.allot(at, turn);
+        live.ask_to_stop(StopTimes::fixed(deadline));
+        self.note(live, EventKind::StopRequested { deadline });
+        Some(Asked { at, deadline, turn })
+    }
+
+    /// Computes by when a child must have ended (invariant 1).
+    fn allot(&self, now: Instant, turn: Turn) -> Instant {
+        let Some(told) = self.supervisor.stop().deadline() else {
+            return later(now, turn.stop_timeout.unwrap_or_default());
+        };
+        plan::allot(now, spawn::deadline_of_children(now, told), turn)
+    }
+
+    async fn stop(&mut self, live: &Live, run: &Arc<Run>, asked: Asked) -> Stopped {
+        let mut deadline = asked.deadline;
+        let mut kill_at = Some(plan::kill_at(asked.at, deadline));
+        let mut told = self.supervisor.stop().deadline();
+        let outcome = loop {
+            match self.ends_by(run, kill_at.unwrap_or(deadline), told).await {
+                Waited::Over => break outcome_of(run.exit()),
+                Waited::Tightened => {
+                    told = self.supervisor.stop().deadline();
+                    let now = Instant::now();
+                    deadline = deadline.min(self.allot(now, asked.turn));
+                    kill_at = kill_at.map(|_| plan::kill_at(now, deadline));
+                    live.ask_to_stop(StopTimes::fixed(deadline));
+                }
+                Waited::Due if kill_at.take().is_some() => {
+                    run.kill();
+                    // Killed at its very deadline it still gets the time that a task needs to die.
+                    deadline = deadline.max(Instant::now() + plan::MIN_KILL_GRACE);
+                }
+                Waited::Due => break Outcome::Hung,
+            }
+        };
+        let spent = asked.at.elapsed();
+        let allotted = deadline.saturating_duration_since(asked.at);
+        self.note(
+            live,
+            EventKind::Stopped {
+                outcome: outcome.clone(),
+                spent,
+            },
+        );
+        live.report(outcome, (allotted, spent))
+    }
+
+    async fn ends_by(&mut self, run: &Arc<Run>, at: Instant, told: Option<Instant>) -> Waited {
         while !run.is_over() {
             tokio::select! {
                 biased;
+                _deadline = self.supervisor.stop().earlier_than(told) => return Waited::Tightened,
                 Some(_ended) = self.ends.next(), if !self.ends.is_empty() => {}
-                () = sleep_until(at) => return false,
+                () = sleep_until(at) => return Waited::Due,
             }
         }
-        true
+        Waited::Over
+    }
+
+    /// Notes what the loop did not come to note of a child that has ended.
+    fn note_end(&self, live: &Live) {
+        match (live.cell.read().state, &live.run) {
+            (State::Starting | State::Running | State::Stopping | State::Hung, Some(run)) => {
+                let kind = EventKind::Exited {
+                    exit: run.exit(),
+                    uptime: Duration::ZERO,
+                };
+                self.note(live, kind);
+            }
+            (State::BackingOff, _) => {
+                let kind = EventKind::Stopped {
+                    outcome: Outcome::AlreadyDown,
+                    spent: Duration::ZERO,
+                };
+                self.note(live, kind);
+            }
+            _ => {}
+        }
+    }
+
+    fn note(&self, live: &Live, kind: EventKind) {
+        live.cell.note(self.tree.events(), kind);
     }
 }
+
+fn outcome_of(exit: Exit) -> Outcome {
+    match exit {
+        Exit::Normal | Exit::Shutdown => Outcome::Stopped,
+        Exit::Killed => Outcome::Killed,
+        failed => Outcome::CleanupFailed(failed),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -205,12 +205,9 @@ impl RunLoop {
         drop(catch_blocking(said));
         self.finished = Some(Exit::Panicked(panic));
         self.declared.door.close();
-        let reaper = Reaper {
-            lives: std::mem::take(&mut self.lives),
-            ends: std::mem::take(&mut self.ends),
-        };
         let began = Instant::now();
-        (self.report, self.ends) = reaper.walk().await;
+        let reaped = self.reaper().walk().await;
+        (self.report, self.lives, self.ends) = (reaped.report, reaped.lives, reaped.ends);
         self.asked.get_or_insert((began, Instant::now()));
     }
 
@@ -378,7 +375,7 @@ impl RunLoop {
             door::retire(&command);
             drop_elsewhere(command);
         }
-        self.forget_run_time_children();
+        forget_run_time_children(&mut self.lives, self.declared.children.len());
         let exit = self.finished.take().unwrap_or(Exit::Shutdown);
         let now = Instant::now();
         let (first, deadline) = self.asked.unwrap_or((now, now));
@@ -390,12 +387,14 @@ impl RunLoop {
         self.run.record(exit);
     }
 
-    /// Nothing follows for children that were added while this run was up.
-    fn forget_run_time_children(&mut self) {
-        let added = self.lives.split_off(&(self.declared.children.len() as Key));
-        added.values().for_each(|live| live.node.retire());
-        if !added.is_empty() {
-            drop_elsewhere(added);
+    /// Hands the children over to what stops them without decisions.
+    fn reaper(&mut self) -> Reaper {
+        Reaper {
+            tree: Arc::clone(&self.tree),
+            supervisor: Arc::clone(&self.run),
+            lives: std::mem::take(&mut self.lives),
+            ends: std::mem::take(&mut self.ends),
+            all_at_once: self.declared.strategy == Strategy::Dynamic,
         }
     }
 }
@@ -407,15 +406,23 @@ impl Drop for RunLoop {
             return;
         }
         self.declared.door.close();
-        let reaper = Reaper {
-            lives: std::mem::take(&mut self.lives),
-            ends: std::mem::take(&mut self.ends),
-        };
+        let reaper = self.reaper();
+        let declared = self.declared.children.len();
         let walk = async move {
-            let (_report, mut hung) = reaper.walk().await;
-            while hung.next().await.is_some() {}
+            let mut reaped = reaper.walk().await;
+            forget_run_time_children(&mut reaped.lives, declared);
+            while reaped.ends.next().await.is_some() {}
         };
         self.run.leave_reaper(self.run.runtime().spawn(walk));
+    }
+}
+
+/// Nothing follows for children that were added while a run was up.
+fn forget_run_time_children(lives: &mut Lives, declared: usize) {
+    let added = lives.split_off(&(declared as Key));
+    added.values().for_each(|live| live.node.retire());
+    if !added.is_empty() {
+        drop_elsewhere(added);
     }
 }
 

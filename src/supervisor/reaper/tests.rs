@@ -1,0 +1,163 @@
+//! Claims on a supervisor whose task is dropped in the middle of its life.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::task::AbortHandle;
+use tokio::time::Instant;
+
+use crate::child::{Child, End};
+use crate::context::{Identity, News, Notices, Run};
+use crate::exit::Exit;
+use crate::handle::CastError;
+use crate::handle::inbox::Inbox;
+use crate::path::Path;
+use crate::supervisor::live::{Ending, ended};
+use crate::supervisor::status::{Cell, State};
+use crate::supervisor::{Supervisor, SupervisorHandle, Tree, spawn};
+use crate::sync::{Mutex, lock};
+
+type Trace = Arc<Mutex<Vec<String>>>;
+
+/// A supervisor as its parent has it: its run, its end, and what no parent has, a way to drop it.
+struct Dropped {
+    run: Arc<Run>,
+    cell: Arc<Cell>,
+    handle: SupervisorHandle,
+    task: AbortHandle,
+    end: Ending,
+}
+
+/// Starts a supervisor in a task that can be dropped.
+async fn start(declared: Supervisor) -> Dropped {
+    let declared = Arc::new(declared);
+    let tree = Tree::new(&declared);
+    let path = Path::root("app").join(&declared.name);
+    let cell = Cell::new(
+        path.clone(),
+        crate::child::Kind::Supervisor,
+        crate::policy::restart::Restart::Permanent,
+        Some(Arc::clone(&declared.door)),
+    );
+    let notices = Arc::<Notices>::default();
+    let identity = Identity {
+        path,
+        key: 0,
+        incarnation: 1,
+    };
+    let run = Run::new(identity, tree.early_notice().clone(), Arc::clone(&notices));
+    let handle = declared.handle();
+    let spawned = spawn::supervisor(&tree, &declared, &cell, &run);
+    let task = spawned.abort_handle();
+    let end = Box::pin(ended(End::Task(spawned), Arc::clone(&run), (0, 1)));
+    assert_eq!(notices.next().await.news, News::Started);
+    Dropped {
+        run,
+        cell,
+        handle,
+        task,
+        end,
+    }
+}
+
+fn traced(name: &'static str, trace: &Trace) -> Child {
+    Child::task_with(name, Arc::clone(trace), move |cx, trace| async move {
+        cx.shutdown().await;
+        lock(&trace).push(name.to_owned());
+        Ok(())
+    })
+}
+
+/// Does not stop, and notes when it is dropped.
+fn deaf(name: &'static str, trace: &Trace) -> Child {
+    struct Noted(&'static str, Trace);
+    impl Drop for Noted {
+        fn drop(&mut self) {
+            lock(&self.1).push(format!("{} killed", self.0));
+        }
+    }
+    Child::task_with(name, Arc::clone(trace), move |_cx, trace| async move {
+        let _noted = Noted(name, trace);
+        std::future::pending().await
+    })
+}
+
+fn states(cell: &Cell) -> Vec<State> {
+    let children = cell.read().children;
+    children.iter().map(|child| child.state).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_children_of_a_dropped_supervisor_stop_in_reverse_before_its_end_is_seen() {
+    let trace = Trace::default();
+    let declared = Supervisor::one_for_one("inner")
+        .child(traced("a", &trace))
+        .child(Supervisor::one_for_one("below").child(traced("b", &trace)))
+        .child(deaf("c", &trace))
+        .child(traced("d", &trace));
+    let dropped = start(declared).await;
+    let began = Instant::now();
+    dropped.task.abort();
+    dropped.end.await;
+    assert_eq!(*lock(&trace), ["d", "c killed", "b", "a"]);
+    assert_eq!(began.elapsed(), Duration::from_millis(4_950));
+    assert_eq!(dropped.run.exit(), Exit::Killed);
+    assert_eq!(states(&dropped.cell), [State::Down; 4]);
+    assert_eq!(
+        dropped
+            .handle
+            .stop_child("a")
+            .await
+            .map_err(|error| error.code()),
+        Err("not_running")
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stop_bounds_what_a_dropped_supervisor_leaves() {
+    let trace = Trace::default();
+    let declared = Supervisor::one_for_one("inner")
+        .child(traced("a", &trace))
+        .child(deaf("b", &trace))
+        .child(deaf("c", &trace));
+    let dropped = start(declared).await;
+    let began = Instant::now();
+    dropped.task.abort();
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    let deadline = began + Duration::from_secs(1);
+    dropped.run.stop().request(deadline, deadline);
+    dropped.end.await;
+    assert!(
+        began.elapsed() <= Duration::from_secs(1),
+        "{:?}",
+        began.elapsed()
+    );
+    assert_eq!(*lock(&trace), ["c killed", "b killed", "a"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_children_of_a_dropped_dynamic_supervisor_stop_all_at_once_and_for_good() {
+    let trace = Trace::default();
+    let dropped = start(Supervisor::dynamic("inner")).await;
+    let worker = Child::worker("worker", |_cx, mut inbox: Inbox<u32>| async move {
+        while inbox.recv().await.is_some() {}
+        Ok(())
+    });
+    let handle = worker.handle();
+    let added = [
+        dropped.handle.start_child(worker).await,
+        dropped.handle.start_child(deaf("b", &trace)).await,
+        dropped.handle.start_child(deaf("c", &trace)).await,
+    ];
+    assert!(added.iter().all(Result::is_ok), "{added:?}");
+    let began = Instant::now();
+    dropped.task.abort();
+    dropped.end.await;
+    assert_eq!(*lock(&trace), ["c killed", "b killed"]);
+    assert!(
+        began.elapsed() <= Duration::from_secs(5),
+        "{:?}",
+        began.elapsed()
+    );
+    assert!(matches!(handle.cast(1), Err(CastError::Gone(_))));
+}
