@@ -16,6 +16,7 @@ mod cell;
 mod expected;
 mod gate;
 mod hung;
+mod reaper;
 mod runner;
 mod site;
 mod subject;
