@@ -17,7 +17,7 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::ledger::Ledger;
-use super::queue::Messages;
+use super::queue::{Messages, drop_each};
 use super::{CastError, DEFAULT_MAILBOX_CAPACITY};
 use crate::policy::while_down::WhileDown;
 use crate::sync::{Mutex, RwLock, lock, read, write};
@@ -284,8 +284,8 @@ impl<M: Send + 'static> AnyAddress for Address<M> {
         self.ledger.lose(held.len());
         // A supervisor retires its children, and the user's drops must not run on its task.
         match tokio::runtime::Handle::try_current() {
-            Ok(runtime) => drop(runtime.spawn(async move { drop(held) })),
-            Err(_) => drop(held),
+            Ok(runtime) => drop(runtime.spawn(async move { drop_each(held) })),
+            Err(_) => drop_each(held),
         }
     }
 }

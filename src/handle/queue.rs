@@ -18,6 +18,7 @@ use tokio::time::Instant;
 
 use super::address::Refused;
 use super::ledger::Ledger;
+use crate::exit::catch_blocking;
 use crate::sync::{Mutex, lock};
 
 /// The messages that wait for one run of a worker.
@@ -190,7 +191,8 @@ impl<M> Queue<M> {
         self.ledger.lose(left.len());
         // Those who wait for room look again, and find the run ended.
         self.ledger.make_room(usize::MAX);
-        drop((left, receiver));
+        drop(receiver);
+        drop_each(left);
     }
 
     /// Returns how many messages wait, and when the oldest was sent.
@@ -200,6 +202,16 @@ impl<M> Queue<M> {
             state.waiting.len(),
             state.waiting.front().map(|(at, _)| *at),
         )
+    }
+}
+
+/// Drops messages that nobody receives, one by one: the drop of a whole queue goes on after a panic,
+/// and a second one would end the process.
+pub(super) fn drop_each<M>(messages: Messages<M>) {
+    for message in messages {
+        if let Err(panic) = catch_blocking(|| drop(message)) {
+            tracing::error!(%panic, "a message that nobody received panicked when it was dropped");
+        }
     }
 }
 
