@@ -12,10 +12,12 @@
     reason = "a test fails by panicking, its helpers too"
 )]
 
+mod apart;
 mod cell;
 mod expected;
 mod gate;
 mod hung;
+mod odd;
 mod reaper;
 mod runner;
 mod site;
