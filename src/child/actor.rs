@@ -270,13 +270,16 @@ impl<A: Actor> Incarnation<A> {
         Err(Recorded.into())
     }
 
-    /// Drops the user's actor and state; a drop that panics is how the run ended.
+    /// Drops the user's actor and state; a drop that panics is how the run ended, unless something
+    /// else was: then it can only be logged.
     fn bury(&mut self) {
         let alive = self.alive.take();
         let run = self.cx.run();
         let dropping = || within_blocking(run, || drop(alive));
-        if let Err(panic) = catch_blocking(AssertUnwindSafe(dropping)) {
-            run.record(Exit::Panicked(panic));
+        if let Err(panic) = catch_blocking(AssertUnwindSafe(dropping))
+            && !run.is_first_record(Exit::Panicked(panic.clone()))
+        {
+            tracing::error!(parent: run.span(), %panic, "what a failed actor held panicked when it was dropped");
         }
     }
 }

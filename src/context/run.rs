@@ -279,7 +279,15 @@ impl Run {
 
     /// Records why the run ends; only the first record counts.
     pub(crate) fn record(&self, exit: Exit) {
-        lock(&self.ending).exit.get_or_insert(exit);
+        self.is_first_record(exit);
+    }
+
+    /// Records why the run ends, and tells whether that is the first record and counts.
+    pub(crate) fn is_first_record(&self, exit: Exit) -> bool {
+        let mut ending = lock(&self.ending);
+        let is_first = ending.exit.is_none();
+        ending.exit.get_or_insert(exit);
+        is_first
     }
 
     /// Records a good end: `Shutdown` if a stop was asked for, else `Normal`.
