@@ -1,21 +1,33 @@
-//! A supervisor whose own task fails: by a subscriber of the host's, which runs on that task and
-//! panics on one particular line. What it leaves behind is stopped in order, and its parent hears of
-//! its end only after that.
+//! Claims on the host's log. A subscriber is code of the host's that runs on a supervisor's task: when
+//! it panics there, what the supervisor leaves is stopped in order, and its parent hears of its end
+//! only after that. And what has no other place is logged.
+//!
+//! A binary of its own: tracing remembers for all threads whether anybody wants a line, and asks only
+//! the thread that comes across it first.
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a test fails by panicking, its helpers too"
+)]
 
 use std::fmt;
+use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use perennial::{Backoff, Child, Exit, Running, ShutdownReason, Supervisor};
+use perennial::{
+    Actor, ActorProcessingErr, ActorRef, Backoff, Child, EventKind, Exit, Running, ShutdownReason,
+    StartError, Subscriber, SubsystemEvent, Supervisor,
+};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::subscriber::DefaultGuard;
 use tracing::{Event, Metadata};
-
-use crate::watch::{Watch, outcome_of};
+use tracing_subscriber::fmt::MakeWriter;
 
 type Trace = Arc<Mutex<Vec<String>>>;
 
@@ -144,11 +156,35 @@ impl Test {
     }
 }
 
-async fn until(watch: &mut Watch, events: &[&str]) {
-    let events: Vec<_> = events.iter().map(|event| (*event).to_owned()).collect();
-    let read = watch.until(&events).await;
-    read.unwrap_or_else(|error| panic!("{error}"));
-    assert_eq!(watch.seen, events);
+/// The events of one child, as text.
+struct Watch {
+    events: Subscriber<SubsystemEvent>,
+    path: &'static str,
+}
+
+impl Watch {
+    fn new(running: &Running, path: &'static str) -> Self {
+        let events = running.subscribe("test");
+        Self { events, path }
+    }
+
+    /// Reads as many events of the child as are expected.
+    async fn expect(&mut self, expected: &[&str]) {
+        let mut seen = Vec::new();
+        while seen.len() < expected.len() {
+            let event = self.events.recv().await.expect("the tree lives");
+            if event.path != *self.path {
+                continue;
+            }
+            let code = event.kind.code();
+            seen.push(match &event.kind {
+                EventKind::Exited { exit, .. } => format!("{code}: {}", exit.code()),
+                EventKind::Stopped { outcome, .. } => format!("{code}: {}", outcome.code()),
+                _ => code.to_owned(),
+            });
+        }
+        assert_eq!(seen, expected);
+    }
 }
 
 fn states(running: &Running) -> Vec<(String, &'static str, u64)> {
@@ -168,11 +204,9 @@ async fn a_supervisor_that_panics_stops_its_children_in_reverse_before_its_paren
     let running = test.up(tree).await;
     let mut inner = Watch::new(&running, "/app/inner");
     test.light(1);
-    until(
-        &mut inner,
-        &["exited: panicked", "starting", "started", "restarted"],
-    )
-    .await;
+    inner
+        .expect(&["exited: panicked", "starting", "started", "restarted"])
+        .await;
     assert_eq!(take(&test.trace), ["-c", "-a", "inner ended", "+a", "+c"]);
     let up = |path: &str, incarnation| (path.to_owned(), "running", incarnation);
     let expected = [
@@ -198,7 +232,7 @@ async fn what_a_panicked_supervisor_leaves_is_seen_as_down_with_its_events() {
     let mut inner = Watch::new(&running, "/app/inner");
     let mut c = Watch::new(&running, "/app/inner/c");
     test.light(1);
-    until(&mut inner, &["exited: panicked", "backing_off"]).await;
+    inner.expect(&["exited: panicked", "backing_off"]).await;
     let down = |path: &str| (path.to_owned(), "down", 1);
     let expected = [
         ("/app".to_owned(), "running", 1),
@@ -208,7 +242,7 @@ async fn what_a_panicked_supervisor_leaves_is_seen_as_down_with_its_events() {
         down("/app/inner/c"),
     ];
     assert_eq!(states(&running), expected);
-    until(&mut c, &["stop_requested", "stopped: stopped"]).await;
+    c.expect(&["stop_requested", "stopped: stopped"]).await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -235,12 +269,12 @@ async fn a_shutdown_bounds_the_children_of_a_supervisor_that_has_panicked() {
     let lines: Vec<_> = report
         .lines()
         .iter()
-        .map(|(_, line)| (line.path.name().to_owned(), outcome_of(&line.outcome)))
+        .map(|(_, line)| (line.path.name().to_owned(), line.outcome.code().to_owned()))
         .collect();
     let line = |name: &str, outcome: &str| (name.to_owned(), outcome.to_owned());
     let expected = [
         line("app", "stopped"),
-        line("inner", "cleanup_failed: panicked"),
+        line("inner", "cleanup_failed"),
         line("deaf", "killed"),
         line("c", "stopped"),
         line("a", "stopped"),
@@ -265,4 +299,77 @@ async fn a_root_that_panics_ends_its_tree_in_order() {
     assert_eq!(stops, ["-c", "-a", "inner ended", "-d"]);
     assert!(report.hung().is_empty(), "{report}");
     test.charges.store(0, Ordering::SeqCst);
+}
+
+/// Can't be dropped.
+struct Sticky;
+
+impl Drop for Sticky {
+    fn drop(&mut self) {
+        panic!("in drop");
+    }
+}
+
+/// An actor that fails while it holds what can't be dropped.
+struct Holds;
+
+impl Actor for Holds {
+    type Msg = ();
+    type State = Sticky;
+    type Arguments = ();
+
+    async fn pre_start(&self, _: ActorRef<()>, (): ()) -> Result<Sticky, ActorProcessingErr> {
+        Ok(Sticky)
+    }
+
+    async fn post_start(&self, _: ActorRef<()>, _: &mut Sticky) -> Result<(), ActorProcessingErr> {
+        Err("the first thing that went wrong".into())
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_drop_that_panics_after_an_error_does_not_hide_it_and_is_logged() {
+    let lines = Lines::default();
+    let _guard = tracing::subscriber::set_default(
+        tracing_subscriber::fmt()
+            .with_writer(lines.clone())
+            .finish(),
+    );
+    let actor = Child::actor("odd", |_cx| (Holds, ())).explicit_ready();
+    let started = Supervisor::one_for_one("app").child(actor).start().await;
+    let Err(StartError::Failed { exit, .. }) = started else {
+        panic!("{started:?}")
+    };
+    assert_eq!(exit.to_string(), "failed: the first thing that went wrong");
+    let lines = lines.0.lock().expect("no panic holds it").clone();
+    let lines = String::from_utf8(lines).expect("text");
+    let dropped = lines
+        .lines()
+        .filter(|line| line.contains("in drop at"))
+        .count();
+    assert_eq!(dropped, 1, "{lines}");
+}
+
+/// What is logged.
+#[derive(Clone, Default)]
+struct Lines(Arc<Mutex<Vec<u8>>>);
+
+impl io::Write for Lines {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let mut lines = self.0.lock().expect("no panic holds it");
+        lines.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl MakeWriter<'_> for Lines {
+    type Writer = Self;
+
+    fn make_writer(&self) -> Self {
+        self.clone()
+    }
 }

@@ -35,6 +35,16 @@ pub(crate) enum Fault {
     Slow,
 }
 
+impl Fault {
+    pub(crate) const ALL: [Self; 5] = [
+        Self::Panic,
+        Self::Error,
+        Self::Hang,
+        Self::Block,
+        Self::Slow,
+    ];
+}
+
 /// When it goes wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Phase {

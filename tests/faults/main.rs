@@ -18,7 +18,6 @@ mod expected;
 mod gate;
 mod hung;
 mod odd;
-mod reaper;
 mod runner;
 mod site;
 mod subject;
@@ -26,7 +25,12 @@ mod table;
 mod watch;
 
 use cell::Hook;
-use runner::check;
+use runner::{check, check_the_table};
+
+#[test]
+fn every_fault_of_every_hook_stands_in_the_table_once() {
+    check_the_table();
+}
 
 #[test]
 fn a_fault_in_the_factory_of_an_actor() {

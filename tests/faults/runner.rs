@@ -53,6 +53,20 @@ pub(crate) fn check(hook: Hook) {
     assert!(failed.is_empty(), "\n{}", failed.join("\n"));
 }
 
+/// Says that no row is missing and none stands twice.
+pub(crate) fn check_the_table() {
+    for (index, Row(hook, fault, _)) in TABLE.iter().enumerate() {
+        let same = |Row(other, kind, _): &&Row| other == hook && kind == fault;
+        let first = TABLE.iter().position(|row| same(&row));
+        assert_eq!(first, Some(index), "{hook:?} × {fault:?} stands twice");
+    }
+    let hooks = TABLE.chunks(Fault::ALL.len());
+    for rows in hooks {
+        let faults: Vec<_> = rows.iter().map(|Row(_, fault, _)| *fault).collect();
+        assert_eq!(faults, Fault::ALL, "{:?}", rows[0].0);
+    }
+}
+
 fn run(cell: Cell) -> Result<(), String> {
     in_a_runtime(cell, |gate| in_a_running_tree(cell, gate))?;
     if cell.phase == Phase::Starting {
