@@ -145,7 +145,7 @@ impl StopSignal {
     }
 
     /// Returns the earliest deadline of those above (invariant 3).
-    fn bound(&self) -> Option<Instant> {
+    pub(crate) fn bound(&self) -> Option<Instant> {
         let lines = std::iter::successors(self.above.get(), |signal| signal.above.get());
         lines.filter_map(|signal| signal.own_deadline()).min()
     }
@@ -231,15 +231,22 @@ impl StopSignal {
         }
     }
 
+    /// Returns the deadline if it is earlier than `known`, or if none was known.
+    pub(crate) fn deadline_before(&self, known: Option<Instant>) -> Option<Instant> {
+        let deadline = self.deadline()?;
+        known
+            .is_none_or(|known| deadline < known)
+            .then_some(deadline)
+    }
+
     /// Waits until the deadline is earlier than `known` (or is there at all) and returns it.
     pub(crate) async fn earlier_than(&self, known: Option<Instant>) -> Instant {
         loop {
             let notified = self.notify.notified();
-            match (self.deadline(), known) {
-                (Some(deadline), None) => return deadline,
-                (Some(deadline), Some(known)) if deadline < known => return deadline,
-                _ => notified.await,
+            if let Some(deadline) = self.deadline_before(known) {
+                return deadline;
             }
+            notified.await;
         }
     }
 }

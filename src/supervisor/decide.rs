@@ -206,6 +206,8 @@ pub(super) struct Supervision {
     jitter: Jitter,
     /// The instant of the decision under way.
     now: Instant,
+    /// The earliest deadline of the supervisors above, whether or not its own turn has come.
+    bound: Option<Instant>,
     actions: Vec<Action>,
 }
 
@@ -223,8 +225,14 @@ impl Supervision {
             is_quiet: false,
             jitter,
             now,
+            bound: None,
             actions: Vec::new(),
         }
+    }
+
+    /// Says by when the supervisors above must have ended: nobody here is told a later instant.
+    pub(super) fn set_bound(&mut self, bound: Option<Instant>) {
+        self.bound = bound;
     }
 
     /// Adds a child after all others; it does not start by itself.
@@ -266,7 +274,11 @@ impl Supervision {
     pub(super) fn decide(&mut self, happened: Happened, now: Instant) -> Vec<Action> {
         self.now = now;
         match happened {
-            Happened::Began => self.start_next_declared(),
+            Happened::Began if matches!(self.mode, Mode::Starting { .. }) => {
+                self.start_next_declared();
+            }
+            // Stopped before it began.
+            Happened::Began => {}
             Happened::Started { key, incarnation } => self.started(key, incarnation),
             Happened::Ending { key, incarnation } => self.ending(key, incarnation),
             Happened::LeftHung { key, incarnation } => self.left_hung(key, incarnation),

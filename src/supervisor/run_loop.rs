@@ -351,11 +351,15 @@ impl RunLoop {
 
     fn happened(&mut self, happened: Happened) {
         let now = Instant::now();
-        // Read at each decision rather than awaited: no restart slips in between the announcement
-        // and a wake-up.
+        // Read at each decision rather than awaited: no restart slips in between the announcement, or
+        // the request to stop, and a wake-up.
+        if let Some(deadline) = self.run.stop().deadline_before(self.told) {
+            self.stop_ordered(deadline);
+        }
         if !self.supervision.is_quiet() && self.tree.early_notice().get().is_some() {
             self.supervision.decide(Happened::ShutdownBegan, now);
         }
+        self.supervision.set_bound(self.run.stop().bound());
         for action in self.supervision.decide(happened, now) {
             self.apply(action);
         }

@@ -17,8 +17,10 @@ use crate::supervisor::children::{Awaited, ChildState, Key, Phase, Reserve, Stop
 impl Supervision {
     /// Asks a child that is alive to stop. A leaf whose start is under way is killed: ractor looks
     /// at no stop before `pre_start` returned.
-    pub(super) fn ask_to_stop(&mut self, key: Key, StopTimes { deadline, latest }: StopTimes) {
+    pub(super) fn ask_to_stop(&mut self, key: Key, times: StopTimes) {
         let now = self.now;
+        let [deadline, latest] =
+            [times.deadline, times.latest].map(|at| self.bound.map_or(at, |bound| at.min(bound)));
         let Some(child) = self.children.get_mut(&key) else {
             return;
         };

@@ -131,9 +131,11 @@ impl Supervision {
     /// deadline is over there is no more order to keep: all are asked at once.
     pub(super) fn advance(&mut self) {
         loop {
+            let bound = self.bound;
             let Mode::Leaving { exit, walk } = &mut self.mode else {
                 return;
             };
+            walk.deadline = bound.map_or(walk.deadline, |bound| walk.deadline.min(bound));
             let all_at_once = self.rules.strategy == Strategy::Dynamic || self.now >= walk.deadline;
             if !walk.active.is_empty() && !all_at_once {
                 return;
