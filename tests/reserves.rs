@@ -29,3 +29,14 @@ fn a_reserve_below_a_supervisor_can_be_kept_though_its_siblings_use_all_their_ti
     let line = plan.lines.iter().find(|line| line.path == "/app/first/a");
     assert!(line.expect("it is planned").allotted >= kept, "{plan}");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_supervisor_whose_children_die_at_a_kill_is_not_hung_however_little_time_it_has() {
+    let deaf = Child::task("deaf", |_cx| std::future::pending());
+    let inner = Supervisor::one_for_one("inner").child(deaf);
+    let outer = Supervisor::one_for_one("outer").child(inner);
+    let tree = Supervisor::one_for_one("app").child(outer);
+    let running = tree.start().await.expect("it starts");
+    let report = running.stop(Duration::ZERO).await;
+    assert!(report.hung().is_empty(), "{report}");
+}

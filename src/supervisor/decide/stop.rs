@@ -130,8 +130,15 @@ impl Supervision {
         }
         match stopping.kill_at {
             Some(at) => self.arm(Timer::KillAt { key, incarnation }, at),
-            None => self.arm(Timer::GiveUp { key, incarnation }, stopping.deadline),
+            None => self.arm_give_up(key, incarnation, stopping.deadline),
         }
+    }
+
+    /// Whatever its deadline, a child has the time that a task needs to die, and a supervisor that of
+    /// its children, before it counts as hung.
+    pub(super) fn arm_give_up(&mut self, key: Key, incarnation: u64, deadline: Instant) {
+        let at = deadline.max(self.now + plan::MIN_KILL_GRACE);
+        self.arm(Timer::GiveUp { key, incarnation }, at);
     }
 
     /// A drain has used all but the child's reserve: it becomes a stop.
@@ -158,10 +165,9 @@ impl Supervision {
             && stopping.kill_at.is_some_and(|at| at <= now)
         {
             stopping.kill_at = None;
-            // Killed at its very deadline it still gets the time that a task needs to die.
-            let at = stopping.deadline.max(now + plan::MIN_KILL_GRACE);
+            let deadline = stopping.deadline;
             self.actions.push(Action::Kill { key });
-            self.arm(Timer::GiveUp { key, incarnation }, at);
+            self.arm_give_up(key, incarnation, deadline);
         }
     }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::{Action, Mode, StopTimes, Supervision, Timer};
+use super::{Action, Mode, StopTimes, Supervision};
 use crate::command::Refusal;
 use crate::event::EventKind;
 use crate::exit::Exit;
@@ -230,7 +230,7 @@ impl Supervision {
         });
         self.actions.push(Action::Stop { key, times });
         self.actions.push(Action::Kill { key });
-        self.arm(Timer::GiveUp { key, incarnation }, times.deadline);
+        self.arm_give_up(key, incarnation, times.deadline);
     }
 
     pub(super) fn report(
