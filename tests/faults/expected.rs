@@ -64,6 +64,8 @@ impl Cell {
             (Phase::ShuttingDown, _) | (_, Verdict::Never(_)) => {}
             (Phase::Running, Verdict::Lives(_)) => {}
             (Phase::Starting, Verdict::Lives(_)) => add(&["started"]),
+            // A step is restarted by hand, and how long it was down says nothing.
+            (Phase::Restarting, Verdict::Lives(_)) if is_step => add(&["started"]),
             (Phase::Restarting, Verdict::Lives(_)) => add(&["started", "restarted"]),
             (_, Verdict::Hangs) => add(&["exited: hung"]),
             (Phase::Running, Verdict::Ends(exit)) => add(&[&format!("exited: {exit}")]),
