@@ -115,7 +115,7 @@ async fn a_child_over_its_own_limit_is_quarantined_and_released_by_hand() {
         .await
         .expect_err("released already");
     assert_eq!(error.to_string(), "/app/a is not quarantined");
-    until(&mut events, "restarted", "/app/a").await;
+    until(&mut events, "started", "/app/a").await;
     // Its window is empty: one restart is allowed again, at once.
     end(&handle, End::Badly);
     until(&mut events, "restarted", "/app/a").await;
