@@ -425,10 +425,16 @@ impl Cell {
         if self.path == path {
             return Some(Arc::clone(self));
         }
-        let below = path.strip_prefix(self.path.as_str())?.starts_with('/');
-        let children: Vec<_> =
-            below.then(|| lock(&self.children).present.values().cloned().collect())?;
-        children.iter().find_map(|child| child.find(path))
+        let leads_there = |child: &&Arc<Self>| {
+            let rest = path.strip_prefix(child.path.as_str());
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        };
+        let child = lock(&self.children)
+            .present
+            .values()
+            .find(leads_there)
+            .cloned();
+        child?.find(path)
     }
 }
 

@@ -1,10 +1,11 @@
 //! The rules that speak of one event and of the states of the nodes when it comes.
 
-use perennial::EventKind;
-use perennial::SubsystemEvent;
+use std::time::Duration;
+
 use perennial::shutdown::plan::SUPERVISOR_TICK;
 use perennial::shutdown::report::Outcome;
 use perennial::supervisor::status::State;
+use perennial::{EventKind, SubsystemEvent};
 use tokio::time::Instant;
 
 use crate::replay::{FIRST_ADDED, Node, Replay, is_alive, parent_of};
@@ -91,14 +92,13 @@ impl Replay<'_> {
             return;
         };
         let leaves = parent.is_leaving || parent.state == State::Stopping || self.began.is_some();
-        let is_out_of_time = match (
-            parent.deadline.filter(|_| parent.state == State::Stopping),
-            bound,
-        ) {
-            (Some(own), Some(all)) => event.at + SUPERVISOR_TICK >= own.min(all),
-            (Some(bound), None) | (None, Some(bound)) => event.at + SUPERVISOR_TICK >= bound,
-            (None, None) => false,
+        // Once its time is over there is no more order to keep; also when that is at this instant.
+        let own = parent.deadline.filter(|_| parent.state == State::Stopping);
+        let of_all = self.deadline_of_all(event.at + Duration::from_nanos(1));
+        let is_over = |deadline: Option<Instant>| {
+            deadline.is_some_and(|deadline| event.at + SUPERVISOR_TICK >= deadline)
         };
+        let is_out_of_time = is_over(own) || is_over(of_all);
         if (!leaves && !self.is_left_alone)
             || self.strategy(above) == Some(Strategies::Dynamic)
             || is_out_of_time
