@@ -147,13 +147,12 @@ impl RunLoop {
         self.next_key += 1;
         let restart = restart_of(&node, self.declared.strategy);
         let path = self.cell.path().join(&name);
-        let door = match &node.0 {
-            NodeKind::Leaf(..) => None,
-            NodeKind::Supervisor(below) => Some(Arc::clone(&below.door)),
-        };
         let cell = self
             .cell
-            .child(key, || Cell::new(path, node.kind(), restart, door));
+            .child(key, || Cell::new(path, node.kind(), restart));
+        if let NodeKind::Supervisor(below) = &node.0 {
+            self.cell.keep_door(key, &below.door);
+        }
         self.supervision
             .add(key, Policy::of(&node, &self.declared), cell.incarnation());
         self.keys.insert(name, key);

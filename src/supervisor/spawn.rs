@@ -149,8 +149,7 @@ pub(crate) struct Root {
 pub(crate) fn root(tree: &Arc<Tree>, declared: &Arc<Supervisor>) -> Root {
     let path = Path::root(&declared.name);
     let restart = declared.restart.unwrap_or(Restart::Temporary);
-    let door = Some(Arc::clone(&declared.door));
-    let cell = Cell::new(path.clone(), Kind::Supervisor, restart, door);
+    let cell = Cell::new(path.clone(), Kind::Supervisor, restart);
     cell.begin(1);
     cell.note(tree.events(), EventKind::Starting);
     let identity = Identity {

@@ -193,8 +193,6 @@ pub(crate) struct Cell {
     path: Path,
     kind: Kind,
     restart: Restart,
-    /// Of a supervisor: where its commands go in.
-    door: Option<Arc<Door>>,
     facts: Mutex<Facts>,
     mailbox: OnceLock<Arc<dyn AnyAddress>>,
     children: Mutex<Children>,
@@ -218,6 +216,9 @@ impl Messages {
 struct Children {
     /// In start order.
     present: BTreeMap<u64, Arc<Cell>>,
+    /// Where the commands of those that are supervisors go in. Kept here and not in the child's own
+    /// cell, which the door itself holds.
+    doors: BTreeMap<u64, Arc<Door>>,
     /// Declared ones that were removed: they come back when their supervisor is restarted.
     absent: BTreeMap<u64, Arc<Cell>>,
     /// Removed ones as they were at last, the newest at the back.
@@ -254,12 +255,7 @@ struct Facts {
 }
 
 impl Cell {
-    pub(crate) fn new(
-        path: Path,
-        kind: Kind,
-        restart: Restart,
-        door: Option<Arc<Door>>,
-    ) -> Arc<Self> {
+    pub(crate) fn new(path: Path, kind: Kind, restart: Restart) -> Arc<Self> {
         let facts = Facts {
             state: State::Pending,
             incarnation: 0,
@@ -273,7 +269,6 @@ impl Cell {
             path,
             kind,
             restart,
-            door,
             facts: Mutex::new(facts),
             mailbox: OnceLock::new(),
             children: Mutex::default(),
@@ -286,10 +281,6 @@ impl Cell {
 
     pub(crate) fn incarnation(&self) -> u64 {
         lock(&self.facts).incarnation
-    }
-
-    pub(crate) fn door(&self) -> Option<&Arc<Door>> {
-        self.door.as_ref()
     }
 
     /// Marks a child that was added while its supervisor ran.
@@ -307,12 +298,18 @@ impl Cell {
         Arc::clone(cell)
     }
 
+    /// Keeps where the commands of a child that is a supervisor go in.
+    pub(crate) fn keep_door(&self, key: u64, door: &Arc<Door>) {
+        lock(&self.children).doors.insert(key, Arc::clone(door));
+    }
+
     /// Removes a child; it stays visible among the recently ended.
     pub(crate) fn forget(&self, key: u64, is_declared: bool) {
         let mut children = lock(&self.children);
         let Some(cell) = children.present.remove(&key) else {
             return;
         };
+        children.doors.remove(&key);
         if children.ended.len() >= RECENTLY_ENDED_KEPT {
             children.ended.pop_front();
         }
@@ -330,6 +327,7 @@ impl Cell {
     /// Forgets what an earlier incarnation of this supervisor added while it ran.
     pub(crate) fn forget_from(&self, first_key: u64) {
         let mut children = lock(&self.children);
+        drop(children.doors.split_off(&first_key));
         for child in children.present.split_off(&first_key).values() {
             children.removed.add(child.messages());
         }
@@ -435,6 +433,17 @@ impl Cell {
             .find(leads_there)
             .cloned();
         child?.find(path)
+    }
+
+    /// Finds where the commands of a supervisor below this one go in.
+    pub(crate) fn find_door(self: &Arc<Self>, path: &str) -> Option<Arc<Door>> {
+        let above = self.find(path.rsplit_once('/')?.0)?;
+        let children = lock(&above.children);
+        let (key, _) = children
+            .present
+            .iter()
+            .find(|(_, cell)| cell.path == path)?;
+        children.doors.get(key).cloned()
     }
 }
 

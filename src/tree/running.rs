@@ -20,7 +20,7 @@ use crate::shutdown::report::{Outcome, StopReport, Stopped};
 use crate::shutdown::{Shutdown, ShutdownReason};
 use crate::supervisor::spawn::Root;
 use crate::supervisor::status::{Cell, ChildCount, NodeStatus};
-use crate::supervisor::{self, Node, NodeKind, Supervisor, SupervisorHandle, Tree};
+use crate::supervisor::{self, Door, Node, NodeKind, Supervisor, SupervisorHandle, Tree};
 use crate::time::WallClock;
 
 /// A running tree. Dropping it requests shutdown; [`detach`](Self::detach) does not.
@@ -34,6 +34,7 @@ pub struct Running {
 struct Shared {
     tree: Arc<Tree>,
     root: Arc<Cell>,
+    door: Arc<Door>,
     run: Arc<Run>,
     up: watch::Receiver<bool>,
     report: watch::Receiver<Option<Arc<StopReport>>>,
@@ -94,6 +95,7 @@ impl Supervisor {
         let shared = Shared {
             tree: Arc::clone(&tree),
             root: Arc::clone(&root.cell),
+            door: Arc::clone(&declared.door),
             run: Arc::clone(&root.run),
             up,
             report,
@@ -297,8 +299,12 @@ impl Running {
     /// Returns a handle to the supervisor at `path`; `None` when there is none.
     #[must_use]
     pub fn supervisor(&self, path: &str) -> Option<SupervisorHandle> {
-        let cell = self.shared.root.find(path)?;
-        cell.door().map(SupervisorHandle::new)
+        let root = &self.shared.root;
+        let door = match root.path() == path {
+            true => Arc::clone(&self.shared.door),
+            false => root.find_door(path)?,
+        };
+        Some(SupervisorHandle::new(&door))
     }
 
     /// Stops the child at `path`: see [`SupervisorHandle::stop_child`].
