@@ -37,7 +37,6 @@ async fn start(declared: Supervisor) -> Dropped {
         path.clone(),
         crate::child::Kind::Supervisor,
         crate::policy::restart::Restart::Permanent,
-        Some(Arc::clone(&declared.door)),
     );
     let notices = Arc::<Notices>::default();
     let identity = Identity {
