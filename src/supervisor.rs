@@ -114,7 +114,8 @@ impl Supervisor {
     /// Declares a supervisor whose children are added while it runs, with
     /// [`SupervisorHandle::start_child`].
     ///
-    /// They are temporary unless they say otherwise, and stop all at once.
+    /// They are temporary unless they say otherwise, and stop all at once. None is kept that is down,
+    /// whatever its restart type: a transient one is gone once it has ended well.
     pub fn dynamic(name: impl Into<String>) -> Self {
         Self::new(name, Strategy::Dynamic)
     }

@@ -32,7 +32,7 @@ use crate::policy::auto_shutdown::AutoShutdown;
 use crate::policy::backoff::Jitter;
 use crate::policy::intensity::{Intensity, Window};
 use crate::policy::limit::OnLimit;
-use crate::policy::restart::Strategy;
+use crate::policy::restart::{Restart, Strategy};
 use crate::shutdown::report::Outcome;
 
 /// How long a child that is killed, or whose body is over, may take to end before it counts as hung,
@@ -374,6 +374,18 @@ impl Supervision {
     fn set_phase(&mut self, key: Key, phase: Phase) {
         if let Some(child) = self.children.get_mut(&key) {
             child.phase = phase;
+        }
+    }
+
+    /// Removes a child that is down for good, if nothing is kept of it: a temporary one, one that was
+    /// added and never came up, and any child of a dynamic supervisor, as in OTP.
+    fn remove_if_not_kept(&mut self, key: Key) {
+        let is_dynamic = self.rules.strategy == Strategy::Dynamic;
+        let is_kept = |child: &ChildState| {
+            !is_dynamic && child.policy.restart != Restart::Temporary && !child.is_provisional
+        };
+        if self.children.get(&key).is_some_and(|child| !is_kept(child)) {
+            self.remove(key);
         }
     }
 

@@ -74,8 +74,9 @@ impl SupervisorHandle {
         answered.await.unwrap_or(Err(StartChildError::ShuttingDown))
     }
 
-    /// Stops a child and keeps it down; a temporary one is removed. A start or a restart that is
-    /// under way is cancelled. Returns once its task has ended.
+    /// Stops a child and keeps it down; a temporary one is removed, and so is any child of a dynamic
+    /// supervisor. A start or a restart that is under way is cancelled. Returns once its task has
+    /// ended.
     ///
     /// # Errors
     ///

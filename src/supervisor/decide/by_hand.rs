@@ -172,5 +172,6 @@ impl Supervision {
         };
         self.note(key, kind);
         self.answer(ticket, Ok(()));
+        self.remove_if_not_kept(key);
     }
 }

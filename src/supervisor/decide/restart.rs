@@ -10,7 +10,7 @@ use crate::exit::Exit;
 use crate::policy::auto_shutdown::AutoShutdown;
 use crate::policy::intensity::Window;
 use crate::policy::limit::OnLimit;
-use crate::policy::restart::{Restart, Strategy};
+use crate::policy::restart::Strategy;
 use crate::supervisor::children::{ChildState, Key, Phase, Then};
 use crate::time::later;
 
@@ -53,12 +53,9 @@ impl Supervision {
         }
         child.phase = Phase::Down;
         child.down_since = Some(self.now);
-        let is_temporary = child.policy.restart == Restart::Temporary || child.is_provisional;
         let uptime = Duration::ZERO;
         self.note(key, EventKind::Exited { exit, uptime });
-        if is_temporary {
-            self.remove(key);
-        }
+        self.remove_if_not_kept(key);
     }
 
     pub(super) fn after_exit(&mut self, key: Key, exit: &Exit, uptime: Duration) {
@@ -72,9 +69,7 @@ impl Supervision {
             return self.restart(key);
         }
         let is_significant = child.policy.is_significant;
-        if child.policy.restart == Restart::Temporary {
-            self.remove(key);
-        }
+        self.remove_if_not_kept(key);
         if is_significant && self.has_nothing_left_to_do() {
             let budget = self.worst_case_stop();
             return self.leave(Exit::Shutdown, later(self.now, budget));

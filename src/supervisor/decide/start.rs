@@ -6,7 +6,6 @@ use super::{Action, KILL_PATIENCE, Mode, StopTimes, Supervision, Timer};
 use crate::command::Refusal;
 use crate::event::EventKind;
 use crate::exit::Exit;
-use crate::policy::restart::Restart;
 use crate::supervisor::children::{Awaited, Key, Phase, Then};
 use crate::time::later;
 
@@ -101,20 +100,17 @@ impl Supervision {
         child.phase = Phase::Down;
         child.down_since.get_or_insert(self.now);
         let awaited = child.awaited.take();
-        let is_temporary = child.policy.restart == Restart::Temporary;
-        let (is_fresh, is_provisional) = (child.is_fresh, child.is_provisional);
+        let is_fresh = child.is_fresh;
         self.note(key, EventKind::StartFailed { exit: exit.clone() });
         let Some(Awaited::Start(ticket)) = awaited else {
             return self.after_failed_start(key, exit);
         };
         self.answer(ticket, Err(Refusal::Failed(exit.clone())));
-        let is_removed = is_provisional || is_temporary;
-        if is_removed {
-            self.remove(key);
-        }
+        self.remove_if_not_kept(key);
+        let is_kept = self.children.contains_key(&key);
         match self.mode {
             // Whoever asked for this start, the group wants the child up.
-            Mode::Group(group) if key >= group.from && is_fresh && !is_removed => {
+            Mode::Group(group) if key >= group.from && is_fresh && is_kept => {
                 self.after_failed_start(key, exit);
             }
             Mode::Group(_) => self.drive_group(),

@@ -311,16 +311,8 @@ impl Supervision {
                 if let Some(Awaited::Start(ticket)) = awaited {
                     self.answer(ticket, Err(Refusal::Stopped));
                 }
-                self.remove_if_temporary(key);
+                self.remove_if_not_kept(key);
             }
-        }
-    }
-
-    fn remove_if_temporary(&mut self, key: Key) {
-        let is_temporary =
-            |child: &ChildState| child.policy.restart == Restart::Temporary || child.is_provisional;
-        if self.children.get(&key).is_some_and(is_temporary) {
-            self.remove(key);
         }
     }
 

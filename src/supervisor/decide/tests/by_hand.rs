@@ -205,3 +205,47 @@ fn a_child_outside_the_group_is_commanded_while_the_group_restarts() {
     assert_eq!(answers(&bench.acknowledges(0)), [(1, Ok(()))]);
     assert_eq!(started(&bench.ends(2, Exit::Shutdown)), [(1, 2)]);
 }
+
+#[test]
+fn nothing_is_kept_of_a_child_of_a_dynamic_supervisor_that_is_down() {
+    type Ends = fn(&mut Bench);
+    let ways: [(&str, Ends); 6] = [
+        ("a good end", |bench| drop(bench.ends(0, Exit::Normal))),
+        ("a stop", |bench| {
+            bench.ask(0, Ask::Stop, 1);
+            bench.ends(0, Exit::Shutdown);
+        }),
+        ("a stop of one that waits", |bench| {
+            bench.ends(0, failed());
+            bench.ends(0, failed());
+            bench.ask(0, Ask::Stop, 1);
+        }),
+        ("a stop of one that starts", |bench| {
+            bench.ends(0, failed());
+            bench.ask(0, Ask::Stop, 1);
+            bench.ends(0, Exit::Killed);
+        }),
+        ("a restart whose start fails", |bench| {
+            bench.ask(0, Ask::Restart, 1);
+            bench.ends(0, Exit::Shutdown);
+            bench.ends(0, failed());
+        }),
+        ("the end of one that hung at its stop", |bench| {
+            bench.ask(0, Ask::Stop, 1);
+            bench.pass(seconds(5));
+            bench.ends(0, Exit::Shutdown);
+        }),
+    ];
+    for strategy in [Strategy::Dynamic, Strategy::OneForOne] {
+        for (way, end) in ways {
+            let child = Policy {
+                restart: Restart::Transient,
+                ..waiting()
+            };
+            let mut bench = Bench::up(strategy, None, &[child]);
+            end(&mut bench);
+            let is_kept = bench.supervision.children.contains_key(&0);
+            assert_eq!(is_kept, strategy == Strategy::OneForOne, "{way}");
+        }
+    }
+}
