@@ -91,6 +91,7 @@ fn check_policies(supervisor: &Supervisor, node: &Node, path: &Path) -> Result<(
         policy if policy.on_limit == OnLimit::Throttle && policy.backoff.is_limited() => {
             "Throttle never gives up; take the attempts out of the backoff, or choose Quarantine"
         }
+        policy if has_no_period(policy.limit) => NO_PERIOD,
         policy if policy.on_limit == OnLimit::Throttle && admits_nothing(policy.limit) => {
             "a limit of 0 admits no restart, so that Throttle would wait for ever"
         }
@@ -106,6 +107,14 @@ fn check_policies(supervisor: &Supervisor, node: &Node, path: &Path) -> Result<(
     };
     let path = path.clone();
     Err(InvalidTree::Unsupported { path, what })
+}
+
+/// Source: OTP's `supervisor`, which refuses a period of 0 too.
+const NO_PERIOD: &str =
+    "a period of nothing holds no restart, so that the limit would never be reached";
+
+fn has_no_period(limit: Option<Intensity>) -> bool {
+    limit.is_some_and(|limit| limit.period.is_zero())
 }
 
 fn admits_nothing(limit: Option<Intensity>) -> bool {
@@ -137,6 +146,7 @@ fn supervisor_at(supervisor: &Supervisor, path: &Path) -> Result<(), InvalidTree
         return Err(InvalidTree::ChildrenOfDynamic { path: path.clone() });
     }
     let what = match supervisor.on_limit {
+        _ if has_no_period(supervisor.intensity) => NO_PERIOD,
         OnLimit::Quarantine if supervisor.strategy.is_group() => {
             "the children of a group can't be quarantined; choose Escalate or Throttle"
         }
