@@ -229,3 +229,25 @@ fn a_shortened_deadline_shrinks_the_reserves_by_one_factor() {
     bench.pass(seconds(1));
     assert_eq!(bench.time_left(0), seconds(1));
 }
+
+#[test]
+fn a_child_that_is_killed_gets_the_time_that_a_task_needs_to_die_however_little_it_was_given() {
+    let no_time = |stop| Policy {
+        stop_timeout: Some(Duration::ZERO),
+        worst_case_stop: Duration::ZERO,
+        ..stops(stop)
+    };
+    for stop in [Stop::Ask, Stop::Brutal] {
+        let mut bench = Bench::up(Strategy::OneForOne, None, &[no_time(stop)]);
+        bench.ask(0, Ask::Stop, 1);
+        bench.pass(millis(1));
+        let phase = bench.supervision.children[&0].phase;
+        assert!(matches!(phase, Phase::Stopping(_)), "{stop:?}: {phase:?}");
+        let actions = bench.ends(0, Exit::Killed);
+        let answer = Action::Answer {
+            ticket: 1,
+            outcome: Ok(()),
+        };
+        assert!(actions.contains(&answer), "{stop:?}: {actions:?}");
+    }
+}
