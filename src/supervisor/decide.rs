@@ -209,6 +209,9 @@ pub(super) struct Supervision {
     /// The earliest deadline of the supervisors above, whether or not its own turn has come.
     bound: Option<Instant>,
     actions: Vec<Action>,
+    /// Carried out after all others: whoever is answered finds everything done, on whichever thread
+    /// it runs.
+    answers: Vec<Action>,
 }
 
 impl Supervision {
@@ -227,6 +230,7 @@ impl Supervision {
             now,
             bound: None,
             actions: Vec::new(),
+            answers: Vec::new(),
         }
     }
 
@@ -307,6 +311,7 @@ impl Supervision {
             Happened::Added { key, ticket } => self.added(key, ticket),
             Happened::Asked { key, ask, ticket } => self.asked(key, ask, ticket),
         }
+        self.actions.append(&mut self.answers);
         std::mem::take(&mut self.actions)
     }
 
@@ -390,7 +395,7 @@ impl Supervision {
     }
 
     fn answer(&mut self, ticket: Ticket, outcome: Result<(), Refusal>) {
-        self.actions.push(Action::Answer { ticket, outcome });
+        self.answers.push(Action::Answer { ticket, outcome });
     }
 
     fn remove(&mut self, key: Key) {

@@ -249,3 +249,18 @@ fn nothing_is_kept_of_a_child_of_a_dynamic_supervisor_that_is_down() {
         }
     }
 }
+
+#[test]
+fn whoever_is_answered_finds_everything_done() {
+    let is_answer = |action: &Action| matches!(action, Action::Answer { .. });
+    let mut bench = Bench::up(Strategy::OneForOne, None, &[policy(Restart::Temporary)]);
+    bench.ask(0, Ask::Stop, 1);
+    let stopped = bench.ends(0, Exit::Shutdown);
+    let (added, _) = bench.adds(policy(Restart::Permanent), 2);
+    let not_started = bench.ends(added, failed());
+    for actions in [stopped, not_started] {
+        let removed = |action: &Action| matches!(action, Action::Remove { .. });
+        assert!(actions.iter().any(removed), "{actions:?}");
+        assert!(actions.last().is_some_and(is_answer), "{actions:?}");
+    }
+}
