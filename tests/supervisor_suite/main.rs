@@ -17,6 +17,7 @@ mod limits;
 mod loops;
 mod nested;
 mod order;
+mod page;
 mod restart_types;
 mod significant;
 mod stage;
