@@ -32,6 +32,8 @@ pub mod metrics;
 pub mod signals;
 #[cfg(feature = "http")]
 pub mod http;
+#[cfg(feature = "testkit")]
+pub mod testkit;
 // -- top --
 #[cfg(feature = "daemon")]
 pub mod daemon;

@@ -91,6 +91,8 @@ impl Live {
             ))),
         };
         self.run = Some(Arc::clone(&run));
+        #[cfg(feature = "testkit")]
+        self.cell.set_run(&run);
         match launched {
             Ok(Launched { end, control }) => {
                 self.control = control;

@@ -10,6 +10,8 @@
 //! 3. Locks are taken from parent to child and never held while user code runs.
 
 use std::collections::{BTreeMap, VecDeque};
+#[cfg(feature = "testkit")]
+use std::sync::Weak;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -17,6 +19,8 @@ use tokio::time::Instant;
 
 use super::door::Door;
 use crate::child::Kind;
+#[cfg(feature = "testkit")]
+use crate::context::Run;
 use crate::event::{self, EventKind, Events};
 use crate::exit::Exit;
 use crate::handle::AnyAddress;
@@ -196,6 +200,9 @@ pub(crate) struct Cell {
     facts: Mutex<Facts>,
     mailbox: OnceLock<Arc<dyn AnyAddress>>,
     children: Mutex<Children>,
+    /// The present or the last run, for whoever wants to end it from outside.
+    #[cfg(feature = "testkit")]
+    run: Mutex<Weak<Run>>,
 }
 
 /// Messages that were not handled.
@@ -272,6 +279,8 @@ impl Cell {
             facts: Mutex::new(facts),
             mailbox: OnceLock::new(),
             children: Mutex::default(),
+            #[cfg(feature = "testkit")]
+            run: Mutex::default(),
         })
     }
 
@@ -353,6 +362,20 @@ impl Cell {
     /// Begins an incarnation.
     pub(crate) fn begin(&self, incarnation: u64) {
         lock(&self.facts).incarnation = incarnation;
+    }
+
+    /// Remembers the run that begins.
+    #[cfg(feature = "testkit")]
+    pub(super) fn set_run(&self, run: &Arc<Run>) {
+        *lock(&self.run) = Arc::downgrade(run);
+    }
+
+    /// Returns the present run of a leaf whose task can be dropped at an await.
+    #[cfg(feature = "testkit")]
+    pub(crate) fn run_that_can_be_killed(&self) -> Option<Arc<Run>> {
+        let can_be_killed = !matches!(self.kind, Kind::Supervisor | Kind::Blocking);
+        let run = can_be_killed.then(|| lock(&self.run).upgrade()).flatten();
+        run.filter(|run| !run.is_over())
     }
 
     /// Says where the node's messages go: the same for all its incarnations.

@@ -389,6 +389,12 @@ impl Running {
         self.shared.tree.wall_clock()
     }
 
+    /// Finds the node at `path`.
+    #[cfg(feature = "testkit")]
+    pub(crate) fn node(&self, path: &str) -> Option<Arc<Cell>> {
+        self.shared.root.find(path)
+    }
+
     /// Makes another handle to the same tree; dropping it does nothing.
     pub fn observer(&self) -> Self {
         Self {

@@ -1,0 +1,68 @@
+//! Proven against Erlang: generated scripts run on OTP's own `supervisor` and on this crate, and what
+//! they write down must be equal.
+//!
+//! Needs `erl` and `erlc` on the PATH and says that it is skipped where there are none, unless
+//! `PERENNIAL_REQUIRE_ERLANG` is set. `PERENNIAL_OTP_SCRIPTS` is the number of scripts, 2 000 by
+//! default; `PERENNIAL_OTP_SEED` another sequence of them.
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "the helpers of a test may fail by panicking and say what they saw, as the test may"
+)]
+
+mod script;
+mod generate;
+mod trace;
+mod node;
+mod leaf;
+mod ours;
+// -- the claims --
+mod regressions;
+
+use proptest::test_runner::{Config, RngAlgorithm, TestError, TestRng, TestRunner};
+
+use crate::script::Script;
+use crate::trace::Side;
+
+const DEFAULT_SCRIPTS: u32 = 2_000;
+
+/// Runs a script on both sides; returns both traces if they differ.
+fn difference(script: &Script) -> Result<(), String> {
+    let mut otp = node::run(script);
+    let mut ours = ours::run(script);
+    trace::normalise(script, &mut otp, Side::Otp);
+    trace::normalise(script, &mut ours, Side::Ours);
+    trace::compare(script, &otp, &ours)
+}
+
+fn number(variable: &str, otherwise: u32) -> u32 {
+    let set = std::env::var(variable).ok();
+    set.map_or(otherwise, |set| set.parse().expect("a number"))
+}
+
+#[test]
+fn generated_scripts_run_as_they_do_on_otp() {
+    if !node::is_there() {
+        return;
+    }
+    let seed = number("PERENNIAL_OTP_SEED", 0);
+    let mut bytes = [0; 32];
+    bytes[..4].copy_from_slice(&seed.to_le_bytes());
+    let config = Config {
+        cases: number("PERENNIAL_OTP_SCRIPTS", DEFAULT_SCRIPTS),
+        failure_persistence: None,
+        max_shrink_iters: 20_000,
+        ..Config::default()
+    };
+    let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &bytes);
+    let mut runner = TestRunner::new_with_rng(config, rng);
+    let outcome = runner.run(&generate::scripts(), |script| {
+        difference(&script).map_err(proptest::test_runner::TestCaseError::fail)
+    });
+    match outcome {
+        Ok(()) => {}
+        Err(TestError::Fail(reason, _)) => panic!("OTP on the left, ours on the right:{reason}"),
+        Err(TestError::Abort(reason)) => panic!("{reason}"),
+    }
+}

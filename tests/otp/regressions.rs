@@ -1,0 +1,1 @@
+//! Scripts that once told the two apart, by hand and as small as they get.

@@ -1,0 +1,170 @@
+//! What both sides write down, what may differ on purpose, and both side by side when more does.
+
+use crate::script::{End, Operation, Script};
+
+/// One step of a script: the start of the tree, an operation, the end of the tree.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Step {
+    /// What began and what ended, in order.
+    pub(crate) trace: Vec<String>,
+    pub(crate) answer: String,
+    /// The tree at rest.
+    pub(crate) state: Vec<String>,
+}
+
+/// A difference that is meant, and how OTP's or our step is written so that it does not show.
+struct Deviation {
+    /// As in `docs/otp.md`.
+    _reason: &'static str,
+    normalise: fn(&mut Step, Option<&Operation>, Side),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Side {
+    Otp,
+    Ours,
+}
+
+/// The only place where a difference is forgiven. What is switched off in the scripts instead is in
+/// `generate.rs`; `docs/otp.md` lists both.
+const DEVIATIONS: [Deviation; 4] = [
+    Deviation {
+        _reason: "meltdown is an exit of its own, where OTP's supervisor exits with shutdown",
+        normalise: |step, _, _| replace(&mut step.trace, " meltdown", " shutdown"),
+    },
+    Deviation {
+        _reason: "a leaf can't end with shutdown by itself, only when it is asked to: it ends well",
+        normalise: own_shutdown,
+    },
+    Deviation {
+        _reason: "the children of a dynamic supervisor stop all at once, in no order",
+        normalise: |step, _, _| sort_stops_at_once(&mut step.trace),
+    },
+    Deviation {
+        _reason: "a decision and the next end of a batch overlap, where OTP is blocked",
+        normalise: ends_first,
+    },
+];
+
+fn replace(lines: &mut [String], from: &str, to: &str) {
+    for line in lines {
+        if let Some(stem) = line.strip_suffix(from) {
+            *line = format!("{stem}{to}");
+        }
+    }
+}
+
+/// The ends that an operation itself brings about.
+fn ends(operation: Option<&Operation>) -> Vec<(&str, End)> {
+    match operation {
+        Some(Operation::End(path, end)) => vec![(path, *end)],
+        Some(Operation::Together(_, ends)) => {
+            ends.iter().map(|(path, end)| (&**path, *end)).collect()
+        }
+        _ => Vec::new(),
+    }
+}
+
+fn own_shutdown(step: &mut Step, operation: Option<&Operation>, side: Side) {
+    for (path, end) in ends(operation) {
+        if side == Side::Otp && matches!(end, End::Shutdown | End::ShutdownWithReason) {
+            let line = format!("end {path} shutdown");
+            if let Some(own) = step.trace.iter_mut().find(|other| **other == line) {
+                *own = format!("end {path} normal");
+            }
+        }
+    }
+}
+
+/// Moves the ends of a batch to its beginning, where they happened.
+fn ends_first(step: &mut Step, operation: Option<&Operation>, side: Side) {
+    let Some(Operation::Together(_, ends)) = operation else {
+        return;
+    };
+    if side == Side::Otp {
+        return;
+    }
+    let mut first = Vec::new();
+    for (path, end) in ends {
+        let begin = format!("end {path} ");
+        if let Some(index) = step.trace.iter().position(|line| line.starts_with(&begin)) {
+            let mut line = step.trace.remove(index);
+            // Its group had asked it to stop before its end was heard of.
+            if *end != End::KilledFromOutside && line.ends_with(" shutdown") {
+                line = format!("end {path} normal");
+            }
+            first.push(line);
+        }
+    }
+    step.trace.splice(0..0, first);
+}
+
+/// Names of children of dynamic supervisors begin with a digit, and only those.
+fn dynamic_part(line: &str) -> Option<(&str, &str)> {
+    let path = line.strip_prefix("end ")?.split(' ').next()?;
+    let mut length = 0;
+    for part in path.split('/') {
+        if part.starts_with(|letter: char| letter.is_ascii_digit()) {
+            return Some((&path[..length], part));
+        }
+        length += part.len() + 1;
+    }
+    None
+}
+
+/// Sorts each stretch of ends below one dynamic supervisor by its child; those of one child keep
+/// their order.
+fn sort_stops_at_once(trace: &mut [String]) {
+    let parent = |line: &String| dynamic_part(line).map(|(parent, _)| parent.to_owned());
+    for stretch in trace.chunk_by_mut(|a, b| parent(a) == parent(b)) {
+        stretch.sort_by_key(|line| dynamic_part(line).map(|(_, child)| child.to_owned()));
+    }
+}
+
+/// Writes a run so that what differs on purpose is the same.
+pub(crate) fn normalise(script: &Script, steps: &mut [Step], side: Side) {
+    for (index, step) in steps.iter_mut().enumerate() {
+        let operation = index.checked_sub(1).and_then(|n| script.operations.get(n));
+        for deviation in &DEVIATIONS {
+            (deviation.normalise)(step, operation, side);
+        }
+    }
+}
+
+/// Compares two runs; returns both side by side if they differ.
+pub(crate) fn compare(script: &Script, otp: &[Step], ours: &[Step]) -> Result<(), String> {
+    if otp == ours {
+        return Ok(());
+    }
+    let mut page = format!("\n{script}\n\n");
+    let empty = Step::default();
+    for index in 0..otp.len().max(ours.len()) {
+        let left = otp.get(index).unwrap_or(&empty);
+        let right = ours.get(index).unwrap_or(&empty);
+        let title = match index.checked_sub(1) {
+            None => "start".to_owned(),
+            Some(n) => script
+                .operations
+                .get(n)
+                .map_or_else(|| "shutdown".to_owned(), ToString::to_string),
+        };
+        let verdict = if left == right { "" } else { "   <-- differs" };
+        page.push_str(&format!("== {title}{verdict}\n"));
+        beside(&mut page, &left.trace, &right.trace);
+        if left != right {
+            beside(&mut page, &[left.answer.clone()], &[right.answer.clone()]);
+            beside(&mut page, &left.state, &right.state);
+            break;
+        }
+    }
+    Err(page)
+}
+
+fn beside(page: &mut String, otp: &[String], ours: &[String]) {
+    let line = |lines: &[String], index: usize| lines.get(index).cloned().unwrap_or_default();
+    for index in 0..otp.len().max(ours.len()) {
+        let (left, right) = (line(otp, index), line(ours, index));
+        let mark = if left == right { ' ' } else { '|' };
+        page.push_str(&format!("  {left:<44} {mark} {right}\n"));
+    }
+}
