@@ -335,7 +335,11 @@ impl Supervision {
             Phase::Starting => self.start_failed(key, exit),
             Phase::StartTimedOut => self.start_failed(key, Exit::StartTimedOut),
             Phase::Up { since } | Phase::Ending { since } => {
-                self.ended_by_itself(key, exit, self.now - since);
+                let uptime = self.now - since;
+                match self.is_about_to_stop(key) {
+                    true => self.ended_with_its_group(key, exit, uptime),
+                    false => self.ended_by_itself(key, exit, uptime),
+                }
             }
             Phase::Stopping(stopping) => self.stopped(key, stopping, exit),
             Phase::Hung { then } => self.ended_after_all(key, exit, then),

@@ -7,10 +7,14 @@
 //!
 //! [`drive_group`]: Supervision::drive_group
 
+use std::time::Duration;
+
 use tokio::time::Instant;
 
 use super::{Group, Mode, StopTimes, Supervision, Timer};
-use crate::policy::restart::Strategy;
+use crate::event::EventKind;
+use crate::exit::Exit;
+use crate::policy::restart::{Restart, Strategy};
 use crate::supervisor::children::{Key, Phase};
 use crate::time::later;
 
@@ -80,6 +84,32 @@ impl Supervision {
                 self.mode = Mode::Running;
             }
         }
+    }
+
+    /// Tells whether the group restart under way will stop this child, which is up.
+    pub(super) fn is_about_to_stop(&self, key: Key) -> bool {
+        let is_fresh = self.children.get(&key).is_some_and(|child| child.is_fresh);
+        matches!(self.mode, Mode::Group(group) if key >= group.from) && !is_fresh
+    }
+
+    /// A member ended by itself before its group came to stop it: it counts as stopped. OTP takes
+    /// such an end for the answer to its `shutdown`, which comes too late.
+    pub(super) fn ended_with_its_group(&mut self, key: Key, exit: Exit, uptime: Duration) {
+        let now = self.now;
+        let Some(child) = self.children.get_mut(&key) else {
+            return;
+        };
+        child.phase = Phase::Down;
+        child.down_since = Some(now);
+        if child.policy.backoff.resets(uptime) {
+            child.attempt = 0;
+        }
+        let is_temporary = child.policy.restart == Restart::Temporary;
+        self.note(key, EventKind::Exited { exit, uptime });
+        if is_temporary {
+            self.remove(key);
+        }
+        self.drive_group();
     }
 
     fn last_to_stop(&self, group: Group) -> Option<Key> {

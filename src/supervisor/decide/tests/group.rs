@@ -84,6 +84,36 @@ fn another_exit_during_a_group_restart_counts_once_and_cancels_the_start() {
     );
 }
 
+#[test]
+fn a_member_that_ends_before_its_group_stops_it_counts_as_stopped() {
+    let significant = Policy {
+        is_significant: true,
+        ..policy(Restart::Transient)
+    };
+    for (member, exit) in [
+        (policy(Restart::Permanent), failed()),
+        (policy(Restart::Temporary), failed()),
+        (significant, Exit::Normal),
+    ] {
+        let is_temporary = member.restart == Restart::Temporary;
+        let rules = Rules {
+            auto_shutdown: AutoShutdown::AnySignificant,
+            ..rules(Strategy::OneForAll, in_ten_seconds(1))
+        };
+        let other = policy(Restart::Permanent);
+        let mut bench = Bench::up_with(rules, &[member, other.clone(), other.clone(), other]);
+        assert_eq!(stopped(&bench.ends(2, failed())), [3]);
+        // 3 is being stopped, 1 is next.
+        let actions = bench.ends(0, exit);
+        assert!(!melts_down(&actions), "the only decision was made before");
+        assert!(stopped(&actions).is_empty());
+        assert_eq!(stopped(&bench.ends(3, Exit::Shutdown)), [1]);
+        let first = if is_temporary { (1, 2) } else { (0, 2) };
+        assert_eq!(started(&bench.ends(1, Exit::Shutdown)), [first]);
+        assert_eq!(bench.has(0), !is_temporary);
+    }
+}
+
 /// Ends each of these children as a stop does, whoever is asked next.
 fn stop_in_turn(bench: &mut Bench, keys: &[Key]) -> Vec<Action> {
     let ends = keys.iter().map(|key| bench.ends(*key, Exit::Shutdown));
@@ -158,18 +188,6 @@ fn another_exit_meanwhile_widens_the_group_to_the_earliest_child() {
     assert_eq!(started(&bench.ends(1, Exit::Shutdown)), [(0, 2)]);
     acknowledge_all(&mut bench, 0..4);
     assert!(bench.is_running() && bench.is_up(3));
-}
-
-#[test]
-fn an_exit_of_a_member_meanwhile_counts_once_however_the_group_goes_on() {
-    // Two decisions are allowed: 0 fails, and then 1, before its turn to stop.
-    let mut bench = Bench::up(Strategy::OneForAll, in_ten_seconds(2), &permanent::<3>());
-    assert_eq!(stopped(&bench.ends(0, failed())), [2]);
-    assert!(!melts_down(&bench.ends(1, failed())));
-    assert_eq!(started(&bench.ends(2, Exit::Shutdown)), [(0, 2)]);
-    acknowledge_all(&mut bench, 0..3);
-    assert!(bench.is_running());
-    assert!(melts_down(&bench.ends(0, failed())), "the third");
 }
 
 #[test]
