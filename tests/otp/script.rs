@@ -82,6 +82,17 @@ pub(crate) enum End {
     KilledFromOutside,
 }
 
+impl End {
+    /// Says how it reads in a trace.
+    pub(crate) fn reason(self) -> &'static str {
+        match self {
+            Self::Normal | Self::Shutdown | Self::ShutdownWithReason => "normal",
+            Self::Abnormal => "failed",
+            Self::KilledFromOutside => "killed",
+        }
+    }
+}
+
 #[derive(Debug, Clone)]
 pub(crate) enum Operation {
     End(String, End),

@@ -37,12 +37,12 @@ const DEVIATIONS: [Deviation; 4] = [
         normalise: own_shutdown,
     },
     Deviation {
-        _reason: "the children of a dynamic supervisor stop all at once, in no order",
-        normalise: |step, _, _| sort_stops_at_once(&mut step.trace),
-    },
-    Deviation {
         _reason: "a decision and the next end of a batch overlap, where OTP is blocked",
         normalise: ends_first,
+    },
+    Deviation {
+        _reason: "the children of a dynamic supervisor stop all at once, in no order",
+        normalise: |step, _, _| sort_stops_at_once(&mut step.trace, 0),
     },
 ];
 
@@ -89,9 +89,9 @@ fn ends_first(step: &mut Step, operation: Option<&Operation>, side: Side) {
         let begin = format!("end {path} ");
         if let Some(index) = step.trace.iter().position(|line| line.starts_with(&begin)) {
             let mut line = step.trace.remove(index);
-            // Its group had asked it to stop before its end was heard of.
-            if *end != End::KilledFromOutside && line.ends_with(" shutdown") {
-                line = format!("end {path} normal");
+            // Asked to stop before its end was heard of, which then reads as that of a stop.
+            if line.ends_with(" shutdown") || line.ends_with(" killed") {
+                line = format!("{begin}{}", end.reason());
             }
             first.push(line);
         }
@@ -99,25 +99,26 @@ fn ends_first(step: &mut Step, operation: Option<&Operation>, side: Side) {
     step.trace.splice(0..0, first);
 }
 
-/// Names of children of dynamic supervisors begin with a digit, and only those.
-fn dynamic_part(line: &str) -> Option<(&str, &str)> {
+/// Splits the path of an end at the `nth` child of a dynamic supervisor in it. Names of such children
+/// begin with a digit, and no others.
+fn dynamic_part(line: &str, nth: usize) -> Option<(&str, &str)> {
     let path = line.strip_prefix("end ")?.split(' ').next()?;
-    let mut length = 0;
-    for part in path.split('/') {
-        if part.starts_with(|letter: char| letter.is_ascii_digit()) {
-            return Some((&path[..length], part));
-        }
-        length += part.len() + 1;
-    }
-    None
+    let slashes = path.match_indices('/').map(|(at, _)| at);
+    let is_dynamic = |at: &usize| path[at + 1..].starts_with(|first: char| first.is_ascii_digit());
+    let at = slashes.filter(is_dynamic).nth(nth)?;
+    let child = path[at + 1..].split('/').next()?;
+    Some((&path[..at], child))
 }
 
 /// Sorts each stretch of ends below one dynamic supervisor by its child; those of one child keep
-/// their order.
-fn sort_stops_at_once(trace: &mut [String]) {
-    let parent = |line: &String| dynamic_part(line).map(|(parent, _)| parent.to_owned());
+/// their order, but for dynamic supervisors further below.
+fn sort_stops_at_once(trace: &mut [String], nth: usize) {
+    let parent = |line: &String| dynamic_part(line, nth).map(|(parent, _)| parent.to_owned());
     for stretch in trace.chunk_by_mut(|a, b| parent(a) == parent(b)) {
-        stretch.sort_by_key(|line| dynamic_part(line).map(|(_, child)| child.to_owned()));
+        if stretch.first().and_then(parent).is_some() {
+            stretch.sort_by_key(|line| dynamic_part(line, nth).map(|(_, child)| child.to_owned()));
+            sort_stops_at_once(stretch, nth + 1);
+        }
     }
 }
 
