@@ -147,7 +147,14 @@ fn draft(together: bool) -> BoxedStrategy<Draft> {
 pub(crate) fn scripts() -> impl Strategy<Value = Script> {
     any::<bool>().prop_flat_map(|together| {
         let root = branch(vec(node(3), 1..5), node(2));
-        (root, vec(draft(together), 0..60)).prop_map(move |(root, drafts)| {
+        // Most roots last, or most operations would find nothing.
+        let lasts = proptest::bool::weighted(0.8);
+        let parts = (root, lasts, vec(draft(together), 0..60));
+        parts.prop_map(move |(mut root, lasts, drafts)| {
+            if lasts {
+                root.intensity = NEVER;
+                root.auto_shutdown = AutoShutdown::Never;
+            }
             let mut writer = Writer::begin(root, together);
             drafts.into_iter().for_each(|draft| writer.write(draft));
             Script {

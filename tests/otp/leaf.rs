@@ -25,6 +25,8 @@ struct Shared {
     /// How many of the next starts fail, by path.
     fails: HashMap<String, u32>,
     ways: HashMap<String, Way>,
+    /// What each run is like, by path and incarnation.
+    runs: HashMap<(String, u64), Leaf>,
 }
 
 /// How a leaf is told to end.
@@ -63,6 +65,12 @@ impl World {
         }
     }
 
+    /// Returns what a run is like that has begun.
+    pub(crate) fn run(&self, path: &str, incarnation: u64) -> Option<Leaf> {
+        let run = (path.to_owned(), incarnation);
+        self.lock().runs.get(&run).cloned()
+    }
+
     fn reach_by(&self, path: &str, way: Way) {
         self.lock().ways.insert(path.to_owned(), way);
     }
@@ -73,13 +81,15 @@ impl World {
 struct Part {
     world: World,
     path: String,
-    on_stop: OnStop,
+    leaf: Leaf,
     /// Of what has a mailbox.
     handle: Option<Handle<End>>,
 }
 
 impl Part {
-    fn begin(&self) -> Result<(), BoxError> {
+    fn begin(&self, cx: &Context) -> Result<(), BoxError> {
+        let run = (self.path.clone(), cx.incarnation());
+        self.world.lock().runs.insert(run, self.leaf.clone());
         if let Some(handle) = &self.handle {
             self.world.reach_by(&self.path, Way::Handle(handle.clone()));
         }
@@ -87,7 +97,7 @@ impl Part {
     }
 
     async fn stop(&self) -> Result<(), BoxError> {
-        match self.on_stop {
+        match self.leaf.on_stop {
             OnStop::Obey => Ok(()),
             OnStop::Fail => Err("could not clean up".into()),
             OnStop::Deaf => std::future::pending().await,
@@ -103,7 +113,7 @@ fn outcome(end: End) -> Result<(), BoxError> {
 }
 
 async fn task(cx: Context, part: Part) -> Result<(), BoxError> {
-    part.begin()?;
+    part.begin(&cx)?;
     let (sender, mut told) = mpsc::channel(1);
     part.world.reach_by(&part.path, Way::Task(sender));
     tokio::select! {
@@ -113,8 +123,8 @@ async fn task(cx: Context, part: Part) -> Result<(), BoxError> {
     }
 }
 
-async fn worker(mut inbox: Inbox<End>, part: Part) -> Result<(), BoxError> {
-    part.begin()?;
+async fn worker(cx: Context, mut inbox: Inbox<End>, part: Part) -> Result<(), BoxError> {
+    part.begin(&cx)?;
     match inbox.recv().await {
         Some(end) => outcome(end),
         None => part.stop().await,
@@ -127,10 +137,10 @@ impl Actor for Obedient {
     type Msg = End;
     /// Whether it ends by itself.
     type State = bool;
-    type Arguments = ();
+    type Arguments = Context;
 
-    async fn pre_start(&self, _: ActorRef<End>, (): ()) -> Result<bool, ActorProcessingErr> {
-        self.0.begin()?;
+    async fn pre_start(&self, _: ActorRef<End>, cx: Context) -> Result<bool, ActorProcessingErr> {
+        self.0.begin(&cx)?;
         Ok(false)
     }
 
@@ -164,7 +174,7 @@ pub(crate) fn declare(leaf: &Leaf, path: &str, world: &World) -> Declared {
     let part = Part {
         world: world.clone(),
         path: path.to_owned(),
-        on_stop: leaf.on_stop,
+        leaf: leaf.clone(),
         handle: handle.clone(),
     };
     let handle = handle.unwrap_or_else(Handle::unbound);
@@ -172,12 +182,11 @@ pub(crate) fn declare(leaf: &Leaf, path: &str, world: &World) -> Declared {
     match leaf.kind {
         Kind::Task => with_policies(Child::task_with(name, part, task), leaf).into(),
         Kind::Worker => {
-            let body = |_cx, inbox, part| worker(inbox, part);
-            let child = Child::worker_with(name, part, body).address(&handle);
+            let child = Child::worker_with(name, part, worker).address(&handle);
             with_policies(child, leaf).into()
         }
         Kind::Actor => {
-            let child = Child::actor(name, move |_cx| (Obedient(part.clone()), ()));
+            let child = Child::actor(name, move |cx| (Obedient(part.clone()), cx));
             with_policies(child.address(&handle), leaf).into()
         }
     }

@@ -17,23 +17,28 @@ mod trace;
 mod node;
 mod leaf;
 mod ours;
+mod tally;
 // -- the claims --
 mod regressions;
 
-use proptest::test_runner::{Config, RngAlgorithm, TestError, TestRng, TestRunner};
+use std::cell::RefCell;
+
+use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestError, TestRng, TestRunner};
 
 use crate::script::Script;
-use crate::trace::Side;
+use crate::tally::Tally;
+use crate::trace::{Side, Step};
 
 const DEFAULT_SCRIPTS: u32 = 2_000;
 
-/// Runs a script on both sides; returns both traces if they differ.
-fn difference(script: &Script) -> Result<(), String> {
+/// Runs a script on both sides; returns what it came to, or both traces if they differ.
+fn agreed(script: &Script) -> Result<Vec<Step>, String> {
     let mut otp = node::run(script);
     let mut ours = ours::run(script);
     trace::normalise(script, &mut otp, Side::Otp);
     trace::normalise(script, &mut ours, Side::Ours);
-    trace::compare(script, &otp, &ours)
+    trace::compare(script, &otp, &ours)?;
+    Ok(ours)
 }
 
 fn number(variable: &str, otherwise: u32) -> u32 {
@@ -57,11 +62,14 @@ fn generated_scripts_run_as_they_do_on_otp() {
     };
     let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &bytes);
     let mut runner = TestRunner::new_with_rng(config, rng);
+    let tally = RefCell::new(Tally::default());
     let outcome = runner.run(&generate::scripts(), |script| {
-        difference(&script).map_err(proptest::test_runner::TestCaseError::fail)
+        let steps = agreed(&script).map_err(TestCaseError::fail)?;
+        tally.borrow_mut().count(&script, &steps);
+        Ok(())
     });
     match outcome {
-        Ok(()) => {}
+        Ok(()) => tally.into_inner().conclude(),
         Err(TestError::Fail(reason, _)) => panic!("OTP on the left, ours on the right:{reason}"),
         Err(TestError::Abort(reason)) => panic!("{reason}"),
     }

@@ -168,16 +168,21 @@ impl Ours {
             }
             EventKind::StartFailed { .. } => "start_failed",
             EventKind::Exited { exit, .. } => exit.code(),
-            EventKind::Stopped { outcome, .. } => self.stopped(&path, outcome)?,
+            EventKind::Stopped { outcome, .. } => {
+                self.stopped(&path, event.incarnation, outcome)?
+            }
             _ => return None,
         };
         // A panic would be a mistake of this test: nothing of it panics.
         Some(format!("end {path} {how}"))
     }
 
-    fn stopped(&self, path: &str, outcome: &Outcome) -> Option<&'static str> {
-        let leaf = self.leaf(path);
-        let is_brutal = leaf.is_some_and(|leaf| leaf.stop == Stop::Brutal);
+    fn stopped(&self, path: &str, incarnation: u64, outcome: &Outcome) -> Option<&'static str> {
+        let leaf = self
+            .world
+            .run(path, incarnation)
+            .or_else(|| self.leaf(path));
+        let is_brutal = leaf.as_ref().is_some_and(|leaf| leaf.stop == Stop::Brutal);
         let was_up = self.is_up.get(path).copied().unwrap_or_default();
         Some(match outcome {
             Outcome::AlreadyDown => return None,
@@ -197,9 +202,10 @@ impl Ours {
         })
     }
 
-    fn leaf(&self, path: &str) -> Option<&Leaf> {
+    /// Of a run that was cancelled before it began: in such scripts no name is used twice.
+    fn leaf(&self, path: &str) -> Option<Leaf> {
         match self.declared.get(path) {
-            Some(Node::Leaf(leaf)) => Some(leaf),
+            Some(Node::Leaf(leaf)) => Some(leaf.clone()),
             _ => None,
         }
     }
