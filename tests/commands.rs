@@ -298,6 +298,8 @@ async fn before_during_and_after_a_tree_the_answers_say_so() {
         app.restart_child("a").await,
         app.delete_child("a").await,
         app.release("a").await,
+        // Whoever it speaks of: also of one that was never there.
+        app.stop_child("nobody").await,
     ] {
         assert_eq!(asked, Err(CommandError::ShuttingDown));
     }

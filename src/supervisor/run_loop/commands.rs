@@ -22,8 +22,7 @@ impl RunLoop {
                 only_accept,
             } => {
                 let Some(key) = self.keys.get(&name).copied() else {
-                    let path = format!("{}/{name}", self.cell.path());
-                    return drop(answer.send(Err(CommandError::NotFound { path })));
+                    return drop(answer.send(Err(self.not_found(&name))));
                 };
                 let path = self.cell.path().join(&name);
                 let ticket = self.ticket(Waiting::ForChild(path, answer));
@@ -32,6 +31,18 @@ impl RunLoop {
                     self.accepted(ticket);
                 }
             }
+        }
+    }
+
+    /// Says that there is no child of that name; once it leaves, its children are nobody's business.
+    fn not_found(&self, name: &str) -> CommandError {
+        let is_leaving = self.tree.early_notice().get().is_some()
+            || self.supervision.refusal_to_add() == Some(Refusal::ShuttingDown);
+        match is_leaving {
+            true => CommandError::ShuttingDown,
+            false => CommandError::NotFound {
+                path: format!("{}/{name}", self.cell.path()),
+            },
         }
     }
 
