@@ -80,6 +80,20 @@ operate({together, SupPath, Strikes}) ->
         sys:resume(Sup),
         Answers
     end);
+operate({in_a_row, SupPath, Strike, Command}) ->
+    %% The supervisor hears of the command right after the end.
+    with(SupPath, fun(Sup) ->
+        sys:suspend(Sup),
+        First = strike(Strike),
+        Waiting = waiting(Sup),
+        {Caller, Monitor} = spawn_monitor(fun() -> exit({answer, operate(Command)}) end),
+        wait_for_more(Sup, Waiting),
+        sys:resume(Sup),
+        receive
+            {'DOWN', Monitor, process, Caller, {answer, Answer}} -> [First, $\s, Answer];
+            {'DOWN', Monitor, process, Caller, _} -> [First, " not_running"]
+        end
+    end);
 operate({start, SupPath, Node}) ->
     with(SupPath, fun(Sup) ->
         case supervisor:start_child(Sup, spec(Node, SupPath)) of
@@ -110,6 +124,19 @@ operate({restart, SupPath, Name}) ->
     with(SupPath, fun(Sup) -> answer(supervisor:restart_child(Sup, Name)) end);
 operate({delete, SupPath, Name}) ->
     with(SupPath, fun(Sup) -> answer(supervisor:delete_child(Sup, Name)) end).
+
+waiting(Sup) ->
+    {message_queue_len, Waiting} = process_info(Sup, message_queue_len),
+    Waiting.
+
+wait_for_more(Sup, Waiting) ->
+    case waiting(Sup) of
+        Waiting ->
+            erlang:yield(),
+            wait_for_more(Sup, Waiting);
+        _ ->
+            ok
+    end.
 
 answer(ok) -> "ok";
 answer({ok, _}) -> "ok";

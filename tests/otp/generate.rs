@@ -22,6 +22,8 @@ use crate::script::{Branch, End, Kind, Leaf, Node, OnStop, Operation, ROOT, Scri
 enum Draft {
     End(Index, End),
     Together(Index, Vec<(Index, End)>),
+    /// Who ends, how, and what is asked for right after that.
+    InARow(Index, End, Box<Draft>),
     FailStarts(Index, u32),
     /// Where, what, the name of which other, and how often what below it fails at first.
     Start(Index, Box<Node>, Option<Index>, Option<(Index, u32)>),
@@ -122,12 +124,21 @@ fn draft(together: bool) -> BoxedStrategy<Draft> {
     let ends = vec((index(), end()), 2..5);
     let fails = proptest::option::weighted(0.2, (index(), 1..3u32));
     let other = proptest::option::weighted(0.2, index());
-    let start = (index(), node(1), other, fails);
+    let start = (index(), node(1), other, fails)
+        .prop_map(|(at, node, other, fails)| Draft::Start(at, Box::new(node), other, fails));
+    let start = start.boxed();
+    let command = prop_oneof![index().prop_map(Draft::Stop), start.clone()];
     // The one that the other kind of script has instead.
     let special = match together {
-        true => (index(), ends)
-            .prop_map(|(at, ends)| Draft::Together(at, ends))
-            .boxed(),
+        true => prop_oneof![
+            (index(), ends).prop_map(|(at, ends)| Draft::Together(at, ends)),
+            (index(), end(), command).prop_map(|(at, end, command)| Draft::InARow(
+                at,
+                end,
+                Box::new(command)
+            )),
+        ]
+        .boxed(),
         false => (index(), 1..5u32)
             .prop_map(|(at, times)| Draft::FailStarts(at, times))
             .boxed(),
@@ -135,7 +146,7 @@ fn draft(together: bool) -> BoxedStrategy<Draft> {
     prop_oneof![
         8 => (index(), end()).prop_map(|(at, end)| Draft::End(at, end)),
         4 => special,
-        3 => start.prop_map(|(at, node, other, fails)| Draft::Start(at, Box::new(node), other, fails)),
+        3 => start,
         2 => index().prop_map(Draft::Stop),
         2 => index().prop_map(Draft::Restart),
         1 => index().prop_map(Draft::Delete),
@@ -260,19 +271,15 @@ impl Writer {
                     self.write_together(&branch, ends);
                 }
             }
+            Draft::InARow(at, end, command) => self.write_in_a_row(at, end, *command),
             Draft::Start(at, node, other, fails) => {
                 if let Some(branch) = self.pick(at, is_branch) {
                     self.write_start(&branch, *node, (other, fails));
                 }
             }
             Draft::Stop(at) => {
-                if let Some(child) = self.pick(at, has_parent) {
-                    let name = child.node.name().to_owned();
-                    self.operations.push(match self.is_dynamic(&child.parent) {
-                        true => Operation::StopDynamic(child.parent, name),
-                        false => Operation::Stop(child.parent, name),
-                    });
-                }
+                let child = self.pick(at, has_parent);
+                self.operations.extend(child.map(|child| self.stop(child)));
             }
             Draft::Restart(at) => self.write_by_hand(at, Operation::Restart),
             Draft::Delete(at) => self.write_by_hand(at, Operation::Delete),
@@ -286,6 +293,54 @@ impl Writer {
         if let Some(child) = child {
             let name = child.node.name().to_owned();
             self.operations.push(command(child.parent, name));
+        }
+    }
+
+    /// Writes an end and a command to the same supervisor, if that restarts no groups: there, ours
+    /// would answer that it is in progress.
+    fn write_in_a_row(&mut self, at: Index, end: End, command: Draft) {
+        let is_alone = |known: &Known| {
+            let parent = self.branch_at(&known.parent);
+            let strategy = parent.map(|parent| parent.strategy);
+            matches!(strategy, Some(Restarts::OneForOne | Restarts::Dynamic))
+        };
+        let victim = self.pick(at, |known| {
+            matches!(known.node, Node::Leaf(_)) && is_alone(known)
+        });
+        let Some(victim) = victim else {
+            return;
+        };
+        let written = self.operations.len();
+        match command {
+            Draft::Start(_, node, _, _) => {
+                let below = self.known.iter().find(|known| known.path == victim.parent);
+                if let Some(below) = below.cloned() {
+                    self.write_start(&below, *node, (None, None));
+                }
+            }
+            Draft::Stop(at) => {
+                // OTP knows a dynamic child by its pid, and that is over; we know it by its name.
+                let child = self.pick(at, |known| {
+                    known.parent == victim.parent
+                        && (known.path != victim.path || !self.is_dynamic(&known.parent))
+                });
+                self.operations.extend(child.map(|child| self.stop(child)));
+            }
+            _ => {}
+        }
+        let command = self.operations.drain(written..).next_back();
+        if let Some(command) = command {
+            let ends = (victim.path, end);
+            self.operations
+                .push(Operation::InARow(victim.parent, ends, Box::new(command)));
+        }
+    }
+
+    fn stop(&self, child: Known) -> Operation {
+        let name = child.node.name().to_owned();
+        match self.is_dynamic(&child.parent) {
+            true => Operation::StopDynamic(child.parent, name),
+            false => Operation::Stop(child.parent, name),
         }
     }
 
@@ -334,7 +389,9 @@ impl Writer {
         let prefix = if is_dynamic { "" } else { prefix(&node) };
         node.rename(&format!("{prefix}{}", self.next_name));
         self.next_name += 1;
-        if !is_dynamic
+        // Leaves only: what is below a supervisor of the same name may not be what is known of it.
+        if matches!(node, Node::Leaf(_))
+            && !is_dynamic
             && !self.together
             && let Some(other) = other.and_then(|at| {
                 self.pick(at, |known| {

@@ -220,6 +220,14 @@ impl Ours {
                 }
                 None => "not_running".to_owned(),
             },
+            Operation::InARow(below, (path, end), command) => match self.supervisor(below) {
+                Some(_) => {
+                    let first = self.strike(path, *end);
+                    let answer = Box::pin(self.operate(command)).await;
+                    format!("{first} {answer}")
+                }
+                None => "not_running".to_owned(),
+            },
             Operation::FailStarts(path, times) => {
                 self.world.fail_starts(path, *times);
                 "ok".to_owned()
@@ -273,7 +281,7 @@ impl Ours {
             Ok(_path) => "ok",
             Err(StartChildError::AlreadyPresent { is_alive: true, .. }) => "already_started",
             Err(StartChildError::AlreadyPresent { .. }) => "already_present",
-            Err(StartChildError::NotRunning) => "not_running",
+            Err(StartChildError::NotRunning | StartChildError::ShuttingDown) => "not_running",
             Err(error) => error.code(),
         };
         if matches!(answer, "ok" | "failed") {
@@ -291,6 +299,8 @@ impl Ours {
         };
         match asked(handle).await {
             Ok(()) => "ok",
+            // OTP's caller finds the supervisor gone.
+            Err(CommandError::ShuttingDown) => "not_running",
             Err(error) => error.code(),
         }
         .to_owned()

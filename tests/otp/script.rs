@@ -98,6 +98,8 @@ pub(crate) enum Operation {
     End(String, End),
     /// Several children of one supervisor end before it hears of the first.
     Together(String, Vec<(String, End)>),
+    /// A child ends, and a command follows before its supervisor has heard of that.
+    InARow(String, (String, End), Box<Operation>),
     /// The next so many starts of this leaf fail.
     FailStarts(String, u32),
     Start(String, Node),
@@ -221,6 +223,10 @@ impl Display for Operation {
             Self::Start(below, child) => write!(f, "{{start,<<\"{below}\">>,{child}}}"),
             Self::FailStarts(path, times) => write!(f, "{{fail,<<\"{path}\">>,{times}}}"),
             Self::End(path, end) => f.write_str(&strike(path, *end)),
+            Self::InARow(below, (path, end), command) => {
+                let strike = strike(path, *end);
+                write!(f, "{{in_a_row,<<\"{below}\">>,{strike},{command}}}")
+            }
             Self::Together(below, ends) => {
                 let strikes: Vec<_> = ends.iter().map(|(path, end)| strike(path, *end)).collect();
                 write!(f, "{{together,<<\"{below}\">>,{}}}", list(&strikes))

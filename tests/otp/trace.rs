@@ -57,7 +57,9 @@ fn replace(lines: &mut [String], from: &str, to: &str) {
 /// The ends that an operation itself brings about.
 fn ends(operation: Option<&Operation>) -> Vec<(&str, End)> {
     match operation {
-        Some(Operation::End(path, end)) => vec![(path, *end)],
+        Some(Operation::End(path, end) | Operation::InARow(_, (path, end), _)) => {
+            vec![(path, *end)]
+        }
         Some(Operation::Together(_, ends)) => {
             ends.iter().map(|(path, end)| (&**path, *end)).collect()
         }
