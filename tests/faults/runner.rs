@@ -303,6 +303,8 @@ async fn stop_into_the_fault(
     watch.until(&until_asked).await?;
     let is_instant = matches!(cell.fault, Fault::Panic | Fault::Error);
     if cell.waits_for_the_stop_on_its_thread() && cell.fault != Fault::Block {
+        // With an answer the loop has done all that it decided on, the kill included.
+        answers(cell, running).await?;
         gate.release();
     } else if !is_instant {
         within("the fault", gate.on.wait()).await?;
