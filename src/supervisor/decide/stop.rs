@@ -293,6 +293,11 @@ impl Supervision {
         };
         let is_temporary = child.policy.restart == Restart::Temporary;
         match child.awaited.take() {
+            // Nothing starts any more: who waits for that need not wait for the turn to stop.
+            Some(Awaited::Restart(ticket) | Awaited::Start(ticket)) if self.is_quiet => {
+                self.answer(ticket, Err(Refusal::ShuttingDown));
+                self.remove_if_temporary(key);
+            }
             Some(Awaited::Restart(ticket)) if is_member && is_temporary => {
                 self.answer(ticket, Err(Refusal::Stopped));
                 self.remove(key);

@@ -106,6 +106,13 @@ impl Supervision {
             reserved,
         };
         self.bound_early_stops(&walk);
+        for (key, _) in &walk.queue {
+            let child = self.children.get(key);
+            // A group restart would have started it; nothing will now, and it has no end to wait for.
+            if child.is_some_and(|child| child.phase == Phase::Down) {
+                self.answer_start(*key, Refusal::ShuttingDown);
+            }
+        }
         self.mode = Mode::Leaving { exit, walk };
         self.advance();
     }

@@ -188,6 +188,26 @@ fn a_restart_under_way_when_the_shutdown_begins_starts_nothing() {
 }
 
 #[test]
+fn a_restart_by_hand_is_answered_when_the_tree_shuts_down_before_the_supervisors_turn() {
+    let mut bench = Bench::up(Strategy::OneForOne, None, &permanent::<1>());
+    bench.ask(0, Ask::Restart, 1);
+    bench.tell(Happened::ShutdownBegan);
+    let actions = bench.ends(0, Exit::Shutdown);
+    assert_eq!(answers(&actions), [(1, Err(Refusal::ShuttingDown))]);
+}
+
+#[test]
+fn a_restart_left_to_a_group_is_answered_when_the_supervisor_leaves() {
+    let mut bench = Bench::up(Strategy::OneForAll, None, &permanent::<3>());
+    bench.ask(2, Ask::Restart, 1);
+    bench.ends(0, failed());
+    bench.ends(2, Exit::Shutdown);
+    // Child 1 is still stopping; nobody will start child 2 again.
+    let actions = bench.stop_within(seconds(5));
+    assert_eq!(answers(&actions), [(1, Err(Refusal::ShuttingDown))]);
+}
+
+#[test]
 fn a_start_under_way_when_the_shutdown_comes_is_killed_and_answered() {
     let mut bench = Bench::up(Strategy::OneForOne, None, &[]);
     let (key, _) = bench.adds(policy(Restart::Permanent), 1);
