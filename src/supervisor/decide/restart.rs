@@ -70,7 +70,8 @@ impl Supervision {
         }
         let is_significant = child.policy.is_significant;
         self.remove_if_not_kept(key);
-        if is_significant && self.has_nothing_left_to_do() {
+        // In a shutdown each supervisor's turn comes in order; this would be out of it.
+        if is_significant && !self.is_quiet && self.has_nothing_left_to_do() {
             let budget = self.worst_case_stop();
             return self.leave(Exit::Shutdown, later(self.now, budget));
         }

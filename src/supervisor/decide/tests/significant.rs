@@ -210,3 +210,13 @@ fn an_end_during_the_initial_start_ends_the_supervisor_once_all_are_up() {
     assert!(bench.acknowledges(1).contains(&Action::Up));
     assert!(is_leaving(&bench));
 }
+
+#[test]
+fn a_significant_end_after_the_shutdown_began_leaves_the_order_of_the_stop_alone() {
+    let children = [significant(Restart::Transient), policy(Restart::Permanent)];
+    let mut bench = supervisor(AutoShutdown::AnySignificant, Strategy::OneForOne, &children);
+    bench.tell(Happened::ShutdownBegan);
+    bench.ends(0, Exit::Normal);
+    assert!(!is_leaving(&bench));
+    assert!(bench.is_up(1));
+}
