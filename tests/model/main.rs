@@ -18,13 +18,14 @@ use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 
 use crate::script::Script;
+use crate::trace::Step;
 
 /// How many scripts an ordinary run draws.
 const SCRIPTS: u64 = 10_000;
 /// How many a long one does.
 const LONG_SCRIPTS: u64 = 100_000;
 /// How often a script that fails is made simpler at most.
-const SIMPLER: usize = 1_000;
+const SIMPLER: usize = 3_000;
 
 fn number(name: &str) -> Option<u64> {
     std::env::var(name).ok()?.parse().ok()
@@ -36,9 +37,8 @@ fn difference(script: &Script) -> (Option<String>, Option<&'static str>) {
     let ours = ours::run(script);
     for (index, (model, ours)) in model.steps.iter().zip(&ours.steps).enumerate() {
         if model != ours {
-            let (model, ours) = (model.print(), ours.print());
-            let op = script.ops.get(index);
-            let what = format!("operation {index} {op:?}\n  model:\n{model}  ours:\n{ours}");
+            let (model, ours) = (beside(model, ours), beside(ours, model));
+            let what = format!("operation {index}\n  the model:\n{model}\n  the library:\n{ours}");
             return (Some(what), None);
         }
     }
@@ -47,6 +47,17 @@ fn difference(script: &Script) -> (Option<String>, Option<&'static str>) {
         return (Some(what), None);
     }
     (None, murky.map(|(_, why)| why))
+}
+
+/// Prints one side; what the other side has not is marked.
+fn beside(step: &Step, other: &Step) -> String {
+    let other = other.print();
+    let mark = |line: String| match other.contains(&line) {
+        true => format!("    {line}"),
+        false => format!(" ≠  {line}"),
+    };
+    let lines: Vec<_> = step.print().into_iter().map(mark).collect();
+    lines.join("\n")
 }
 
 fn runner(seed: u64) -> TestRunner {
@@ -104,7 +115,9 @@ fn the_library_does_what_the_model_does() {
         return;
     }
     let long = number("PERENNIAL_LONG").map(|_| LONG_SCRIPTS);
-    let scripts = number("PERENNIAL_MODEL_SCRIPTS").or(long).unwrap_or(SCRIPTS);
+    let scripts = number("PERENNIAL_MODEL_SCRIPTS")
+        .or(long)
+        .unwrap_or(SCRIPTS);
     let first = number("PERENNIAL_FIRST_SEED").unwrap_or(1);
     println!("seeds {first}..{}", first + scripts);
     let mut cut = std::collections::BTreeMap::new();

@@ -13,10 +13,8 @@ mod limits;
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
 use self::group::Group;
-use crate::script::{
-    Body, End, Op, Policy, Script, Spec, Starting, fit,
-};
 use crate::script;
+use crate::script::{Body, End, Op, Policy, Script, Spec, Starting, fit};
 use crate::trace::{Answer, Line, Trace, parent_of};
 
 /// Nanoseconds since the script began.
@@ -77,7 +75,6 @@ struct Node {
     ticket: u64,
     up_since: Time,
     was_up: bool,
-    down_since: Time,
     /// Whether its run replaces one that its supervisor saw end and did not give up.
     is_restart: bool,
     attempt: u32,
@@ -87,6 +84,7 @@ struct Node {
     job: Job,
     children: Vec<Id>,
     intensity: Vec<Time>,
+    deferred: Vec<(Id, &'static str)>,
     /// Why its own start failed, once it did.
     start_failed: bool,
 }
@@ -193,7 +191,6 @@ impl Model {
             ticket: 0,
             up_since: 0,
             was_up: false,
-            down_since: 0,
             is_restart: false,
             attempt: 0,
             window: Vec::new(),
@@ -201,6 +198,7 @@ impl Model {
             job: Job::Off,
             children: Vec::new(),
             intensity: Vec::new(),
+            deferred: Vec::new(),
             start_failed: false,
         });
         if let Body::Supervisor(settings) = &spec.body {
@@ -292,7 +290,12 @@ impl Model {
         }
         match due {
             Due::Tell(note) => self.tell(id, note),
-            Due::Start => self.start(id),
+            Due::Start => {
+                let parent = self.nodes[id].parent.map(|parent| &self.nodes[parent].job);
+                if !matches!(parent, Some(Job::Leaving(_))) {
+                    self.start(id);
+                }
+            }
             Due::StartGroup => self.go_on(id),
         }
         true
@@ -385,7 +388,10 @@ impl Model {
                 State::Quarantined => "quarantined",
             };
             let (incarnation, restarts) = (node.incarnation, node.restarts);
-            states.push(format!("{} {state} #{incarnation} restarts {restarts}", node.path));
+            states.push(format!(
+                "{} {state} #{incarnation} restarts {restarts}",
+                node.path
+            ));
             for child in &node.children {
                 walk(model, *child, states);
             }

@@ -21,11 +21,11 @@ use perennial::{
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
+use crate::script;
 use crate::script::{
     Ask, Auto, Body, End, Limit, MAX_CHILDREN, OnLimit, Op, Policy, START_TIMEOUT, STOP_TIMEOUT,
     Script, Settings, Shape, Spec, Starting, Stopping, Wait, fit,
 };
-use crate::script;
 use crate::trace::{Line, Trace, parent_of};
 
 /// What the leaves share with the script.
@@ -50,7 +50,11 @@ fn millis(n: u64) -> Duration {
 
 async fn leaf(cx: Context, (board, stop): (Board, Stopping)) -> Result<(), BoxError> {
     let path = cx.path().as_str().to_owned();
-    let next = board.lock().next.get_mut(&path).and_then(VecDeque::pop_front);
+    let next = board
+        .lock()
+        .next
+        .get_mut(&path)
+        .and_then(VecDeque::pop_front);
     match next.unwrap_or(Starting::AtOnce) {
         Starting::AtOnce => {}
         Starting::Fails => return Err("told to".into()),
@@ -285,7 +289,9 @@ impl Driver {
         let child = child(name, &policy, stop, &self.board);
         self.record(index, async move {
             let answer = supervisor.start_child(child).await;
-            answer.map(|_path: Path| ()).map_err(|error: StartChildError| error.code())
+            answer
+                .map(|_path: Path| ())
+                .map_err(|error: StartChildError| error.code())
         });
     }
 
@@ -328,15 +334,18 @@ impl Driver {
         let mut answers = std::mem::take(&mut *self.answers.lock().expect("no panic holds it"));
         answers.sort();
         let mut states = Vec::new();
-        self.running.snapshot().root.visit(&mut |node: &NodeStatus| {
-            states.push(format!(
-                "{} {} #{} restarts {}",
-                node.path,
-                node.state.code(),
-                node.incarnation,
-                node.restart_count()
-            ));
-        });
+        self.running
+            .snapshot()
+            .root
+            .visit(&mut |node: &NodeStatus| {
+                states.push(format!(
+                    "{} {} #{} restarts {}",
+                    node.path,
+                    node.state.code(),
+                    node.incarnation,
+                    node.restart_count()
+                ));
+            });
         self.trace.push(lines, answers, states);
     }
 }
@@ -356,8 +365,7 @@ fn line(event: &SubsystemEvent, zero: Instant) -> Line {
         EventKind::BackingOff { until, attempt } => {
             format!("{code} #{attempt} until {}", nanos(*until))
         }
-        EventKind::Restarted { latency } => format!("{code} after {}", latency.as_millis()),
-        // How long it took: the instants say that. What a report counts begins with the walk.
+        // Not how long it took: the instants say that, and a report counts from the walk on.
         EventKind::Stopped { outcome, .. } => format!("{code} {}", outcome.code()),
         _ => code.to_owned(),
     };

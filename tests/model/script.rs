@@ -221,7 +221,11 @@ impl Script {
                 Op::Next(node, starts) => format!("{} next starts: {starts:?}", path(node)),
                 Op::Ask(node, ask) => format!("{ask:?} {}", path(node)),
                 Op::Add(node, name, policy, stop) => {
-                    format!("add {} to {}: {stop:?} {policy:?}", ADDED[*name], path(node))
+                    format!(
+                        "add {} to {}: {stop:?} {policy:?}",
+                        ADDED[*name],
+                        path(node)
+                    )
                 }
                 Op::Wait(_) | Op::Shutdown => format!("{op:?}"),
             };
@@ -314,14 +318,16 @@ pub(crate) fn policy() -> impl Strategy<Value = Policy> {
         proptest::option::weighted(0.4, on_limit()),
         any::<bool>(),
     )
-        .prop_map(|((restart, wait), attempts, limit, on_limit, significant)| Policy {
-            restart,
-            wait,
-            attempts,
-            limit,
-            on_limit,
-            significant,
-        })
+        .prop_map(
+            |((restart, wait), attempts, limit, on_limit, significant)| Policy {
+                restart,
+                wait,
+                attempts,
+                limit,
+                on_limit,
+                significant,
+            },
+        )
 }
 
 fn stopping() -> impl Strategy<Value = Stopping> {
@@ -344,15 +350,15 @@ fn settings(child: impl Strategy<Value = Spec>) -> impl Strategy<Value = Setting
     let auto = prop_oneof![4 => Just(Auto::Never), 1 => Just(Auto::Any), 1 => Just(Auto::All)];
     let children = proptest::collection::vec(child, 0..5);
     let intensity = proptest::option::weighted(0.6, limit());
-    (shape, intensity, on, auto, children).prop_map(|(shape, intensity, on_limit, auto, children)| {
-        Settings {
+    (shape, intensity, on, auto, children).prop_map(
+        |(shape, intensity, on_limit, auto, children)| Settings {
             shape,
             intensity,
             on_limit,
             auto,
             children,
-        }
-    })
+        },
+    )
 }
 
 fn spec(policy: Policy, body: Body) -> Spec {

@@ -4,7 +4,6 @@
 //! no document says which of them is first within one instant. Within one loop the order counts.
 
 use std::collections::BTreeMap;
-use std::fmt::Write;
 
 /// One event.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,7 +44,10 @@ impl Trace {
             ..Step::default()
         };
         for line in lines {
-            step.lines.entry(line.stream.clone()).or_default().push(line);
+            step.lines
+                .entry(line.stream.clone())
+                .or_default()
+                .push(line);
         }
         self.steps.push(step);
     }
@@ -53,21 +55,22 @@ impl Trace {
 
 impl Step {
     /// Prints what was seen, one thing a line.
-    pub(crate) fn print(&self) -> String {
-        let mut text = String::new();
-        let mut add = |line: String| writeln!(text, "    {line}").expect("a string takes it");
-        for line in self.lines.values().flatten() {
-            let (at, path) = (line.at as f64 / 1e6, &line.path);
-            add(format!("{at:>12} {path}#{} {}", line.incarnation, line.what));
-        }
-        for (operation, code, at) in &self.answers {
-            let at = *at as f64 / 1e6;
-            add(format!("{at:>12} answer to operation {operation}: {code}"));
-        }
-        for state in &self.states {
-            add(state.clone());
-        }
-        text
+    pub(crate) fn print(&self) -> Vec<String> {
+        let millis = |at: u64| at as f64 / 1e6;
+        let events = self.lines.values().flatten().map(|line| {
+            let (at, path) = (millis(line.at), &line.path);
+            format!("{at:>12} {path}#{} {}", line.incarnation, line.what)
+        });
+        let answers = self.answers.iter().map(|(operation, code, at)| {
+            format!(
+                "{:>12} answer to operation {operation}: {code}",
+                millis(*at)
+            )
+        });
+        events
+            .chain(answers)
+            .chain(self.states.iter().cloned())
+            .collect()
     }
 }
 

@@ -19,12 +19,19 @@ impl Model {
         };
         let refused = self.refused(parent);
         let Some(id) = self.find(path).filter(|_| refused != Some("not_running")) else {
-            return Some(refused.filter(|code| *code == "not_running").unwrap_or("not_found"));
+            return Some(
+                refused
+                    .filter(|code| *code == "not_running")
+                    .unwrap_or("not_found"),
+            );
         };
         if refused.is_some() {
             return refused;
         }
-        if self.group(parent).is_some_and(|group| group.members.contains(&id)) {
+        if self
+            .group(parent)
+            .is_some_and(|group| group.members.contains(&id))
+        {
             return Some("in_progress");
         }
         match ask {
@@ -80,15 +87,19 @@ impl Model {
                 self.hope(id, Hope::Restarted)
             }
             State::BackingOff | State::Quarantined | State::Down | State::Pending => {
-                let was = self.nodes[id].state;
-                if was == State::Quarantined {
+                if self.nodes[id].state == State::Quarantined {
                     self.forgive(id);
                 }
-                self.start(id);
-                self.nodes[id].is_restart &= was != State::Down;
-                self.hope(id, Hope::Up)
+                self.start_by_hand(id)
             }
         }
+    }
+
+    fn start_by_hand(&mut self, id: Id) -> Option<&'static str> {
+        self.start(id);
+        // How long it was down says nothing of how fast it can be restarted.
+        self.nodes[id].is_restart = false;
+        self.hope(id, Hope::Up)
     }
 
     fn delete(&mut self, parent: Id, id: Id) -> Option<&'static str> {
@@ -107,8 +118,7 @@ impl Model {
             State::Starting | State::Stopping => Some("in_progress"),
             State::Quarantined => {
                 self.forgive(id);
-                self.start(id);
-                self.hope(id, Hope::Up)
+                self.start_by_hand(id)
             }
             _ => Some("not_quarantined"),
         }
@@ -127,11 +137,11 @@ impl Model {
         if let Some(refused) = self.refused(parent) {
             return Some(refused);
         }
-        if self.find(&format!("{path}/{}", spec.name)).is_some() {
-            return Some("already_present");
-        }
         if matches!(self.nodes[parent].job, Job::Restarting(_)) {
             return Some("in_progress");
+        }
+        if self.find(&format!("{path}/{}", spec.name)).is_some() {
+            return Some("already_present");
         }
         let is_dynamic = self.settings(parent).shape == Shape::Dynamic;
         if is_dynamic && self.nodes[parent].children.len() >= MAX_CHILDREN {

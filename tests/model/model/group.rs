@@ -45,6 +45,10 @@ impl Model {
     /// Takes the next step of a group restart, if there is one to take now.
     pub(super) fn go_on(&mut self, parent: Id) {
         let now = self.now;
+        // Once the shutdown has begun nothing follows; who was not asked yet stays until its turn.
+        if self.is_shut_down {
+            return;
+        }
         let Some(group) = self.group(parent) else {
             return;
         };
@@ -62,13 +66,18 @@ impl Model {
                 return self.later(parent, until, Due::StartGroup);
             }
         }
-        if self.group(parent).is_some_and(|group| group.phase == Phase::Waiting) {
+        if self
+            .group(parent)
+            .is_some_and(|group| group.phase == Phase::Waiting)
+        {
             if until > now {
                 return;
             }
             self.enter(parent, Phase::Starting);
         }
-        let next = members.iter().find(|id| self.nodes[**id].state != State::Running);
+        let next = members
+            .iter()
+            .find(|id| self.nodes[**id].state != State::Running);
         match next.copied() {
             Some(next) if self.nodes[next].state == State::Starting => {}
             Some(next) => self.start(next),
@@ -93,7 +102,7 @@ impl Model {
         let temporary = self.nodes[id].policy.restart == Restart::Temporary;
         let phase = self.group(parent).map(|group| group.phase);
         let hopes = std::mem::take(&mut self.nodes[id].hopes);
-        match note {
+        match &note {
             Note::Started => {}
             Note::StartFailed(_) => {
                 let from_it = |group: &mut Group| {
@@ -103,14 +112,23 @@ impl Model {
                 if self.settings(parent).shape == Shape::RestForOne {
                     self.group(parent).map(from_it);
                 }
-                return self.restart(parent, id);
+                let added = hopes.iter().any(|(_, hope)| *hope == Hope::Added);
+                for (operation, _) in hopes {
+                    self.answer(operation, "failed");
+                }
+                if !added {
+                    return self.restart(parent, id);
+                }
+                self.drop_out(parent, id);
+                self.remove(parent, id);
+                return self.go_on(parent);
             }
             Note::Exited(exit) => {
                 // What ended well before it was asked to starts again with the others.
                 if temporary || phase == Some(Phase::Starting) {
                     self.drop_out(parent, id);
                 }
-                self.ended(parent, id, exit);
+                self.ended(parent, id, *exit);
                 return self.go_on(parent);
             }
             Note::Stopped(_) if temporary => {
@@ -120,7 +138,14 @@ impl Model {
             Note::Stopped(_) => {}
         }
         for (operation, hope) in hopes {
-            self.answer(operation, if hope == Hope::Stopped { "ok" } else { "stopped" });
+            match (hope, &note) {
+                // The group starts it, which is what was asked for.
+                (Hope::Stopped, _) | (_, Note::Started) => self.answer(operation, "ok"),
+                _ if self.is_shut_down => self.answer(operation, "shutting_down"),
+                _ if temporary => self.answer(operation, "stopped"),
+                (Hope::Restarted, _) => self.nodes[id].hopes.push((operation, Hope::Up)),
+                _ => self.nodes[id].hopes.push((operation, hope)),
+            }
         }
         self.go_on(parent);
     }

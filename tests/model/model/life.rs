@@ -4,7 +4,11 @@ use super::{Body, Due, Hope, Id, Job, MILLI, Model, Note, ROOT, State};
 use crate::script::{Auto, Restart, START_TIMEOUT, STOP_TIMEOUT, Shape, Starting, Stopping};
 
 /// How long before its deadline a leaf is killed: the lesser of 50 ms and a tenth.
-const GRACE: u64 = if STOP_TIMEOUT / 10 < 50 { STOP_TIMEOUT / 10 } else { 50 };
+const GRACE: u64 = if STOP_TIMEOUT / 10 < 50 {
+    STOP_TIMEOUT / 10
+} else {
+    50
+};
 
 impl Model {
     /// Begins the next incarnation.
@@ -43,6 +47,7 @@ impl Model {
         let declared = self.nodes[id].declared.clone();
         self.nodes[id].children.clone_from(&declared);
         self.nodes[id].intensity.clear();
+        self.nodes[id].deferred.clear();
         self.nodes[id].job = Job::Opening(0);
         for child in declared {
             self.forgive(child);
@@ -57,6 +62,10 @@ impl Model {
     }
 
     fn open_next(&mut self, id: Id) {
+        // A start that the shutdown overtakes is called off.
+        if self.is_shut_down {
+            return;
+        }
         let Job::Opening(opened) = &mut self.nodes[id].job else {
             return;
         };
@@ -71,7 +80,19 @@ impl Model {
             None => {
                 self.nodes[id].job = Job::Watching;
                 self.tell(id, Note::Started);
+                self.hear_deferred(id);
             }
+        }
+    }
+
+    /// What ended while its supervisor was starting is looked at afterwards, as in OTP.
+    fn hear_deferred(&mut self, id: Id) {
+        let deferred = std::mem::take(&mut self.nodes[id].deferred);
+        if deferred.len() > 1 && self.settings(id).shape.is_group() {
+            self.murky = Some("several members of a group ended while it was starting");
+        }
+        for (child, exit) in deferred {
+            self.ended(id, child, exit);
         }
     }
 
@@ -85,15 +106,11 @@ impl Model {
                 self.nodes[id].was_up = true;
                 self.event(id, "started");
                 if self.nodes[id].is_restart {
-                    let latency = (self.now - self.nodes[id].down_since) / MILLI;
-                    self.event(id, format!("restarted after {latency}"));
+                    self.event(id, "restarted");
                 }
             }
             Note::StartFailed(exit) => self.down(id, format!("start_failed {exit}")),
-            Note::Exited(exit) => {
-                self.note_uptime(id, uptime * MILLI);
-                self.down(id, format!("exited {exit} after {uptime}"));
-            }
+            Note::Exited(exit) => self.down(id, format!("exited {exit} after {uptime}")),
             Note::Stopped(how) => self.down(id, format!("stopped {how}")),
         }
         match self.nodes[id].parent {
@@ -105,9 +122,8 @@ impl Model {
     fn down(&mut self, id: Id, what: String) {
         self.event(id, what);
         self.set(id, State::Down);
-        // A start that failed changes nothing about since when it is down.
         if std::mem::take(&mut self.nodes[id].was_up) {
-            self.nodes[id].down_since = self.now;
+            self.note_uptime(id, self.now - self.nodes[id].up_since);
         }
     }
 
@@ -116,8 +132,16 @@ impl Model {
             self.event(ROOT, "stopped stopped");
             self.event(ROOT, "shutdown_ended");
             self.is_over = true;
-            let completed = if *exit == "meltdown" { "meltdown" } else { "completed" };
-            let reason = if self.is_shut_down { "requested" } else { completed };
+            let completed = if *exit == "meltdown" {
+                "meltdown"
+            } else {
+                "completed"
+            };
+            let reason = if self.is_shut_down {
+                "requested"
+            } else {
+                completed
+            };
             self.end = format!("{exit} {reason}");
         }
     }
@@ -133,9 +157,8 @@ impl Model {
                 self.nodes[parent].start_failed = true;
                 self.leave(parent, exit);
             }
-            (Job::Opening(_), _) => {
-                self.murky = Some("a child ended while its supervisor was starting");
-            }
+            (Job::Opening(_), Note::Exited(exit)) => self.nodes[parent].deferred.push((id, exit)),
+            (Job::Opening(_), Note::Stopped(_)) => {}
             (Job::Restarting(group), note) if group.members.contains(&id) => {
                 self.member_changed(parent, id, note);
             }
@@ -169,9 +192,15 @@ impl Model {
     }
 
     fn stopped_by_hand(&mut self, parent: Id, id: Id, hopes: Vec<(usize, Hope)>) {
-        let again = hopes.iter().copied().find(|(_, hope)| *hope == Hope::Restarted);
+        let again = hopes
+            .iter()
+            .copied()
+            .find(|(_, hope)| *hope == Hope::Restarted);
         if let Some((operation, _)) = again {
             if self.is_shut_down {
+                if self.nodes[id].policy.restart == Restart::Temporary {
+                    self.remove(parent, id);
+                }
                 return self.answer(operation, "shutting_down");
             }
             self.nodes[id].hopes.push((operation, Hope::Up));
@@ -182,7 +211,14 @@ impl Model {
             self.remove(parent, id);
         }
         for (operation, hope) in hopes {
-            self.answer(operation, if hope == Hope::Stopped { "ok" } else { "stopped" });
+            self.answer(
+                operation,
+                if hope == Hope::Stopped {
+                    "ok"
+                } else {
+                    "stopped"
+                },
+            );
         }
     }
 
@@ -236,7 +272,11 @@ impl Model {
             Stopping::AtOnce => self.tell(id, Note::Stopped("stopped")),
             Stopping::Badly => self.tell(id, Note::Stopped("cleanup_failed")),
             Stopping::Takes(time) if time < killed_at => {
-                self.later(id, self.now + time * MILLI, Due::Tell(Note::Stopped("stopped")));
+                self.later(
+                    id,
+                    self.now + time * MILLI,
+                    Due::Tell(Note::Stopped("stopped")),
+                );
             }
             Stopping::Takes(_) | Stopping::Deaf => {
                 let note = Note::Stopped("killed");
@@ -248,8 +288,15 @@ impl Model {
     /// A supervisor begins to stop its children, in order to end.
     pub(super) fn leave(&mut self, id: Id, exit: &'static str) {
         self.nodes[id].job = Job::Leaving(exit);
-        if id == ROOT {
+        for child in self.nodes[id].children.clone() {
+            // A group would have started it.
+            if !self.is_alive(child) {
+                for (operation, _) in std::mem::take(&mut self.nodes[child].hopes) {
+                    self.answer(operation, "shutting_down");
+                }
             }
+        }
+        if id == ROOT {}
         self.leave_on(id);
     }
 
@@ -258,6 +305,10 @@ impl Model {
         for child in self.nodes[id].children.clone().into_iter().rev() {
             let state = self.nodes[child].state;
             if [State::Starting, State::Running].contains(&state) {
+                // Who waits for its start waits in vain.
+                for (operation, _) in std::mem::take(&mut self.nodes[child].hopes) {
+                    self.answer(operation, "shutting_down");
+                }
                 self.ask_to_stop(child);
             } else if state == State::BackingOff {
                 self.set(child, State::Down);
