@@ -14,6 +14,9 @@ mod ours;
 mod script;
 mod trace;
 
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 
@@ -119,12 +122,27 @@ fn the_library_does_what_the_model_does() {
         .or(long)
         .unwrap_or(SCRIPTS);
     let first = number("PERENNIAL_FIRST_SEED").unwrap_or(1);
-    println!("seeds {first}..{}", first + scripts);
-    let mut cut = std::collections::BTreeMap::new();
-    for seed in first..first + scripts {
-        if let Some(why) = check(seed) {
-            *cut.entry(why).or_insert(0u64) += 1;
+    let seeds = first..first + scripts;
+    println!("seeds {seeds:?}");
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let next = AtomicU64::new(first);
+    let check_some = || {
+        let mut cut = BTreeMap::new();
+        while let seed = next.fetch_add(1, Ordering::Relaxed)
+            && seeds.contains(&seed)
+        {
+            if let Some(why) = check(seed) {
+                *cut.entry(why).or_insert(0u64) += 1;
+            }
         }
-    }
-    println!("{scripts} scripts agree; compared in part: {cut:?}");
+        cut
+    };
+    std::thread::scope(|scope| {
+        let checking: Vec<_> = (0..threads).map(|_| scope.spawn(check_some)).collect();
+        for thread in checking {
+            let cut = thread.join().expect("the two sides agree");
+            println!("a thread is done; compared in part: {cut:?}");
+        }
+    });
+    println!("{scripts} scripts agree");
 }

@@ -14,6 +14,9 @@ mod behaviour;
 mod invariants;
 mod world;
 
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread::ScopedJoinHandle;
+
 use crate::world::Record;
 
 /// How many seeds an ordinary run tries.
@@ -57,9 +60,22 @@ fn every_run_keeps_what_is_promised() {
     let seeds = number("PERENNIAL_SIMULATION_SEEDS").unwrap_or(SEEDS);
     let first = number("PERENNIAL_FIRST_SEED").unwrap_or(1);
     println!("seeds {first}..{}", first + seeds);
-    let events: usize = (first..first + seeds)
-        .map(|seed| check(seed).events.len())
-        .sum();
+    let next = AtomicU64::new(first);
+    let check_some = || {
+        let mut events = 0;
+        while let seed = next.fetch_add(1, Ordering::Relaxed)
+            && seed < first + seeds
+        {
+            events += check(seed).events.len();
+        }
+        events
+    };
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let events: usize = std::thread::scope(|scope| {
+        let checking: Vec<_> = (0..threads).map(|_| scope.spawn(check_some)).collect();
+        let join = |thread: ScopedJoinHandle<'_, usize>| thread.join().expect("all is kept");
+        checking.into_iter().map(join).sum()
+    });
     println!("{seeds} seeds, {events} events");
 }
 

@@ -156,11 +156,12 @@ impl Model {
     /// Answers who asked for something of a child whose supervisor is on its way out.
     pub(super) fn answer_leaving(&mut self, id: Id, note: &Note) {
         for (operation, hope) in std::mem::take(&mut self.nodes[id].hopes) {
-            let done = match hope {
-                Hope::Stopped => true,
-                _ => matches!(note, Note::Started),
+            let code = match (hope, note) {
+                (Hope::Stopped, _) | (_, Note::Started) => "ok",
+                (_, Note::StartFailed(_)) => "failed",
+                _ => "shutting_down",
             };
-            self.answer(operation, if done { "ok" } else { "shutting_down" });
+            self.answer(operation, code);
         }
     }
 }
