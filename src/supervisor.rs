@@ -3,6 +3,7 @@
 //! Declared in code and validated as a whole before anything starts. What it decides is in
 //! `decide`, a pure function; what it does is in `run_loop`, the only place with effects.
 
+pub(crate) mod cell;
 mod children;
 mod decide;
 mod door;

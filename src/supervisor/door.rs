@@ -9,7 +9,8 @@ use std::sync::Arc;
 
 use tokio::sync::{mpsc, oneshot};
 
-use super::status::{Cell, ChildCount, NodeStatus};
+use super::cell::Cell;
+use super::status::{ChildCount, NodeStatus};
 use super::{Node, validate};
 use crate::command::{Ask, Command, CommandError, StartChildError};
 use crate::context::Context;

@@ -5,9 +5,10 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
+use super::cell::Cell;
 use super::children::Key;
 use super::decide::StopTimes;
-use super::status::{Cell, NodeStatus, State};
+use super::status::{NodeStatus, State};
 use super::{Node, NodeKind, Tree, spawn};
 use crate::child::{Control, End, Kind, Launched};
 use crate::context::{Identity, Notices, Run};

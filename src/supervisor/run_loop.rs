@@ -27,11 +27,11 @@ use tokio::sync::mpsc;
 use tokio::task::unconstrained;
 use tokio::time::{Instant, sleep_until};
 
+use super::cell::Cell;
 use super::children::{Key, Policy, Ticket, restart_of};
 use super::decide::{Happened, Mode, Rules, Supervision, Timer};
 use super::live::{Ending, Live, Lives};
 use super::reaper::Reaper;
-use super::status::Cell;
 use super::{Node, NodeKind, Supervisor, Tree, door, spawn};
 use crate::command::{COMMAND_QUEUE_CAPACITY, ChildAnswer, Command, StartAnswer};
 use crate::context::{News, Notice, Notices, Run, StopShare};

@@ -9,8 +9,8 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use super::Supervisor;
+use super::cell::Cell;
 use super::run_loop::RunLoop;
-use super::status::Cell;
 use crate::bus::{Bus, DEFAULT_BUS_CAPACITY};
 use crate::child::{End, Kind};
 use crate::context::{Identity, Notices, Run};

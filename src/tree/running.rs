@@ -18,8 +18,9 @@ use crate::exit::{Exit, install_panic_hook};
 use crate::path::Path;
 use crate::shutdown::report::{Outcome, StopReport, Stopped};
 use crate::shutdown::{Shutdown, ShutdownReason};
+use crate::supervisor::cell::Cell;
 use crate::supervisor::spawn::Root;
-use crate::supervisor::status::{Cell, ChildCount, NodeStatus};
+use crate::supervisor::status::{ChildCount, NodeStatus};
 use crate::supervisor::{self, Door, Node, NodeKind, Supervisor, SupervisorHandle, Tree};
 use crate::time::WallClock;
 

@@ -296,7 +296,7 @@ impl Supervision {
             // Nothing starts any more: who waits for that need not wait for the turn to stop.
             Some(Awaited::Restart(ticket) | Awaited::Start(ticket)) if self.is_quiet => {
                 self.answer(ticket, Err(Refusal::ShuttingDown));
-                self.remove_if_temporary(key);
+                self.remove_if_not_kept(key);
             }
             Some(Awaited::Restart(ticket)) if is_member && is_temporary => {
                 self.answer(ticket, Err(Refusal::Stopped));

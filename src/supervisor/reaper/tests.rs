@@ -12,8 +12,9 @@ use crate::exit::Exit;
 use crate::handle::CastError;
 use crate::handle::inbox::Inbox;
 use crate::path::Path;
+use crate::supervisor::cell::Cell;
 use crate::supervisor::live::{Ending, ended};
-use crate::supervisor::status::{Cell, State};
+use crate::supervisor::status::State;
 use crate::supervisor::{Supervisor, SupervisorHandle, Tree, spawn};
 use crate::sync::{Mutex, lock};
 

@@ -1,0 +1,343 @@
+//! What a tree's nodes are doing now: the truth behind every status.
+//!
+//! Each node has one `Cell`, written by its supervisor's loop alone. The change of a state and its
+//! event are made together, so that a snapshot and the events after it fit without a gap.
+//!
+//! # Invariants
+//!
+//! 1. Only the loop of a node's supervisor writes its cell.
+//! 2. A cell outlives the incarnations of its node, and of its supervisor: incarnations count on.
+//! 3. Locks are taken from parent to child and never held while user code runs.
+
+use std::collections::{BTreeMap, VecDeque};
+#[cfg(feature = "testkit")]
+use std::sync::Weak;
+use std::sync::{Arc, OnceLock};
+
+use tokio::time::Instant;
+
+use super::door::Door;
+use super::status::{NodeStatus, State};
+use crate::child::Kind;
+#[cfg(feature = "testkit")]
+use crate::context::Run;
+use crate::event::{self, EventKind, Events};
+use crate::exit::Exit;
+use crate::handle::AnyAddress;
+use crate::path::Path;
+use crate::policy::restart::Restart;
+use crate::shutdown::report::Outcome;
+use crate::sync::{Mutex, lock};
+
+/// A node's own status, as its supervisor's loop keeps it.
+#[derive(Debug)]
+pub(crate) struct Cell {
+    path: Path,
+    kind: Kind,
+    restart: Restart,
+    facts: Mutex<Facts>,
+    mailbox: OnceLock<Arc<dyn AnyAddress>>,
+    children: Mutex<Children>,
+    /// The present or the last run, for whoever wants to end it from outside.
+    #[cfg(feature = "testkit")]
+    run: Mutex<Weak<Run>>,
+}
+
+/// Messages that were not handled.
+#[derive(Debug, Clone, Copy, Default)]
+struct Messages {
+    lost: u64,
+    rejected: u64,
+}
+
+impl Messages {
+    fn add(&mut self, other: Self) {
+        self.lost += other.lost;
+        self.rejected += other.rejected;
+    }
+}
+
+#[derive(Debug, Default)]
+struct Children {
+    /// In start order.
+    present: BTreeMap<u64, Arc<Cell>>,
+    /// Where the commands of those that are supervisors go in. Kept here and not in the child's own
+    /// cell, which the door itself holds.
+    doors: BTreeMap<u64, Arc<Door>>,
+    /// Declared ones that were removed: they come back when their supervisor is restarted.
+    absent: BTreeMap<u64, Arc<Cell>>,
+    /// Removed ones as they were at last, the newest at the back.
+    ended: VecDeque<NodeStatus>,
+    /// What removed children have counted that do not come back.
+    removed: Messages,
+}
+
+impl Children {
+    /// Sums up what all removed children have counted; those that come back take theirs along.
+    fn removed(&self) -> Messages {
+        let mut sum = self.removed;
+        for child in self.absent.values() {
+            sum.add(child.messages());
+        }
+        sum
+    }
+}
+
+/// How many removed children of one supervisor stay visible.
+///
+/// Enough to see what the last connections of a busy listener died of, at about 300 bytes each.
+const RECENTLY_ENDED_KEPT: usize = 32;
+
+#[derive(Debug)]
+struct Facts {
+    state: State,
+    incarnation: u64,
+    since: Instant,
+    restarts: [u64; Exit::CODES.len()],
+    last_exit: Option<Exit>,
+    last_seq: u64,
+    is_dynamic: bool,
+}
+
+impl Cell {
+    pub(crate) fn new(path: Path, kind: Kind, restart: Restart) -> Arc<Self> {
+        let facts = Facts {
+            state: State::Pending,
+            incarnation: 0,
+            since: Instant::now(),
+            restarts: [0; Exit::CODES.len()],
+            last_exit: None,
+            last_seq: 0,
+            is_dynamic: false,
+        };
+        Arc::new(Self {
+            path,
+            kind,
+            restart,
+            facts: Mutex::new(facts),
+            mailbox: OnceLock::new(),
+            children: Mutex::default(),
+            #[cfg(feature = "testkit")]
+            run: Mutex::default(),
+        })
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub(crate) fn incarnation(&self) -> u64 {
+        lock(&self.facts).incarnation
+    }
+
+    /// Marks a child that was added while its supervisor ran.
+    pub(crate) fn set_dynamic(&self) {
+        lock(&self.facts).is_dynamic = true;
+    }
+
+    /// Returns the child's cell, made anew unless an earlier incarnation of this supervisor had it.
+    pub(crate) fn child(&self, key: u64, make: impl FnOnce() -> Arc<Self>) -> Arc<Self> {
+        let mut children = lock(&self.children);
+        let cell = match children.absent.remove(&key) {
+            Some(cell) => children.present.entry(key).or_insert(cell),
+            None => children.present.entry(key).or_insert_with(make),
+        };
+        Arc::clone(cell)
+    }
+
+    /// Keeps where the commands of a child that is a supervisor go in.
+    pub(crate) fn keep_door(&self, key: u64, door: &Arc<Door>) {
+        lock(&self.children).doors.insert(key, Arc::clone(door));
+    }
+
+    /// Removes a child; it stays visible among the recently ended.
+    pub(crate) fn forget(&self, key: u64, is_declared: bool) {
+        let mut children = lock(&self.children);
+        let Some(cell) = children.present.remove(&key) else {
+            return;
+        };
+        children.doors.remove(&key);
+        if children.ended.len() >= RECENTLY_ENDED_KEPT {
+            children.ended.pop_front();
+        }
+        let mut last = cell.read();
+        // Itself alone: what was below it ended with it.
+        last.children = Vec::new();
+        last.recently_ended = Vec::new();
+        children.ended.push_back(last);
+        match is_declared {
+            true => drop(children.absent.insert(key, cell)),
+            false => children.removed.add(cell.messages()),
+        }
+    }
+
+    /// Forgets what an earlier incarnation of this supervisor added while it ran.
+    pub(crate) fn forget_from(&self, first_key: u64) {
+        let mut children = lock(&self.children);
+        drop(children.doors.split_off(&first_key));
+        for child in children.present.split_off(&first_key).values() {
+            children.removed.add(child.messages());
+        }
+    }
+
+    /// Sums up the messages of this node and of everything below it.
+    fn messages(&self) -> Messages {
+        let children = lock(&self.children);
+        let mut sum = children.removed();
+        for child in children.present.values() {
+            sum.add(child.messages());
+        }
+        if let Some(mailbox) = self.mailbox.get() {
+            let reading = mailbox.read();
+            sum.add(Messages {
+                lost: reading.lost,
+                rejected: reading.rejected,
+            });
+        }
+        sum
+    }
+
+    /// Begins an incarnation.
+    pub(crate) fn begin(&self, incarnation: u64) {
+        lock(&self.facts).incarnation = incarnation;
+    }
+
+    /// Remembers the run that begins.
+    #[cfg(feature = "testkit")]
+    pub(super) fn set_run(&self, run: &Arc<Run>) {
+        *lock(&self.run) = Arc::downgrade(run);
+    }
+
+    /// Returns the present run of a leaf whose task can be dropped at an await.
+    #[cfg(feature = "testkit")]
+    pub(crate) fn run_that_can_be_killed(&self) -> Option<Arc<Run>> {
+        let can_be_killed = !matches!(self.kind, Kind::Supervisor | Kind::Blocking);
+        let run = can_be_killed.then(|| lock(&self.run).upgrade()).flatten();
+        run.filter(|run| !run.is_over())
+    }
+
+    /// Says where the node's messages go: the same for all its incarnations.
+    pub(crate) fn set_mailbox(&self, address: Arc<dyn AnyAddress>) {
+        self.mailbox.get_or_init(|| address);
+    }
+
+    /// Notes what happened to this node and publishes it.
+    pub(crate) fn note(&self, events: &Events, kind: EventKind) {
+        let mut facts = lock(&self.facts);
+        if matches!(kind, EventKind::Starting) && facts.incarnation > 1 {
+            let before = facts.last_exit.as_ref().map_or("normal", Exit::code);
+            if let Some(slot) = Exit::CODES.iter().position(|code| *code == before) {
+                facts.restarts[slot] += 1;
+            }
+        }
+        if let EventKind::Exited { exit, .. } | EventKind::StartFailed { exit } = &kind {
+            facts.last_exit = Some(exit.clone());
+        }
+        if let EventKind::Stopped { outcome, .. } = &kind {
+            facts.last_exit = exit_after(outcome).or(facts.last_exit.take());
+        }
+        if let Some(state) = state_after(&kind) {
+            facts.state = state;
+            facts.since = Instant::now();
+        }
+        facts.last_seq = event::publish(events, &self.path, facts.incarnation, kind);
+    }
+
+    /// Reads this node and everything below it.
+    pub(crate) fn read(&self) -> NodeStatus {
+        let (children, removed, recently_ended) = {
+            let children = lock(&self.children);
+            let present: Vec<_> = children.present.values().cloned().collect();
+            let ended = children.ended.iter().cloned().collect();
+            (present, children.removed(), ended)
+        };
+        let mailbox = self.mailbox.get().map(|address| address.read());
+        let facts = lock(&self.facts);
+        let mut status = NodeStatus {
+            path: self.path.clone(),
+            kind: self.kind,
+            restart: self.restart,
+            is_dynamic: facts.is_dynamic,
+            state: facts.state,
+            incarnation: facts.incarnation,
+            since: facts.since,
+            restarts: facts.restarts,
+            last_exit: facts.last_exit.clone(),
+            mailbox_depth: mailbox.map(|mailbox| mailbox.depth),
+            mailbox_oldest: mailbox
+                .and_then(|mailbox| mailbox.oldest)
+                .map(|sent_at| sent_at.elapsed()),
+            mailbox_capacity: mailbox.map(|mailbox| mailbox.capacity),
+            messages_lost: mailbox.map_or(removed.lost, |mailbox| mailbox.lost),
+            messages_rejected: mailbox.map_or(removed.rejected, |mailbox| mailbox.rejected),
+            last_seq: facts.last_seq,
+            children: Vec::new(),
+            recently_ended,
+        };
+        drop(facts);
+        status.children = children.iter().map(|child| child.read()).collect();
+        status
+    }
+
+    /// Finds a node at or below this one.
+    pub(crate) fn find(self: &Arc<Self>, path: &str) -> Option<Arc<Self>> {
+        if self.path == path {
+            return Some(Arc::clone(self));
+        }
+        let leads_there = |child: &&Arc<Self>| {
+            let rest = path.strip_prefix(child.path.as_str());
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        };
+        let child = lock(&self.children)
+            .present
+            .values()
+            .find(leads_there)
+            .cloned();
+        child?.find(path)
+    }
+
+    /// Finds where the commands of a supervisor below this one go in.
+    pub(crate) fn find_door(self: &Arc<Self>, path: &str) -> Option<Arc<Door>> {
+        let above = self.find(path.rsplit_once('/')?.0)?;
+        let children = lock(&above.children);
+        let (key, _) = children
+            .present
+            .iter()
+            .find(|(_, cell)| cell.path == path)?;
+        children.doors.get(key).cloned()
+    }
+}
+
+/// How a run ended that was asked to; `None` where it had ended before.
+fn exit_after(outcome: &Outcome) -> Option<Exit> {
+    match outcome {
+        Outcome::Stopped => Some(Exit::Shutdown),
+        Outcome::CleanupFailed(exit) => Some(exit.clone()),
+        Outcome::Killed => Some(Exit::Killed),
+        Outcome::Hung => Some(Exit::Hung),
+        Outcome::AlreadyDown => None,
+    }
+}
+
+/// The state in which an event leaves a node; `None` where it says nothing of it.
+fn state_after(kind: &EventKind) -> Option<State> {
+    match kind {
+        EventKind::Starting => Some(State::Starting),
+        EventKind::Started => Some(State::Running),
+        EventKind::Exited {
+            exit: Exit::Hung, ..
+        } => Some(State::Hung),
+        EventKind::Exited { .. } | EventKind::StartFailed { .. } => Some(State::Down),
+        EventKind::Quarantined => Some(State::Quarantined),
+        EventKind::BackingOff { .. } => Some(State::BackingOff),
+        EventKind::StopRequested { .. } => Some(State::Stopping),
+        EventKind::Stopped { outcome, .. } => Some(match outcome {
+            Outcome::Hung => State::Hung,
+            _ => State::Down,
+        }),
+        EventKind::Restarted { .. }
+        | EventKind::Meltdown
+        | EventKind::ShutdownBegan { .. }
+        | EventKind::ShutdownEnded => None,
+    }
+}
