@@ -145,7 +145,7 @@ pub(crate) fn check(world: &World) -> Vec<String> {
     };
     let wrong = seen.asked.iter().filter(wrong);
     wrong
-        .map(|asked| format!("no answer in time: {asked:?}"))
+        .map(|asked| format!("no answer to {} in time: {asked:?}", asked.what))
         .collect()
 }
 

@@ -30,7 +30,7 @@ impl Strategies {
 /// Declares the whole tree.
 pub(crate) fn tree(root: &Branch, seed: u64, world: &Arc<World>) -> Supervisor {
     let root = mended_whole(root.clone());
-    world.remember("/app", Shape::Branch(root.clone()), None, false);
+    world.remember("/app", Shape::Branch(root.clone()), false);
     supervisor(world, "/app", &root)
         .seed(seed)
         .shutdown_budget(PLANNED_BUDGET)
@@ -38,10 +38,9 @@ pub(crate) fn tree(root: &Branch, seed: u64, world: &Arc<World>) -> Supervisor {
 
 /// Declares one node below `parent`, under its path there.
 pub(crate) fn node(world: &Arc<World>, path: &str, shape: &Shape, parent: &Branch) -> Node {
-    let above = path.rsplit_once('/').map(|(above, _)| above.to_owned());
     let is_added = parent.strategy == Strategies::Dynamic || !name_of(path).starts_with('c');
     let shape = mended(shape, parent);
-    world.remember(path, shape.clone(), above, is_added);
+    world.remember(path, shape.clone(), is_added);
     match &shape {
         Shape::Leaf(leaf) => leaf_node(world, path, leaf),
         Shape::Branch(branch) => {
@@ -114,20 +113,10 @@ pub(crate) async fn plant(world: Arc<World>, path: String) {
 }
 
 impl World {
-    fn remember(&self, path: &str, shape: Shape, parent: Option<String>, is_added: bool) {
+    fn remember(&self, path: &str, shape: Shape, is_added: bool) {
         let mut seen = self.seen();
-        if seen
-            .specs
-            .insert(
-                path.to_owned(),
-                Spec {
-                    shape,
-                    parent,
-                    is_added,
-                },
-            )
-            .is_none()
-        {
+        let spec = Spec { shape, is_added };
+        if seen.specs.insert(path.to_owned(), spec).is_none() {
             seen.order.push(path.to_owned());
         }
     }

@@ -129,21 +129,17 @@ impl Windows<'_> {
         let Some((branch, _)) = self.world.branch(above) else {
             return;
         };
-        let (restart, limits, is_targeted) = {
-            let seen = self.world.seen();
-            let Some(spec) = seen.specs.get(path) else {
-                return;
-            };
-            let (restart, limits) = match &spec.shape {
-                Shape::Leaf(leaf) => (leaf.restart, leaf.limits.clone()),
-                Shape::Branch(branch) => (branch.restart, branch.limits.clone()),
-            };
-            (
-                restart.unwrap_or(Restart::Permanent),
-                limits,
-                seen.targeted.contains(path),
-            )
+        let seen = self.world.seen();
+        let Some(spec) = seen.specs.get(path) else {
+            return;
         };
+        let (restart, limits) = match &spec.shape {
+            Shape::Leaf(leaf) => (leaf.restart, leaf.limits.clone()),
+            Shape::Branch(branch) => (branch.restart, branch.limits.clone()),
+        };
+        let restart = restart.unwrap_or(Restart::Permanent);
+        let is_by_hand = event.kind.code() == "start_failed" && seen.targeted.contains(path);
+        drop(seen);
         let at = event.at;
         let counts =
             branch.intensity.is_some() || limits.pause.unwrap_or(branch.pause) == Pause::None;
@@ -160,7 +156,6 @@ impl Windows<'_> {
             run.is_leaving |= branch.auto_shutdown != AutoShutdown::Never;
             return;
         }
-        let is_by_hand = is_targeted && event.kind.code() == "start_failed";
         if !is_up || is_by_hand {
             return run.perhaps.push(at);
         }
@@ -180,22 +175,24 @@ impl Windows<'_> {
                 counts,
             ));
         }
+        if !can_refuse(&limits, &branch) && !self.is_due(above, &branch, at) {
+            self.broken.push(format!("refused too early: {event:?}"));
+        }
+    }
+
+    /// Tells whether so many restarts came before this instant that one more is refused.
+    fn is_due(&self, path: &str, branch: &Branch, at: Instant) -> bool {
+        let Some(run) = self.runs.get(path) else {
+            return false;
+        };
         let limit = branch.intensity.unwrap_or(DEFAULT);
         let within = |then: &Instant| at - *then <= millis(limit.period);
-        let certain = run
-            .admitted
-            .iter()
+        let admitted = run.admitted.iter();
+        let certain = admitted
             .filter(|(_, then, counts)| *counts && within(then))
             .count();
-        let perhaps = run.perhaps.len();
-        if run.is_older && self.began.as_ref().is_some_and(within) {
-            return;
-        }
-        if certain + perhaps < limit.restarts as usize && !can_refuse(&limits, &branch) {
-            self.broken.push(format!(
-                "refused after {certain} restarts of {limit:?}: {event:?}"
-            ));
-        }
+        let is_unseen = run.is_older && self.began.as_ref().is_some_and(within);
+        is_unseen || certain + run.perhaps.len() >= limit.restarts as usize
     }
 
     /// Checks the windows of a run that is over.

@@ -12,7 +12,8 @@ use crate::replay::{FIRST_ADDED, Node, Replay, is_alive, parent_of};
 use crate::shape::Strategies;
 
 impl Replay<'_> {
-    pub(crate) fn starts(&mut self, path: &str, node: &Node, event: &SubsystemEvent) {
+    pub(crate) fn starts(&mut self, node: &Node, event: &SubsystemEvent) {
+        let path = event.path.as_str();
         self.require(
             self.began.is_none(),
             event,
@@ -62,11 +63,11 @@ impl Replay<'_> {
 
     pub(crate) fn is_asked_to_stop(
         &mut self,
-        path: &str,
         node: &Node,
         event: &SubsystemEvent,
         deadline: Instant,
     ) {
+        let path = event.path.as_str();
         let mut above = parent_of(path);
         while let Some(ancestor) = above {
             let bound = self

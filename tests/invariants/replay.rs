@@ -148,9 +148,9 @@ impl<'a> Replay<'a> {
             "not after what was before",
         );
         match &event.kind {
-            EventKind::Starting => self.starts(&path, &node, &event),
+            EventKind::Starting => self.starts(&node, &event),
             EventKind::StopRequested { deadline } => {
-                self.is_asked_to_stop(&path, &node, &event, *deadline)
+                self.is_asked_to_stop(&node, &event, *deadline)
             }
             EventKind::ShutdownBegan { .. } => self.began = Some(event.at),
             _ => {}

@@ -42,8 +42,6 @@ pub(crate) struct Seen {
 #[derive(Clone)]
 pub(crate) struct Spec {
     pub(crate) shape: Shape,
-    /// Its supervisor; none for the root.
-    pub(crate) parent: Option<String>,
     /// Not part of its supervisor's declaration, but added while that ran.
     pub(crate) is_added: bool,
 }
