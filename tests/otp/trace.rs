@@ -155,7 +155,11 @@ pub(crate) fn compare(script: &Script, otp: &[Step], ours: &[Step]) -> Result<()
         page.push_str(&format!("== {title}{verdict}\n"));
         beside(&mut page, &left.trace, &right.trace);
         if left != right {
-            beside(&mut page, &[left.answer.clone()], &[right.answer.clone()]);
+            beside(
+                &mut page,
+                std::slice::from_ref(&left.answer),
+                std::slice::from_ref(&right.answer),
+            );
             beside(&mut page, &left.state, &right.state);
             break;
         }
