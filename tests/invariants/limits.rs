@@ -3,7 +3,8 @@
 //! What counts, exactly. A *decision* of supervisor S is an event of one of its children in a run of
 //! S that is up, and that has not begun to stop its children:
 //!
-//! - `Exited`, where the child's restart type wants it back after that exit;
+//! - `Exited`, where the child's restart type wants it back after that exit, unless a group restart
+//!   was about to stop it: one that began after the child's last `Starting`, at it or before it;
 //! - `StartFailed`, unless that start was the child's first or asked for by hand.
 //!
 //! It is *refused* when the next event of the tree is the child's `Quarantined` or S's `Meltdown`
@@ -46,6 +47,44 @@ struct Run {
     admitted: Vec<(String, Instant, bool)>,
     /// Decisions that may have counted: made at the end of the start, or after a start by hand.
     perhaps: Vec<Instant>,
+    /// Its children, in start order.
+    order: Vec<String>,
+    /// Whom a group restart is about to stop; false where it is not sure that there is one.
+    stale: HashMap<String, bool>,
+    /// A child that was up ended before all of them were.
+    has_waiting_end: bool,
+}
+
+impl Run {
+    fn new(order: Vec<String>) -> Self {
+        Self {
+            order,
+            ..Self::default()
+        }
+    }
+
+    /// A child begins: no group restart is about to stop it any more.
+    fn begins(&mut self, path: &str, incarnation: u64) {
+        self.stale.remove(path);
+        let is_known = self.order.iter().any(|child| child == path);
+        if !is_known || (incarnation == 1 && !self.up.iter().any(|child| child == path)) {
+            self.order.retain(|child| child != path);
+            self.order.push(path.to_owned());
+        }
+    }
+
+    /// A restart was decided on, or may have been.
+    fn restarts(&mut self, path: &str, strategy: Strategies, is_sure: bool) {
+        let first = match strategy {
+            Strategies::OneForAll => Some(0),
+            Strategies::RestForOne => self.order.iter().position(|child| child == path),
+            Strategies::OneForOne | Strategies::Dynamic => return,
+        };
+        for child in self.order.iter().skip(first.unwrap_or(0)) {
+            let was_sure = self.stale.get(child).copied().unwrap_or(false);
+            self.stale.insert(child.clone(), is_sure || was_sure);
+        }
+    }
 }
 
 pub(crate) fn check(replay: &Replay<'_>, world: &World) -> Vec<String> {
@@ -63,10 +102,10 @@ pub(crate) fn check(replay: &Replay<'_>, world: &World) -> Vec<String> {
             windows.runs.insert(
                 path.clone(),
                 Run {
-                    up,
                     is_leaving: replay.is_doubtful(&path),
                     is_older: true,
-                    ..Run::default()
+                    up: up.clone(),
+                    ..Run::new(up)
                 },
             );
         }
@@ -101,7 +140,13 @@ impl Windows<'_> {
         match &event.kind {
             EventKind::Starting => {
                 self.close(path);
-                self.runs.insert(path.to_owned(), Run::default());
+                let branch = self.world.branch(path);
+                let order = branch.map(|(branch, _)| declared(path, &branch));
+                self.runs
+                    .insert(path.to_owned(), Run::new(order.unwrap_or_default()));
+                if let Some(above) = parent_of(path) {
+                    self.run(above).begins(path, event.incarnation);
+                }
             }
             EventKind::StopRequested { .. } | EventKind::Meltdown => {
                 self.run(path).is_leaving = true
@@ -111,7 +156,7 @@ impl Windows<'_> {
             }
             EventKind::Started => {
                 if let Some(above) = parent_of(path) {
-                    self.run(above).up.push(path.to_owned());
+                    self.is_up_too(above, path);
                 }
             }
             EventKind::Exited { .. } | EventKind::StartFailed { .. } => self.decision(event, next),
@@ -121,6 +166,21 @@ impl Windows<'_> {
 
     fn run(&mut self, path: &str) -> &mut Run {
         self.runs.entry(path.to_owned()).or_default()
+    }
+
+    /// A child is up. When that was the last one, the ends that waited are decided on.
+    fn is_up_too(&mut self, path: &str, child: &str) {
+        let Some((branch, _)) = self.world.branch(path) else {
+            return;
+        };
+        let run = self.run(path);
+        run.up.push(child.to_owned());
+        let is_up = declared(path, &branch)
+            .iter()
+            .all(|child| run.up.contains(child));
+        if is_up && std::mem::take(&mut run.has_waiting_end) {
+            run.restarts("", branch.strategy, false);
+        }
     }
 
     fn decision(&mut self, event: &SubsystemEvent, next: Option<&SubsystemEvent>) {
@@ -156,7 +216,13 @@ impl Windows<'_> {
             run.is_leaving |= branch.auto_shutdown != AutoShutdown::Never;
             return;
         }
-        if !is_up || is_by_hand {
+        let is_stale = run.stale.get(path).copied();
+        run.has_waiting_end |= !is_up;
+        if is_stale == Some(true) {
+            return;
+        }
+        if !is_up || is_by_hand || is_stale.is_some() {
+            run.restarts(path, branch.strategy, false);
             return run.perhaps.push(at);
         }
         let is_refused = next.is_some_and(|next| {
@@ -164,6 +230,7 @@ impl Windows<'_> {
                 || (next.kind == EventKind::Meltdown && next.path == *above)
         });
         if !is_refused {
+            run.restarts(path, branch.strategy, true);
             let effective = match next.map(|next| (&next.kind, next.path == *path)) {
                 Some((EventKind::BackingOff { until, .. }, true)) => *until,
                 _ => at,
