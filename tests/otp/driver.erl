@@ -87,7 +87,7 @@ operate({in_a_row, SupPath, Strike, Command}) ->
         First = strike(Strike),
         Waiting = waiting(Sup),
         {Caller, Monitor} = spawn_monitor(fun() -> exit({answer, operate(Command)}) end),
-        wait_for_more(Sup, Waiting),
+        wait_for_more(Sup, Waiting, Caller),
         sys:resume(Sup),
         receive
             {'DOWN', Monitor, process, Caller, {answer, Answer}} -> [First, $\s, Answer];
@@ -129,12 +129,13 @@ waiting(Sup) ->
     {message_queue_len, Waiting} = process_info(Sup, message_queue_len),
     Waiting.
 
-wait_for_more(Sup, Waiting) ->
-    case waiting(Sup) of
-        Waiting ->
+%% Some commands are answered without asking the supervisor.
+wait_for_more(Sup, Waiting, Caller) ->
+    case waiting(Sup) =:= Waiting andalso is_process_alive(Caller) of
+        true ->
             erlang:yield(),
-            wait_for_more(Sup, Waiting);
-        _ ->
+            wait_for_more(Sup, Waiting, Caller);
+        false ->
             ok
     end.
 

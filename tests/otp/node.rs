@@ -4,8 +4,10 @@
 //! input is closed, which the end of this process does.
 
 use std::io::{BufRead, BufReader, Write};
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::mpsc::{Receiver, sync_channel};
 use std::sync::{Mutex, OnceLock, PoisonError};
+use std::time::Duration;
 
 use crate::script::Script;
 use crate::trace::Step;
@@ -13,11 +15,14 @@ use crate::trace::Step;
 /// Set by the gate: there, a missing Erlang is a failure.
 const REQUIRE: &str = "PERENNIAL_REQUIRE_ERLANG";
 
+/// How long the node may be silent. A script takes milliseconds.
+const PATIENCE: Duration = Duration::from_secs(60);
+
 struct Node {
     /// Kept so that it is not taken for a zombie before this process ends.
     _process: Child,
     input: ChildStdin,
-    output: BufReader<ChildStdout>,
+    lines: Receiver<String>,
 }
 
 static NODE: OnceLock<Mutex<Node>> = OnceLock::new();
@@ -47,15 +52,15 @@ pub(crate) fn run(script: &Script) -> Vec<Step> {
     let mut steps = Vec::new();
     let mut step = Step::default();
     loop {
-        let mut line = String::new();
-        let read = node.output.read_line(&mut line).expect("the node lives");
-        assert!(read > 0, "the node ended in the middle of {script}");
+        let line = node.lines.recv_timeout(PATIENCE);
+        let line =
+            line.unwrap_or_else(|error| panic!("nothing from the node ({error}) in {script}"));
         match line.trim_end().split_at_checked(2) {
             Some(("t ", event)) => step.trace.push(event.to_owned()),
             Some(("a ", answer)) => answer.clone_into(&mut step.answer),
             Some(("s ", state)) => step.state.push(state.to_owned()),
-            _ if line.trim_end() == "." => steps.push(std::mem::take(&mut step)),
-            _ if line.trim_end() == "done" => return steps,
+            _ if line == "." => steps.push(std::mem::take(&mut step)),
+            _ if line == "done" => return steps,
             _ => panic!("the node wrote {line:?} in {script}"),
         }
     }
@@ -80,20 +85,22 @@ fn start() -> Node {
         .stdout(Stdio::piped())
         .spawn()
         .expect("erl runs");
-    let input = process.stdin.take().expect("piped");
-    let mut node = Node {
-        input,
-        output: BufReader::new(process.stdout.take().expect("piped")),
-        _process: process,
-    };
+    let output = BufReader::new(process.stdout.take().expect("piped"));
+    let (sender, lines) = sync_channel(1_024);
+    std::thread::spawn(move || {
+        // Over when the node is, or when nobody listens any more.
+        let mut output = output.lines().map_while(Result::ok);
+        output.all(|line| sender.send(line).is_ok())
+    });
+    let mut input = process.stdin.take().expect("piped");
     // The module is loaded once this is answered; nothing of the folder is needed any more.
     let empty = "{{sup,<<\"r\">>,temporary,false,infinity,one_for_one,1,never,[]},[]}.";
-    writeln!(node.input, "{empty}").expect("the node lives");
-    let mut line = String::new();
-    while line.trim_end() != "done" {
-        line.clear();
-        assert!(node.output.read_line(&mut line).expect("the node lives") > 0);
-    }
+    writeln!(input, "{empty}").expect("the node lives");
+    while lines.recv_timeout(PATIENCE).expect("the node lives") != "done" {}
     drop(std::fs::remove_dir_all(&folder));
-    node
+    Node {
+        _process: process,
+        input,
+        lines,
+    }
 }
