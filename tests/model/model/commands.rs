@@ -1,7 +1,7 @@
 //! Commands by hand on the model: the tables of `docs/commands.md`.
 
 use super::{Hope, Id, Job, Model, Note, State};
-use crate::script::{Ask, MAX_CHILDREN, Restart, Shape, Spec};
+use crate::script::{Ask, MAX_CHILDREN, Shape, Spec};
 
 impl Model {
     pub(super) fn ask(&mut self, path: &str, ask: Ask) {
@@ -18,12 +18,11 @@ impl Model {
             return Some("not_found");
         };
         let refused = self.refused(parent);
-        let Some(id) = self.find(path).filter(|_| refused != Some("not_running")) else {
-            return Some(
-                refused
-                    .filter(|code| *code == "not_running")
-                    .unwrap_or("not_found"),
-            );
+        if matches!(refused, Some("not_running" | "shutting_down")) {
+            return refused;
+        }
+        let Some(id) = self.find(path) else {
+            return Some("not_found");
         };
         if refused.is_some() {
             return refused;
@@ -71,9 +70,7 @@ impl Model {
                     self.set(id, State::Down);
                     self.event(id, "stopped already_down");
                 }
-                if self.nodes[id].policy.restart == Restart::Temporary {
-                    self.remove(parent, id);
-                }
+                self.remove_if_not_kept(parent, id);
                 Some("ok")
             }
         }

@@ -123,12 +123,17 @@ impl Model {
                 self.remove(parent, id);
                 return self.go_on(parent);
             }
-            Note::Exited(exit) => {
-                // What ended well before it was asked to starts again with the others.
-                if temporary || phase == Some(Phase::Starting) {
+            Note::Exited(_) if phase == Some(Phase::Stopping) => {
+                // What ends before the group asks it counts as stopped, as in OTP.
+                if temporary {
                     self.drop_out(parent, id);
+                    self.remove(parent, id);
                 }
-                self.ended(parent, id, *exit);
+            }
+            Note::Exited(exit) => {
+                // One that ends well stays down; one that does not brings all of them down again.
+                self.drop_out(parent, id);
+                self.ended(parent, id, exit);
                 return self.go_on(parent);
             }
             Note::Stopped(_) if temporary => {

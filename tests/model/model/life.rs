@@ -179,8 +179,9 @@ impl Model {
             Note::StartFailed(_) if hopes.is_empty() => self.restart(parent, id),
             Note::StartFailed(_) => {
                 let added = hopes.iter().any(|(_, hope)| *hope == Hope::Added);
-                if added || self.nodes[id].policy.restart == Restart::Temporary {
-                    self.remove(parent, id);
+                match added {
+                    true => self.remove(parent, id),
+                    false => self.remove_if_not_kept(parent, id),
                 }
                 for (operation, _) in hopes {
                     self.answer(operation, "failed");
@@ -198,17 +199,16 @@ impl Model {
             .find(|(_, hope)| *hope == Hope::Restarted);
         if let Some((operation, _)) = again {
             if self.is_shut_down {
-                if self.nodes[id].policy.restart == Restart::Temporary {
-                    self.remove(parent, id);
-                }
+                self.remove_if_not_kept(parent, id);
                 return self.answer(operation, "shutting_down");
             }
             self.nodes[id].hopes.push((operation, Hope::Up));
             return self.start(id);
         }
         let added = hopes.iter().any(|(_, hope)| *hope == Hope::Added);
-        if added || self.nodes[id].policy.restart == Restart::Temporary {
-            self.remove(parent, id);
+        match added {
+            true => self.remove(parent, id),
+            false => self.remove_if_not_kept(parent, id),
         }
         for (operation, hope) in hopes {
             self.answer(
@@ -230,8 +230,7 @@ impl Model {
         match policy.restart {
             Restart::Permanent => return self.restart(parent, id),
             Restart::Transient if abnormal => return self.restart(parent, id),
-            Restart::Transient => {}
-            Restart::Temporary => self.remove(parent, id),
+            Restart::Transient | Restart::Temporary => self.remove_if_not_kept(parent, id),
         }
         if !significant || self.is_shut_down {
             return;
@@ -248,6 +247,14 @@ impl Model {
         };
         if leaves {
             self.leave(parent, "shutdown");
+        }
+    }
+
+    /// A temporary child that is down is gone, and so is any child of a dynamic supervisor.
+    pub(super) fn remove_if_not_kept(&mut self, parent: Id, id: Id) {
+        let is_dynamic = self.settings(parent).shape == Shape::Dynamic;
+        if is_dynamic || self.nodes[id].policy.restart == Restart::Temporary {
+            self.remove(parent, id);
         }
     }
 
