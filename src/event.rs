@@ -55,7 +55,8 @@ pub enum EventKind {
         /// Which restart in a row this is, counted from 1.
         attempt: u32,
     },
-    /// A run that replaces an ended one is up. Follows `Started`.
+    /// A run that replaces an ended one is up. Follows `Started`. Not for a child that begins with a
+    /// new run of its supervisor, nor for one that was down and was started by hand.
     Restarted {
         /// How long the child was down, the backoff included.
         latency: Duration,

@@ -9,7 +9,6 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use perennial::command::{CommandError, StartChildError};
-use perennial::exit::Exit;
 use perennial::policy::auto_shutdown::AutoShutdown;
 use perennial::policy::limit;
 use perennial::supervisor::Node;
@@ -249,7 +248,12 @@ impl Driver {
             Op::Ask(node, ask) => self.ask(index, path(node), *ask),
             Op::Add(node, name, policy, stop) => {
                 let name = script::ADDED[*name];
-                self.add(index, &path(node), script, (name, policy.clone(), *stop));
+                if let Some(around) = script.settings(&path(node)) {
+                    let mut policy = policy.clone();
+                    fit(&mut policy, around);
+                    let child = child(name, &policy, *stop, &self.board);
+                    self.add(index, &path(node), child);
+                }
             }
             Op::Wait(time) => tokio::time::sleep(millis(*time)).await,
             Op::Shutdown => self
@@ -272,21 +276,10 @@ impl Driver {
         self.record(index, answer);
     }
 
-    fn add(
-        &self,
-        index: usize,
-        path: &str,
-        script: &Script,
-        (name, mut policy, stop): (&str, Policy, Stopping),
-    ) {
-        let Some(around) = script.settings(path) else {
-            return;
-        };
+    fn add(&self, index: usize, path: &str, child: Child) {
         let Some(supervisor) = self.running.supervisor(path) else {
             return self.record(index, async { Err("not_found") });
         };
-        fit(&mut policy, around);
-        let child = child(name, &policy, stop, &self.board);
         self.record(index, async move {
             let answer = supervisor.start_child(child).await;
             answer
@@ -350,18 +343,14 @@ impl Driver {
     }
 }
 
-fn exit_code(exit: &Exit) -> &'static str {
-    exit.code()
-}
-
 fn line(event: &SubsystemEvent, zero: Instant) -> Line {
     let nanos = |at: Instant| (at - zero).as_nanos() as u64;
     let code = event.kind.code();
     let what = match &event.kind {
         EventKind::Exited { exit, uptime } => {
-            format!("{code} {} after {}", exit_code(exit), uptime.as_millis())
+            format!("{code} {} after {}", exit.code(), uptime.as_millis())
         }
-        EventKind::StartFailed { exit } => format!("{code} {}", exit_code(exit)),
+        EventKind::StartFailed { exit } => format!("{code} {}", exit.code()),
         EventKind::BackingOff { until, attempt } => {
             format!("{code} #{attempt} until {}", nanos(*until))
         }

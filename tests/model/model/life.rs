@@ -303,7 +303,6 @@ impl Model {
                 }
             }
         }
-        if id == ROOT {}
         self.leave_on(id);
     }
 
