@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-pub(crate) use self::current::{within, within_blocking};
+pub(crate) use self::current::{within, within_blocking, within_hook};
 pub(crate) use self::run::{Identity, News, Notice, Notices, Run, StartFailure, StopShare};
 use crate::path::Path;
 use crate::shutdown::Shutdown;

@@ -29,7 +29,7 @@ use tracing::Instrument;
 use self::mailbox::Mailbox;
 use super::launch::{Body, Control, End, Launched, Seat};
 use super::{Child, Kind};
-use crate::context::{Context, Run, within, within_blocking};
+use crate::context::{Context, Run, within_blocking, within_hook};
 use crate::exit::{Exit, Panic, catch, catch_blocking};
 use crate::handle::{Meter, Reply, Routed};
 
@@ -168,7 +168,7 @@ impl<A: Actor> Actor for Supervised<A> {
     ) -> Result<(), ActorProcessingErr> {
         let run = Arc::clone(incarnation.cx.run());
         let span = run.span().clone();
-        within(&run, incarnation.start(myself))
+        within_hook(&run, incarnation.start(myself))
             .instrument(span)
             .await
     }
@@ -299,7 +299,7 @@ fn inside<F: Future>(
     run: &Arc<Run>,
     hook: F,
 ) -> impl Future<Output = Result<F::Output, Panic>> + use<F> {
-    within(run, catch(hook)).instrument(run.span().clone())
+    within_hook(run, catch(hook)).instrument(run.span().clone())
 }
 
 /// What ractor is told when the exit has been recorded here.

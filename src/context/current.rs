@@ -24,21 +24,38 @@ tokio::task_local! {
     static CURRENT: Current;
 }
 
-/// Makes `run` the current one whenever the future is polled or dropped.
+/// Makes `run` the current one whenever the future, with which its task ends, is polled or dropped.
 pub(crate) fn within<F: Future>(
     run: &Arc<Run>,
     future: F,
 ) -> impl Future<Output = F::Output> + use<F> {
-    let watched = async move {
-        let mut future = pin!(future);
-        poll_fn(|poll| {
-            let polled = future.as_mut().poll(poll);
-            CURRENT.with(|current| current.run.tell_what_waits());
-            polled
-        })
-        .await
-    };
-    CURRENT.scope(current_of(run, true), watched)
+    CURRENT.scope(current_of(run, true), telling(future, false))
+}
+
+/// Makes `run` the current one whenever the future is polled or dropped, and lets the poll of the task
+/// end before that goes on: an actor would begin its next hook in the same one (invariant 1).
+pub(crate) fn within_hook<F: Future>(
+    run: &Arc<Run>,
+    future: F,
+) -> impl Future<Output = F::Output> + use<F> {
+    CURRENT.scope(current_of(run, true), telling(future, true))
+}
+
+async fn telling<F: Future>(future: F, task_goes_on: bool) -> F::Output {
+    let tell = || CURRENT.with(|current| current.run.tell_what_waits());
+    let mut future = pin!(future);
+    let output = poll_fn(|poll| {
+        let polled = future.as_mut().poll(poll);
+        if polled.is_pending() {
+            tell();
+        }
+        polled
+    })
+    .await;
+    if tell() && task_goes_on {
+        tokio::task::yield_now().await;
+    }
+    output
 }
 
 /// Makes `run` the current one while the closure runs.

@@ -245,14 +245,16 @@ impl Run {
         }
     }
 
-    /// Tells what was kept back during a poll. The flag is read by the thread that set it, or by one
-    /// that polls the same task later, which orders the two.
-    pub(super) fn tell_what_waits(&self) {
-        if self.has_untold.load(Ordering::Relaxed) {
-            self.has_untold.store(false, Ordering::Relaxed);
-            let untold = std::mem::take(&mut lock(&self.ending).untold);
-            untold.into_iter().for_each(|news| self.push(news));
+    /// Tells what was kept back during a poll, and whether there was anything. The flag is read by
+    /// the thread that set it, or by one that polls the same task later, which orders the two.
+    pub(super) fn tell_what_waits(&self) -> bool {
+        if !self.has_untold.load(Ordering::Relaxed) {
+            return false;
         }
+        self.has_untold.store(false, Ordering::Relaxed);
+        let untold = std::mem::take(&mut lock(&self.ending).untold);
+        untold.into_iter().for_each(|news| self.push(news));
+        true
     }
 
     fn push(&self, news: News) {
