@@ -7,9 +7,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use perennial::policy::stop::OnHung;
-use perennial::{Backoff, Child, Context, Running, ShutdownReason, Supervisor};
+use perennial::{
+    Actor, ActorProcessingErr, ActorRef, Backoff, Child, Context, Running, ShutdownReason,
+    Supervisor,
+};
 use tokio::time::Instant;
 
+use crate::expected::SLOW;
 use crate::gate::Gate;
 use crate::site::Alive;
 use crate::watch::{Watch, within};
@@ -325,4 +329,77 @@ async fn a_group_restart_goes_on_without_a_child_that_hangs() {
     assert!(report.is_clean(), "{report}");
     assert_eq!(test.most_runs_at_once(), 1);
     assert_eq!(*test.gate.alive.borrow(), 0);
+}
+
+/// An actor that finds messages waiting when it is up; over the second it blocks its thread.
+struct Reader {
+    gate: Arc<Gate>,
+    says_ready: bool,
+}
+
+impl Actor for Reader {
+    type Msg = u32;
+    type State = Context;
+    type Arguments = Context;
+
+    async fn pre_start(
+        &self,
+        myself: ActorRef<u32>,
+        cx: Context,
+    ) -> Result<Context, ActorProcessingErr> {
+        // So that its supervisor waits, and is woken by what it says.
+        tokio::time::sleep(SLOW).await;
+        myself.cast(1)?;
+        myself.cast(2)?;
+        Ok(cx)
+    }
+
+    async fn handle(
+        &self,
+        _: ActorRef<u32>,
+        message: u32,
+        cx: &mut Context,
+    ) -> Result<(), ActorProcessingErr> {
+        match message {
+            1 if self.says_ready => cx.ready(),
+            1 => {}
+            _ => {
+                self.gate.on.set();
+                self.gate.block();
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What a run says is heard although it blocks its thread in one of its next hooks, without an await
+/// between them.
+async fn is_heard_before_it_blocks(says_ready: bool) {
+    let test = Test::new();
+    let gate = Arc::clone(&test.gate);
+    let reader = Child::actor("reader", move |cx| {
+        let gate = Arc::clone(&gate);
+        (Reader { gate, says_ready }, cx)
+    });
+    let reader = match says_ready {
+        true => reader.explicit_ready(),
+        false => reader,
+    };
+    let tree = Supervisor::one_for_one("app").child(reader.stop_timeout(SHORT));
+    let running = up(tree).await;
+    wait("the blocked thread", test.gate.on.wait()).await;
+    answers(&running, "/app").await;
+    assert_eq!(state_of(&running, "/app/reader"), ("running", 1));
+    let report = wait("the report", running.stop(BUDGET)).await;
+    assert_eq!(hung_after(&report), ["/app", "/app/reader"], "{report}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 3)]
+async fn an_actor_that_blocks_over_a_message_that_waited_is_up_and_holds_up_nobody() {
+    is_heard_before_it_blocks(false).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 3)]
+async fn an_actor_that_blocks_right_after_it_said_that_it_is_ready_is_up_and_holds_up_nobody() {
+    is_heard_before_it_blocks(true).await;
 }
