@@ -22,8 +22,9 @@ pub(crate) struct Limits {
 impl Cell {
     /// Returns the child's limits: short where the real clock has to reach them, long otherwise.
     pub(crate) fn limits(&self) -> Limits {
-        let millis = match self.fault {
-            Fault::Block => (700, 300),
+        let millis = match (self.fault, self.verdict) {
+            (Fault::Block, Verdict::Hangs) => (1_500, 300),
+            (Fault::Block, _) => (15_000, 300),
             _ if self.needs_threads() => (15_000, 10_000),
             _ => (3_000, 2_000),
         };
