@@ -2,8 +2,8 @@
 //! they write down must be equal.
 //!
 //! Needs `erl` and `erlc` on the PATH and says that it is skipped where there are none, unless
-//! `PERENNIAL_REQUIRE_ERLANG` is set. `PERENNIAL_OTP_SCRIPTS` is the number of scripts, 2 000 by
-//! default; `PERENNIAL_OTP_SEED` another sequence of them.
+//! `PERENNIAL_REQUIRE_ERLANG` is set. 2 000 scripts, or 50 000 when `PERENNIAL_LONG` is set, or
+//! `PERENNIAL_OTP_SCRIPTS`; `PERENNIAL_OTP_SEED` is the number of another sequence of them.
 #![allow(
     clippy::expect_used,
     clippy::panic,
@@ -29,7 +29,9 @@ use crate::script::Script;
 use crate::tally::Tally;
 use crate::trace::{Side, Step};
 
-const DEFAULT_SCRIPTS: u32 = 2_000;
+/// Half a minute's worth.
+const SCRIPTS: u32 = 2_000;
+const SCRIPTS_IN_A_LONG_RUN: u32 = 50_000;
 
 /// Runs a script on both sides; returns what it came to, or both traces if they differ.
 fn agreed(script: &Script) -> Result<Vec<Step>, String> {
@@ -39,6 +41,14 @@ fn agreed(script: &Script) -> Result<Vec<Step>, String> {
     trace::normalise(script, &mut ours, Side::Ours);
     trace::compare(script, &otp, &ours)?;
     Ok(ours)
+}
+
+#[test]
+fn what_differs_on_purpose_is_listed_with_its_reason() {
+    let page = include_str!("../../docs/otp.md").replace("\n", " ");
+    for deviation in &trace::DEVIATIONS {
+        assert!(page.contains(deviation.what), "missing: {}", deviation.what);
+    }
 }
 
 fn number(variable: &str, otherwise: u32) -> u32 {
@@ -54,8 +64,12 @@ fn generated_scripts_run_as_they_do_on_otp() {
     let seed = number("PERENNIAL_OTP_SEED", 0);
     let mut bytes = [0; 32];
     bytes[..4].copy_from_slice(&seed.to_le_bytes());
+    let usual = match std::env::var_os("PERENNIAL_LONG") {
+        Some(_) => SCRIPTS_IN_A_LONG_RUN,
+        None => SCRIPTS,
+    };
     let config = Config {
-        cases: number("PERENNIAL_OTP_SCRIPTS", DEFAULT_SCRIPTS),
+        cases: number("PERENNIAL_OTP_SCRIPTS", usual),
         failure_persistence: None,
         max_shrink_iters: 20_000,
         ..Config::default()

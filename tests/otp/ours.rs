@@ -102,19 +102,8 @@ impl Ours {
         let mut children: Vec<_> = node.children.iter().collect();
         let mut count = node.count_children();
         if self.is_dynamic(path) {
-            // One that ended for good stays where it can be seen; OTP forgets it. OTP counts one
-            // specification, the template.
-            let (workers, supervisors) = children
-                .iter()
-                .filter(|child| child.state == State::Down)
-                .fold((0, 0), |(workers, supervisors), child| match child.kind {
-                    perennial::child::Kind::Supervisor => (workers, supervisors + 1),
-                    _ => (workers + 1, supervisors),
-                });
-            count.workers -= workers;
-            count.supervisors -= supervisors;
+            // OTP counts one specification, the template.
             count.specifications = 1;
-            children.retain(|child| child.state != State::Down);
             children.sort_by_key(|child| child.path.name().to_owned());
         }
         lines.push(format!(

@@ -1,5 +1,7 @@
 //! What both sides write down, what may differ on purpose, and both side by side when more does.
 
+use std::slice::from_ref;
+
 use crate::script::{End, Operation, Script};
 
 /// One step of a script: the start of the tree, an operation, the end of the tree.
@@ -13,9 +15,9 @@ pub(crate) struct Step {
 }
 
 /// A difference that is meant, and how OTP's or our step is written so that it does not show.
-struct Deviation {
-    /// As in `docs/otp.md`.
-    _reason: &'static str,
+pub(crate) struct Deviation {
+    /// As in `docs/otp.md`, where the reason stands beside it.
+    pub(crate) what: &'static str,
     normalise: fn(&mut Step, Option<&Operation>, Side),
 }
 
@@ -27,21 +29,21 @@ pub(crate) enum Side {
 
 /// The only place where a difference is forgiven. What is switched off in the scripts instead is in
 /// `generate.rs`; `docs/otp.md` lists both.
-const DEVIATIONS: [Deviation; 4] = [
+pub(crate) const DEVIATIONS: [Deviation; 4] = [
     Deviation {
-        _reason: "meltdown is an exit of its own, where OTP's supervisor exits with shutdown",
+        what: "A supervisor that gives up exits with `Meltdown`, OTP's with `shutdown`",
         normalise: |step, _, _| replace(&mut step.trace, " meltdown", " shutdown"),
     },
     Deviation {
-        _reason: "a leaf can't end with shutdown by itself, only when it is asked to: it ends well",
+        what: "A leaf that ends by itself ends normally or not; OTP's may say `shutdown`, too",
         normalise: own_shutdown,
     },
     Deviation {
-        _reason: "a decision and the next end of a batch overlap, where OTP is blocked",
+        what: "Ends of several children at once are heard of one by one, between starts and stops",
         normalise: ends_first,
     },
     Deviation {
-        _reason: "the children of a dynamic supervisor stop all at once, in no order",
+        what: "The children of a dynamic supervisor stop all at once, here as there, in no order",
         normalise: |step, _, _| sort_stops_at_once(&mut step.trace, 0),
     },
 ];
@@ -155,11 +157,7 @@ pub(crate) fn compare(script: &Script, otp: &[Step], ours: &[Step]) -> Result<()
         page.push_str(&format!("== {title}{verdict}\n"));
         beside(&mut page, &left.trace, &right.trace);
         if left != right {
-            beside(
-                &mut page,
-                std::slice::from_ref(&left.answer),
-                std::slice::from_ref(&right.answer),
-            );
+            beside(&mut page, from_ref(&left.answer), from_ref(&right.answer));
             beside(&mut page, &left.state, &right.state);
             break;
         }
