@@ -148,8 +148,7 @@ async fn all_significant_does_not_wait_for_one_that_was_stopped_by_hand() {
     }
 }
 
-// OTP: significant_simple. Refused there, allowed here: a dynamic supervisor is one unit of work as
-// well as any other.
+// OTP: significant_simple
 #[tokio::test(start_paused = true)]
 async fn a_dynamic_supervisor_may_complete_by_its_significant_children() {
     for (mode, ends) in [
