@@ -2,7 +2,7 @@
 //!
 //! A run is a line of text for each event. The same seed gives the same text, byte for byte, so that a
 //! failure is replayed by its seed: `PERENNIAL_SEED`. `PERENNIAL_SIMULATION_SEEDS` says how many seeds
-//! an ordinary run tries.
+//! to try, and `PERENNIAL_LONG=1` asks for a million.
 #![allow(
     clippy::expect_used,
     clippy::panic,
@@ -14,6 +14,7 @@ mod behaviour;
 mod invariants;
 mod world;
 
+use std::any::Any;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::ScopedJoinHandle;
 
@@ -21,9 +22,17 @@ use crate::world::Record;
 
 /// How many seeds an ordinary run tries.
 const SEEDS: u64 = 1_000;
+/// How many a long one does.
+const LONG_SEEDS: u64 = 1_000_000;
 
 fn number(name: &str) -> Option<u64> {
     std::env::var(name).ok()?.parse().ok()
+}
+
+/// Returns what a panic says.
+fn text(payload: &dyn Any) -> Option<&str> {
+    let owned = || payload.downcast_ref::<String>().map(String::as_str);
+    payload.downcast_ref::<&str>().copied().or_else(owned)
 }
 
 /// Panics of the simulated children are part of a run and are not printed.
@@ -32,7 +41,7 @@ fn keep_quiet_about_the_simulated() {
     ONCE.call_once(|| {
         let print = std::panic::take_hook();
         std::panic::set_hook(Box::new(move |info| {
-            if info.payload().downcast_ref::<&str>() != Some(&behaviour::PANIC) {
+            if text(info.payload()) != Some(behaviour::PANIC) {
                 print(info);
             }
         }));
@@ -57,7 +66,10 @@ fn every_run_keeps_what_is_promised() {
         println!("{}", check(seed).print());
         return;
     }
-    let seeds = number("PERENNIAL_SIMULATION_SEEDS").unwrap_or(SEEDS);
+    let long = number("PERENNIAL_LONG").map(|_| LONG_SEEDS);
+    let seeds = number("PERENNIAL_SIMULATION_SEEDS")
+        .or(long)
+        .unwrap_or(SEEDS);
     let first = number("PERENNIAL_FIRST_SEED").unwrap_or(1);
     println!("seeds {first}..{}", first + seeds);
     let next = AtomicU64::new(first);

@@ -97,6 +97,18 @@ impl Model {
         }
     }
 
+    /// Whoever stands before a child of a `rest_for_one` that is up again, or being started, is up again
+    /// too and stays up, as in OTP: what is left of the group begins there.
+    fn begin_at(&mut self, parent: Id, id: Id) {
+        if self.settings(parent).shape != Shape::RestForOne {
+            return;
+        }
+        if let Some(group) = self.group(parent) {
+            let place = group.members.iter().position(|member| *member == id);
+            group.members.drain(..place.unwrap_or(0));
+        }
+    }
+
     /// A child changed that is part of a group restart.
     pub(super) fn member_changed(&mut self, parent: Id, id: Id, note: Note) {
         let temporary = self.nodes[id].policy.restart == Restart::Temporary;
@@ -105,13 +117,7 @@ impl Model {
         match &note {
             Note::Started => {}
             Note::StartFailed(_) => {
-                let from_it = |group: &mut Group| {
-                    let place = group.members.iter().position(|member| *member == id);
-                    group.members.drain(..place.unwrap_or(0));
-                };
-                if self.settings(parent).shape == Shape::RestForOne {
-                    self.group(parent).map(from_it);
-                }
+                self.begin_at(parent, id);
                 let added = hopes.iter().any(|(_, hope)| *hope == Hope::Added);
                 for (operation, _) in hopes {
                     self.answer(operation, "failed");
@@ -131,7 +137,8 @@ impl Model {
                 }
             }
             Note::Exited(exit) => {
-                // One that ends well stays down; one that does not brings all of them down again.
+                // One that ends well stays down; one that does not brings down those behind it.
+                self.begin_at(parent, id);
                 self.drop_out(parent, id);
                 self.ended(parent, id, exit);
                 return self.go_on(parent);
