@@ -197,6 +197,8 @@ async fn a_full_dynamic_supervisor_has_room_again_when_a_child_has_ended() {
         error.to_string(),
         "/app/connections is at its capacity of 2 children"
     );
+    let error = connections.start_child(idle("a")).await.expect_err("taken");
+    assert_eq!(error.code(), "already_present", "room would not help");
     connections.stop_child("a").await.expect("it is up");
     connections
         .start_child(idle("c"))

@@ -100,18 +100,16 @@ impl RunLoop {
             let reason = ErrorChain::new(&invalid);
             return Some(StartChildError::Invalid { reason });
         }
-        let max_children = self.declared.max_children;
-        if self.declared.strategy == Strategy::Dynamic && self.lives.len() >= max_children {
-            let supervisor = self.cell.path().clone();
-            return Some(StartChildError::AtCapacity {
-                supervisor,
-                max_children,
-            });
+        // First: to wait for room would not help whoever asks for a name that is taken.
+        if let Some(key) = self.keys.get(node.name()) {
+            let is_alive = self.supervision.has_task(*key);
+            return Some(StartChildError::AlreadyPresent { path, is_alive });
         }
-        let key = self.keys.get(node.name())?;
-        Some(StartChildError::AlreadyPresent {
-            path,
-            is_alive: self.supervision.has_task(*key),
+        let max_children = self.declared.max_children;
+        let is_limited = self.declared.strategy == Strategy::Dynamic;
+        (is_limited && self.lives.len() >= max_children).then(|| StartChildError::AtCapacity {
+            supervisor: self.cell.path().clone(),
+            max_children,
         })
     }
 
