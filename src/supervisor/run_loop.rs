@@ -15,7 +15,7 @@ mod commands;
 mod log;
 
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap};
+use std::collections::{BTreeMap, BinaryHeap, HashMap};
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -69,7 +69,8 @@ pub(super) struct RunLoop {
     worst_case: Duration,
     /// At which number the timers of ended runs are taken out.
     prune_timers_at: usize,
-    answers: HashMap<Ticket, Waiting>,
+    // In order, because the loop drops what is left when it ends, which wakes those who wait.
+    answers: BTreeMap<Ticket, Waiting>,
     next_ticket: Ticket,
     report: Vec<Stopped>,
     /// The deadline that was last heard from above.
@@ -128,7 +129,7 @@ impl RunLoop {
             timers: BinaryHeap::new(),
             worst_case: declared.worst_case_stop(),
             prune_timers_at: FIRST_PRUNE,
-            answers: HashMap::new(),
+            answers: BTreeMap::new(),
             next_ticket: 0,
             report: Vec::new(),
             told: None,
