@@ -134,14 +134,14 @@ pub(crate) fn check(world: &World) -> Vec<String> {
     let seen = world.seen();
     let shutdown = seen.shutdowns.first().map(|(at, _)| *at);
     let wrong = |asked: &&Asked| {
-        let Some(answered) = asked.answered else {
-            return asked.is_from_outside || !asked.is_given_up;
-        };
-        let is_before_shutdown = shutdown.is_none_or(|at| answered < at);
-        is_before_shutdown
-            && asked
-                .within
-                .is_some_and(|within| answered > asked.at + within)
+        // A shutdown answers everything, but in its own time.
+        let is_its_own = |until: &Instant| shutdown.is_none_or(|at| *until < at);
+        let until = asked.within.map(|within| asked.at + within);
+        match (asked.answered, until.filter(is_its_own)) {
+            (Some(answered), Some(until)) => answered > until,
+            (Some(_), None) => false,
+            (None, _) => asked.is_from_outside || !asked.is_given_up,
+        }
     };
     let wrong = seen.asked.iter().filter(wrong);
     wrong
