@@ -187,13 +187,13 @@ impl Case {
 pub(crate) fn case() -> BoxedStrategy<Case> {
     let script = prop_oneof![
         1 => Just(Vec::new()),
-        1 => proptest::collection::vec((0u64..3_000, action()), 0..12),
+        1 => proptest::collection::vec((instant(), action()), 0..12),
     ];
     let second = proptest::option::weighted(0.3, (0u64..1_500, 0u64..2_000));
     (
         branch(tree()),
         script,
-        (0u64..4_000, 50u64..8_000),
+        (0u64..4_000, budget()),
         second,
         any::<u64>(),
     )
@@ -224,18 +224,33 @@ fn action() -> BoxedStrategy<Action> {
         .prop_recursive(2, 5, 3, |below| branch(below).prop_map(Shape::Branch));
     prop_oneof![
         3 => ask().prop_map(Action::Ask),
-        1 => (any::<u8>(), small).prop_map(|(under, shape)| Action::Add(under, shape)),
+        1 => (which(), small).prop_map(|(under, shape)| Action::Add(under, shape)),
     ]
     .boxed()
 }
 
+/// Often early, so that several questions meet in one start or one stop.
+fn instant() -> BoxedStrategy<u64> {
+    prop_oneof![1 => 0u64..200, 1 => 0u64..3_000].boxed()
+}
+
+/// Now and then none at all.
+fn budget() -> BoxedStrategy<u64> {
+    prop_oneof![6 => 50u64..8_000, 1 => 0u64..50].boxed()
+}
+
+/// Which node: often one of the first, so that several questions are about the same one.
+fn which() -> BoxedStrategy<u8> {
+    prop_oneof![2 => 0u8..4, 1 => any::<u8>()].boxed()
+}
+
 fn ask() -> BoxedStrategy<Ask> {
     prop_oneof![
-        4 => any::<u8>().prop_map(Ask::Start),
-        6 => any::<u8>().prop_map(Ask::Stop),
-        6 => any::<u8>().prop_map(Ask::Restart),
-        3 => any::<u8>().prop_map(Ask::Delete),
-        3 => any::<u8>().prop_map(Ask::Release),
+        4 => which().prop_map(Ask::Start),
+        6 => which().prop_map(Ask::Stop),
+        6 => which().prop_map(Ask::Restart),
+        3 => which().prop_map(Ask::Delete),
+        3 => which().prop_map(Ask::Release),
         1 => (0u64..3_000).prop_map(Ask::Shutdown),
     ]
     .boxed()
@@ -349,7 +364,7 @@ fn life() -> BoxedStrategy<Life> {
         1 => (1u64..400, runs()).prop_map(|(after, runs)| Life::Panics(after, runs)),
         1 => (1u64..400, runs()).prop_map(|(after, runs)| Life::Ends(after, runs)),
         1 => (1u64..400, runs()).prop_map(|(after, runs)| Life::SubtaskPanics(after, runs)),
-        1 => (1u64..2_000, ask(), any::<bool>()).prop_map(|(after, ask, is_inline)| Life::Asks { after, ask, is_inline }),
+        1 => (1u64..1_000, ask(), any::<bool>()).prop_map(|(after, ask, is_inline)| Life::Asks { after, ask, is_inline }),
     ]
         .boxed()
 }
