@@ -35,8 +35,11 @@ const SCRIPTS_IN_A_LONG_RUN: u32 = 50_000;
 
 /// Runs a script on both sides; returns what it came to, or both traces if they differ.
 fn agreed(script: &Script) -> Result<Vec<Step>, String> {
-    let mut otp = node::run(script);
-    let mut ours = ours::run(script);
+    let (mut otp, mut ours) = std::thread::scope(|scope| {
+        let otp = scope.spawn(|| node::run(script));
+        let ours = ours::run(script);
+        (otp.join().expect("said above what went wrong"), ours)
+    });
     trace::normalise(script, &mut otp, Side::Otp);
     trace::normalise(script, &mut ours, Side::Ours);
     trace::compare(script, &otp, &ours)?;
