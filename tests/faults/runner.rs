@@ -1,8 +1,8 @@
 //! Runs the cells of a hook: each in a tree, a runtime and a thread of its own.
 
 use std::future::Future;
-use std::panic::catch_unwind;
-use std::sync::Arc;
+use std::panic::{self, catch_unwind};
+use std::sync::{Arc, Once};
 use std::thread;
 use std::time::Duration;
 
@@ -24,8 +24,16 @@ use crate::watch::{Watch, outcome_of, same, within};
 /// The supervisor that is started when the start itself has the fault.
 const INNER: &str = "/app/late/inner";
 
+/// Prints what is said of a panic, but no backtrace: hundreds of them, resolved at once, take the
+/// seconds in which a child has to start.
+fn print_panics_in_short() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| panic::set_hook(Box::new(|info| eprintln!("{info}"))));
+}
+
 /// Runs every cell of one hook and fails with one line for each that is not as the table says.
 pub(crate) fn check(hook: Hook) {
+    print_panics_in_short();
     let rows = TABLE.iter().filter(|Row(own, ..)| *own == hook);
     let cells = rows.flat_map(|Row(hook, fault, verdicts)| {
         Phase::ALL
@@ -82,7 +90,7 @@ where
     let runtime = runtime(cell).map_err(|error| error.to_string())?;
     let gate = Arc::new(Gate::new());
     let scenario = scenario(Arc::clone(&gate));
-    let outcome = catch_unwind(std::panic::AssertUnwindSafe(|| runtime.block_on(scenario)));
+    let outcome = catch_unwind(panic::AssertUnwindSafe(|| runtime.block_on(scenario)));
     // Whatever came of it: a blocked thread would keep the runtime, and the test, for ever.
     gate.release();
     runtime.shutdown_timeout(Duration::from_secs(5));
