@@ -5,12 +5,13 @@ use std::time::Duration;
 
 use perennial::policy::stop::DEFAULT_STOP_TIMEOUT;
 use perennial::shutdown::plan::SUPERVISOR_TICK;
-use perennial::{Child, ShutdownReason, SupervisorHandle};
+use perennial::{ShutdownReason, SupervisorHandle};
 use tokio::time::Instant;
 
 use crate::grow::{self, START_TIMEOUT, millis, name_of};
-use crate::shape::{Action, Ask, Branch, Shape, Strategies};
-use crate::world::World;
+use crate::replay::parent_of;
+use crate::shape::{Action, Ask, Branch, Leaf, Shape, Strategies};
+use crate::world::{Seen, World};
 
 /// A start that was killed is given up after this: the library's own patience.
 const KILL_PATIENCE: Duration = Duration::from_secs(1);
@@ -73,7 +74,8 @@ pub(crate) async fn ask(world: Arc<World>, ask: Ask, by: Option<Asker>) {
         return;
     };
     let is_group = parent.strategy.is_group();
-    let (stop, start) = (worst_stop(&shape) + KILL_SLACK, worst_start(&shape));
+    let stop = worst_stop(&world.seen(), &path) + KILL_SLACK;
+    let start = worst_start(&shape);
     let is_above = |asker: &Asker| format!("{}/", asker.path).starts_with(&format!("{path}/"));
     let within = match ask {
         // Of itself, or of what it stands below: answered when it is accepted.
@@ -105,18 +107,11 @@ async fn start(world: &Arc<World>, under: u8, is_from_outside: bool) {
     let Some((path, branch, handle)) = world.pick_supervisor(under) else {
         return;
     };
-    let child = Child::task(format!("i{under}"), |cx| async move {
-        cx.shutdown().await;
-        Ok(())
-    });
+    let below = format!("{path}/i{under}");
+    let node = grow::node(world, &below, &Shape::Leaf(Leaf::idle()), &branch);
     let within = (!branch.strategy.is_group()).then_some(START_TIMEOUT);
-    let question = Question::new(
-        world,
-        format!("start {path}/i{under}"),
-        within,
-        is_from_outside,
-    );
-    drop(handle.start_child(child).await);
+    let question = Question::new(world, format!("start {below}"), within, is_from_outside);
+    drop(handle.start_child(node).await);
     question.answered();
 }
 
@@ -225,24 +220,33 @@ fn worst_start(shape: &Shape) -> Duration {
         Shape::Branch(branch) if branch.strategy == Strategies::Dynamic => Duration::ZERO,
         Shape::Branch(branch) => {
             let starts: Duration = branch.children.iter().map(worst_start).sum();
-            starts + worst_stop(shape) + KILL_SLACK
+            let leaves = u32::try_from(branch.children.len()).unwrap_or(u32::MAX);
+            // What has started is stopped again, each leaf within its own time at most.
+            starts + (DEFAULT_STOP_TIMEOUT + KILL_SLACK) * leaves
         }
     }
 }
 
-/// Returns the longest time that a stop outside a shutdown can take.
-pub(crate) fn worst_stop(shape: &Shape) -> Duration {
-    match shape {
-        Shape::Leaf(leaf) => leaf.stop_timeout.map_or(DEFAULT_STOP_TIMEOUT, millis),
-        Shape::Branch(branch) => {
+/// Returns the longest time that a stop outside a shutdown can take, with everything that was ever
+/// added below.
+fn worst_stop(seen: &Seen, path: &str) -> Duration {
+    match seen.specs.get(path).map(|spec| &spec.shape) {
+        Some(Shape::Leaf(leaf)) => leaf.stop_timeout.map_or(DEFAULT_STOP_TIMEOUT, millis),
+        Some(Shape::Branch(branch)) => {
+            let below = seen
+                .order
+                .iter()
+                .filter(|below| parent_of(below) == Some(path));
+            let times = below.map(|below| worst_stop(seen, below));
             let children = match branch.strategy {
-                Strategies::Dynamic => DEFAULT_STOP_TIMEOUT,
-                _ => branch.children.iter().map(worst_stop).sum(),
+                Strategies::Dynamic => times.max().unwrap_or_default().max(DEFAULT_STOP_TIMEOUT),
+                _ => times.sum(),
             };
             let whole = children + SUPERVISOR_TICK;
             branch
                 .stop_timeout
                 .map_or(whole, |timeout| whole.min(millis(timeout)))
         }
+        None => Duration::ZERO,
     }
 }

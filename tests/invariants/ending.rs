@@ -229,7 +229,6 @@ impl Sums<'_> {
         let (timeout, reserve) = match seen.specs.get(child.path.as_str()).map(|spec| &spec.shape) {
             Some(shape @ Shape::Branch(_)) => return floor_below(shape),
             Some(Shape::Leaf(leaf)) => (leaf.stop_timeout, leaf.stop_reserve),
-            // Added by a question, with nothing but defaults.
             None => (None, None),
         };
         let share = DEFAULT_RESERVE.min(available / count);

@@ -35,6 +35,26 @@ pub(crate) struct Leaf {
     pub(crate) limits: Limits,
 }
 
+impl Leaf {
+    /// A task that runs until it is asked to stop.
+    pub(crate) fn idle() -> Self {
+        Self {
+            kind: Kind::Task,
+            restart: None,
+            is_significant: false,
+            start: Start::AtOnce,
+            life: Life::Forever,
+            end: End::AtOnce,
+            lingers: 0,
+            queued: 0,
+            stop: Stop::Ask,
+            stop_timeout: None,
+            stop_reserve: None,
+            limits: Limits::default(),
+        }
+    }
+}
+
 /// A supervisor.
 #[derive(Clone)]
 pub(crate) struct Branch {
