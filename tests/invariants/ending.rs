@@ -191,7 +191,13 @@ impl Sums<'_> {
     /// Whatever the others spent, each child that was up had its floor.
     fn floors(&mut self, line: &Stopped, is_dynamic: bool) {
         let available = line.allotted - SUPERVISOR_TICK.min(line.allotted / 10);
-        let count = u32::try_from(line.children.len().max(1)).unwrap_or(u32::MAX);
+        // Those count too whose turn to start never came, although they have no line.
+        let declared = self
+            .world
+            .branch(line.path.as_str())
+            .map_or(0, |(branch, _)| branch.children.len());
+        let siblings = line.children.len().max(declared).max(1);
+        let count = u32::try_from(siblings).unwrap_or(u32::MAX);
         let floors: Vec<Duration> = line
             .children
             .iter()
