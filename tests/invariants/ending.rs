@@ -191,33 +191,50 @@ impl Sums<'_> {
     /// Whatever the others spent, each child that was up had its floor.
     fn floors(&mut self, line: &Stopped, is_dynamic: bool) {
         let available = line.allotted - SUPERVISOR_TICK.min(line.allotted / 10);
-        // Those count too whose turn to start never came, although they have no line.
-        let declared = self
-            .world
-            .branch(line.path.as_str())
-            .map_or(0, |(branch, _)| branch.children.len());
-        let siblings = line.children.len().max(declared).max(1);
-        let count = u32::try_from(siblings).unwrap_or(u32::MAX);
-        let floors: Vec<Duration> = line
-            .children
-            .iter()
-            .map(|child| self.floor(child, available, count))
+        // Siblings without a line may have counted: their turn to start never came, or they were
+        // removed since.
+        let declared = self.world.branch(line.path.as_str());
+        let declared = declared.map_or(0, |(branch, _)| branch.children.len());
+        let least = line.children.len().max(1);
+        let counts = least..=declared.max(least);
+        let shares: Vec<_> = counts
+            .map(|count| self.shares(line, available, (count, is_dynamic)))
             .collect();
-        let reserved: Duration = floors.iter().sum();
-        let shrink = if reserved > available && !is_dynamic {
-            available.as_secs_f64() / reserved.as_secs_f64()
-        } else {
-            1.0
-        };
-        for (child, floor) in line.children.iter().zip(floors) {
+        for (index, child) in line.children.iter().enumerate() {
             let path = child.path.to_string();
-            let floor = floor.mul_f64(shrink).min(available);
+            let floor = shares.iter().filter_map(|shares| shares.get(index)).min();
+            let floor = floor.map_or(Duration::ZERO, |floor| {
+                (*floor).min(self.stop_timeout(&path))
+            });
             let is_early = child.outcome == Outcome::AlreadyDown || self.was_asked_early(&path);
-            let has_its_floor = child.allotted + ROUNDING >= floor.min(self.stop_timeout(&path));
-            self.require(is_early || has_its_floor, || {
+            self.require(is_early || child.allotted + ROUNDING >= floor, || {
                 format!("{path} had less than its floor of {floor:?}")
             });
         }
+    }
+
+    /// Computes the floors of a supervisor's children when so many share what it has for them.
+    fn shares(
+        &self,
+        line: &Stopped,
+        available: Duration,
+        (count, is_dynamic): (usize, bool),
+    ) -> Vec<Duration> {
+        let count = u32::try_from(count).unwrap_or(u32::MAX);
+        let floors = line
+            .children
+            .iter()
+            .map(|child| self.floor(child, available, count));
+        let floors: Vec<Duration> = floors.collect();
+        let reserved: Duration = floors.iter().sum();
+        let shrink = match reserved > available && !is_dynamic {
+            true => available.as_secs_f64() / reserved.as_secs_f64(),
+            false => 1.0,
+        };
+        let shrunk = floors
+            .into_iter()
+            .map(|floor| floor.mul_f64(shrink).min(available));
+        shrunk.collect()
     }
 
     fn was_asked_early(&self, path: &str) -> bool {
