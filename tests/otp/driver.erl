@@ -115,7 +115,8 @@ operate({stop_dynamic, SupPath, Name}) ->
     with(SupPath, fun(Sup) ->
         case ets:lookup(runs, below(SupPath, Name)) of
             [{_, Pid, _}] -> answer(supervisor:terminate_child(Sup, Pid));
-            [] -> "not_found"
+            %% Asked about a process that lives and is no child of it.
+            [] -> answer(supervisor:terminate_child(Sup, self()))
         end
     end);
 operate({stop, SupPath, Name}) ->

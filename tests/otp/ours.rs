@@ -22,6 +22,8 @@ use crate::trace::Step;
 const ABOVE: &str = "/t";
 /// Long enough for everything that has a time limit here. Nobody waits for it: the clock is paused.
 const AT_REST: Duration = Duration::from_secs(600);
+/// Longer than that: an answer that has not come by then never will.
+const PATIENCE: Duration = Duration::from_secs(100_000);
 /// Nothing leaves the window while a script runs.
 const PERIOD: Duration = Duration::from_secs(1_000_000);
 
@@ -51,12 +53,15 @@ async fn run_on(script: &Script) -> Vec<Step> {
     let answer = side.start(handle.clone(), "", &root).await;
     let mut steps = vec![side.step(answer).await];
     for operation in &script.operations {
-        let answer = side.operate(operation).await;
+        let answered = tokio::time::timeout(PATIENCE, side.operate(operation)).await;
+        let answer = answered.unwrap_or_else(|_| "never".to_owned());
         steps.push(side.step(answer).await);
     }
-    let answer = match handle.stop_child(&ROOT[1..]).await {
-        Ok(()) => "ok",
-        Err(_) => "not_running",
+    let stopped = tokio::time::timeout(PATIENCE, handle.stop_child(&ROOT[1..])).await;
+    let answer = match stopped {
+        Ok(Ok(())) => "ok",
+        Ok(Err(_)) => "not_running",
+        Err(_) => "never",
     };
     steps.push(side.step(answer.to_owned()).await);
     steps
