@@ -94,18 +94,20 @@ pub(crate) fn check(replay: &Replay<'_>, world: &World) -> Vec<String> {
         runs: HashMap::new(),
         broken: Vec::new(),
     };
-    // Every supervisor was up when the replay began.
+    // Every supervisor was up when the replay began, or had been and started anew.
     let paths = world.seen().order.clone();
     for path in paths {
         if let Some((branch, _)) = world.branch(&path) {
-            let up = declared(&path, &branch);
+            let order = declared(&path, &branch);
+            let starting = replay.starting.get(&path);
             windows.runs.insert(
                 path.clone(),
                 Run {
                     is_leaving: replay.is_doubtful(&path),
                     is_older: true,
-                    up: up.clone(),
-                    ..Run::new(up)
+                    has_waiting_end: starting.is_some(),
+                    up: starting.unwrap_or(&order).clone(),
+                    ..Run::new(order)
                 },
             );
         }

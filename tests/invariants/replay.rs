@@ -59,6 +59,9 @@ pub(crate) struct Replay<'a> {
     pub(crate) began: Option<Instant>,
     /// Supervisors that may have been stopping their children when the replay began.
     pub(crate) doubtful: Vec<String>,
+    /// Supervisors that were starting then, in a later run than their first, and which of their
+    /// children had been up by then.
+    pub(crate) starting: HashMap<String, Vec<String>>,
     pub(crate) broken: Vec<String>,
 }
 
@@ -73,6 +76,7 @@ impl<'a> Replay<'a> {
             nodes: HashMap::new(),
             began: None,
             doubtful: Vec::new(),
+            starting: HashMap::new(),
             broken: Vec::new(),
         };
         let mut added = FIRST_ADDED;
@@ -100,6 +104,13 @@ impl<'a> Replay<'a> {
             };
             if status.children.iter().any(ends) {
                 new.doubtful.push(status.path.to_string());
+            }
+            if status.state == State::Starting {
+                let begun =
+                    |child: &&NodeStatus| !matches!(child.state, State::Pending | State::Starting);
+                let up = status.children.iter().filter(begun);
+                let up = up.map(|child| child.path.to_string()).collect();
+                new.starting.insert(status.path.to_string(), up);
             }
         });
         new.remember_the_removed(snapshot.at);
