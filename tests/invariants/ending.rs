@@ -12,6 +12,7 @@ use perennial::tree::Snapshot;
 use perennial::{EventKind, StopReport, SubsystemEvent};
 use tokio::time::Instant;
 
+use crate::ancestors;
 use crate::grow::millis;
 use crate::replay::{Replay, is_alive, parent_of};
 use crate::shape::{Shape, Strategies};
@@ -168,8 +169,13 @@ impl Sums<'_> {
         line.children.iter().for_each(|child| self.line(child));
     }
 
-    /// Tells whether a supervisor may have begun to stop its children before the shutdown came.
+    /// Tells whether a supervisor, or one above it, may have begun to stop its children before the
+    /// shutdown came: then it was told an earlier instant after it had told them theirs.
     fn left_by_itself(&self, path: &str) -> bool {
+        ancestors(path).any(|above| self.was_leaving(above))
+    }
+
+    fn was_leaving(&self, path: &str) -> bool {
         let replay = self.replay;
         let mut of_it = replay.events.iter().filter(|event| event.path == *path);
         let gave_up = of_it.any(|event| event.kind == EventKind::Meltdown);

@@ -133,7 +133,7 @@ fn check_first_starts(world: &World) -> Option<String> {
 }
 
 /// Returns a node's path, and those of all supervisors above it.
-fn ancestors(path: &str) -> impl Iterator<Item = &str> {
+pub(crate) fn ancestors(path: &str) -> impl Iterator<Item = &str> {
     std::iter::successors(Some(path), |path| replay::parent_of(path))
 }
 
