@@ -106,6 +106,10 @@ impl Supervision {
             return self.after_failed_start(key, exit);
         };
         self.answer(ticket, Err(Refusal::Failed(exit.clone())));
+        if let Mode::Leaving { walk, .. } = &mut self.mode {
+            // It keeps its place, and is reported as down when its turn comes.
+            return walk.release(key);
+        }
         self.remove_if_not_kept(key);
         let is_kept = self.children.contains_key(&key);
         match self.mode {
@@ -114,9 +118,8 @@ impl Supervision {
                 self.after_failed_start(key, exit);
             }
             Mode::Group(_) => self.drive_group(),
-            Mode::Leaving { .. } => self.after_failed_start(key, exit),
             // By hand: it stays down.
-            Mode::Starting { .. } | Mode::Running | Mode::Ended => {}
+            Mode::Starting { .. } | Mode::Running | Mode::Leaving { .. } | Mode::Ended => {}
         }
     }
 

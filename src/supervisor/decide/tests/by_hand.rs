@@ -217,6 +217,20 @@ fn a_start_under_way_when_the_shutdown_comes_is_killed_and_answered() {
 }
 
 #[test]
+fn a_temporary_child_whose_start_by_hand_fails_in_a_stop_is_reported_as_down() {
+    let children = [policy(Restart::Temporary), policy(Restart::Permanent)];
+    let mut bench = Bench::up(Strategy::OneForOne, None, &children);
+    bench.ask(0, Ask::Restart, 1);
+    bench.ends(0, Exit::Shutdown);
+    // Its sibling's turn comes first.
+    bench.stop_within(seconds(5));
+    let actions = bench.ends(0, failed());
+    assert_eq!(answers(&actions), [(1, Err(Refusal::Failed(failed())))]);
+    let reports = reports(&bench.ends(1, Exit::Shutdown));
+    assert_eq!(reports, [(1, Outcome::Stopped), (0, Outcome::AlreadyDown)]);
+}
+
+#[test]
 fn a_child_outside_the_group_is_commanded_while_the_group_restarts() {
     let mut bench = Bench::up(Strategy::RestForOne, None, &permanent::<3>());
     bench.ends(1, failed());
