@@ -116,6 +116,44 @@ async fn down(running: &Running, handle: &Handle<Msg>) {
     while events.recv().await.expect("the tree lives").kind.code() != "exited" {}
 }
 
+/// Says that it is up in the middle of its start, before it can be sent to.
+struct Hasty;
+
+impl Actor for Hasty {
+    type Msg = u32;
+    type State = ();
+    type Arguments = Context;
+
+    async fn pre_start(&self, _: ActorRef<u32>, cx: Context) -> Result<(), ActorProcessingErr> {
+        cx.ready();
+        Ok(())
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_child_that_says_early_that_it_is_up_is_ready_for_its_handle() {
+    let actor = || Child::actor("child", |cx| (Hasty, cx));
+    let worker = || {
+        Child::worker("child", |cx: Context, mut inbox: Inbox<u32>| async move {
+            cx.ready();
+            while inbox.recv().await.is_some() {}
+            Ok(())
+        })
+    };
+    for child in [
+        actor(),
+        actor().explicit_ready(),
+        worker(),
+        worker().explicit_ready(),
+    ] {
+        let handle = child.handle();
+        let tree = Supervisor::one_for_one("app").child(child);
+        let _running = tree.start().await.expect("it starts");
+        let ready = tokio::time::timeout(SECOND, handle.ready()).await;
+        assert_eq!(ready, Ok(Ok(())), "{handle:?}");
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_held_message_reaches_the_next_incarnation_before_later_ones() {
     for kind in KINDS {

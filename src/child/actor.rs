@@ -242,7 +242,7 @@ impl<A: Actor> Incarnation<A> {
                     .keep_on(failed.map(|made: Result<_, ActorProcessingErr>| made.map(drop)));
             }
         }
-        self.routed = Some(self.seat.route_to(mailbox));
+        self.routed = Some(self.seat.route_to(self.cx.run(), mailbox));
         if !self.seat.explicit_ready {
             self.cx.run().acknowledge();
         }

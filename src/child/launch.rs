@@ -92,9 +92,14 @@ impl<M> Clone for Seat<M> {
 }
 
 impl<M: Send + 'static> Seat<M> {
-    /// Routes the child's messages to a run.
-    pub(crate) fn route_to(&self, mailbox: Arc<dyn Deliver<M>>) -> Routed<M> {
-        self.address.route_to(mailbox)
+    /// Routes the child's messages to a run, which may have said already that it is up.
+    pub(crate) fn route_to(&self, run: &Run, mailbox: Arc<dyn Deliver<M>>) -> Routed<M> {
+        let routed = self.address.route_to(mailbox);
+        // Asked after the route is up: a run that says so from now on finds it there itself.
+        if run.is_acknowledged() {
+            self.address.acknowledge();
+        }
+        routed
     }
 }
 

@@ -66,7 +66,8 @@ where
         };
         let (slot, inbox, queue) = inbox(seat.address.capacity(), seat.address.ledger());
         let seat = seat.clone();
-        let up = move || seat.route_to(Arc::new(slot));
+        let run = Arc::clone(cx.run());
+        let up = move || seat.route_to(&run, Arc::new(slot));
         let own = cx.clone();
         let task = body::spawn(cx, acknowledge, up, move || factory(own, inbox));
         Ok(Launched {
