@@ -554,3 +554,39 @@ async fn a_child_that_blocks_after_it_woke_its_supervisor_holds_up_nobody_else()
     assert_eq!((path.as_str(), exit), ("/app/blocks", Exit::StartTimedOut));
     drop(release);
 }
+
+/// Does something when it is dropped.
+struct OnDrop(fn());
+
+impl Drop for OnDrop {
+    fn drop(&mut self) {
+        (self.0)();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_declaration_whose_drop_panics_or_blocks_does_not_keep_the_report_back() {
+    /// Much longer than the budget.
+    const BLOCKED: Duration = Duration::from_secs(4);
+    let blocks = || {
+        let (_kept, never) = std::sync::mpsc::channel::<()>();
+        assert!(never.recv_timeout(BLOCKED).is_err(), "nobody sends");
+    };
+    for (what, dropped) in [
+        ("panics", (|| panic!("in drop")) as fn()),
+        ("blocks", blocks),
+    ] {
+        let held = OnDrop(dropped);
+        let child = Child::task("holds", move |cx| {
+            let _held = &held;
+            async move {
+                cx.shutdown().await;
+                Ok(())
+            }
+        });
+        let running = start(Supervisor::one_for_one("app").child(child)).await;
+        let stopped = tokio::time::timeout(BLOCKED / 2, running.stop(BLOCKED / 8)).await;
+        let report = stopped.unwrap_or_else(|_late| panic!("a drop that {what}: no report"));
+        assert!(report.hung().is_empty(), "{report}");
+    }
+}

@@ -183,7 +183,7 @@ pub(super) fn supervisor(
 }
 
 /// Returns by when a supervisor's children must have ended so that it can end by `deadline`.
-pub(super) fn deadline_of_children(now: Instant, deadline: Instant) -> Instant {
+pub(crate) fn deadline_of_children(now: Instant, deadline: Instant) -> Instant {
     let left = deadline.saturating_duration_since(now);
     deadline - crate::shutdown::plan::tick(left)
 }

@@ -14,15 +14,16 @@ use crate::bus::subscriber::Subscriber;
 use crate::command::CommandError;
 use crate::context::{News, Run, StopShare};
 use crate::event::{EventKind, SubsystemEvent};
-use crate::exit::{Exit, install_panic_hook};
+use crate::exit::{Exit, catch_blocking, install_panic_hook};
 use crate::path::Path;
+use crate::shutdown::plan::MIN_KILL_GRACE;
 use crate::shutdown::report::{Outcome, StopReport, Stopped};
 use crate::shutdown::{Shutdown, ShutdownReason};
 use crate::supervisor::cell::Cell;
-use crate::supervisor::spawn::Root;
+use crate::supervisor::spawn::{self, Root};
 use crate::supervisor::status::{ChildCount, NodeStatus};
 use crate::supervisor::{self, Door, Node, NodeKind, Supervisor, SupervisorHandle, Tree};
-use crate::time::WallClock;
+use crate::time::{WallClock, later};
 
 /// A running tree. Dropping it requests shutdown; [`detach`](Self::detach) does not.
 #[must_use = "dropping it shuts the tree down; `detach` lets it go on"]
@@ -90,7 +91,7 @@ impl Supervisor {
         }
         let tree = Tree::new(&declared);
         let budget = declared.shutdown_budget;
-        let mut root = supervisor::spawn::root(&tree, &declared);
+        let mut root = spawn::root(&tree, &declared);
         let (is_up, up) = watch::channel(false);
         let (published, report) = watch::channel(None);
         let shared = Shared {
@@ -106,7 +107,8 @@ impl Supervisor {
         let watched = async move {
             watch_until_over(&tree, &mut root, &is_up).await;
             root.run.reaped().await;
-            let report = conclude(&tree, declared, &root.cell, &root.run);
+            retire(declared, &root.run).await;
+            let report = conclude(&tree, &root.cell, &root.run);
             drop(pulse);
             published.send_replace(Some(Arc::new(report)));
         };
@@ -185,9 +187,33 @@ async fn watch_until_over(tree: &Tree, root: &mut Root, is_up: &watch::Sender<bo
     }
 }
 
-/// Says to all handles that nothing follows, and makes the report.
-fn conclude(tree: &Tree, declared: Arc<Supervisor>, cell: &Cell, run: &Run) -> StopReport {
-    Node(NodeKind::Supervisor(declared)).retire();
+/// Says to all handles that nothing follows, and drops the declaration: its sockets are closed when
+/// the report comes.
+///
+/// What it holds is the user's. A drop that panics or blocks must not keep the report back, so it has
+/// a task of its own, and no more time than the tree had.
+async fn retire(declared: Arc<Supervisor>, run: &Run) {
+    let budget = declared.shutdown_budget;
+    let declared = Node(NodeKind::Supervisor(declared));
+    declared.retire();
+    let path = run.path().clone();
+    let dropping = tokio::spawn(async move {
+        if let Err(panic) = catch_blocking(move || drop(declared)) {
+            tracing::error!(%path, %panic, "what the declaration held panicked when it was dropped");
+        }
+    });
+    let now = Instant::now();
+    let by = match run.stop().deadline() {
+        Some(told) => spawn::deadline_of_children(now, told).max(now + MIN_KILL_GRACE),
+        None => later(now, budget),
+    };
+    if tokio::time::timeout_at(by, dropping).await.is_err() {
+        tracing::error!(path = %run.path(), "what the declaration holds is not dropped yet: its drop blocks");
+    }
+}
+
+/// Makes the report.
+fn conclude(tree: &Tree, cell: &Cell, run: &Run) -> StopReport {
     let exit = run.exit();
     let StopShare {
         allotted,
