@@ -123,6 +123,28 @@ async fn a_storm_starves_neither_commands_nor_timers_nor_the_shutdown() {
     );
 }
 
+/// More callers than commands that wait, and than one poll of a task serves.
+const CALLERS: usize = 1_000;
+
+#[tokio::test]
+async fn a_storm_of_commands_starves_no_timer() {
+    let (tree, mut runs) = storm(0);
+    let handle = tree.handle();
+    let running = tree.start().await.expect("it starts");
+    handle.stop_child("calm").await.expect("it is up");
+    let mut callers = tokio::task::JoinSet::new();
+    for _ in 0..CALLERS {
+        let handle = handle.clone();
+        // Done already: each answer comes at once, and the next command with it.
+        callers.spawn(async move { while handle.stop_child("calm").await.is_ok() {} });
+    }
+    let before = *runs.borrow();
+    let timers = tokio::time::timeout(PATIENCE, runs.wait_for(|run| *run >= before + 5)).await;
+    assert!(timers.is_ok(), "a backoff never came to its end");
+    let report = running.stop(PATIENCE).await;
+    assert!(report.hung().is_empty(), "{report}");
+}
+
 /// Starts a tree and stops it within `budget`; returns how long each took.
 async fn start_and_stop(tree: Supervisor, budget: Duration) -> (Duration, StopReport) {
     let began = Instant::now();

@@ -6,8 +6,8 @@
 //! # Invariants
 //!
 //! 1. Shutdown comes first, then ends, starts, commands, timers.
-//! 2. After [`ENDS_IN_A_ROW`] ends and starts one command and all due timers are served, so that a
-//!    storm of crashes starves nothing.
+//! 2. After [`ENDS_IN_A_ROW`] ends, starts and commands one command and all due timers are served, so
+//!    that neither a storm of crashes nor one of commands starves anything.
 //! 3. A child's acknowledged start is decided on before the end of the same run.
 
 mod apply;
@@ -40,7 +40,8 @@ use crate::path::Path;
 use crate::policy::restart::Strategy;
 use crate::shutdown::report::Stopped;
 
-/// How many ends and starts are handled before a command and the due timers get their turn.
+/// How many ends, starts and commands are handled before one command and the due timers get their
+/// turn.
 ///
 /// Large enough that a storm is worked off in bulk, small enough that a command waits for well under
 /// a millisecond of decisions.
@@ -190,8 +191,8 @@ impl RunLoop {
             }
             let woken = self.wake().await;
             in_a_row = match woken {
-                Woken::Ended(..) | Woken::Told(_) => in_a_row + 1,
-                Woken::StopOrdered(_) | Woken::Command(_) | Woken::TimersDue => 0,
+                Woken::Ended(..) | Woken::Told(_) | Woken::Command(_) => in_a_row + 1,
+                Woken::StopOrdered(_) | Woken::TimersDue => 0,
             };
             self.react(woken);
         }
