@@ -86,7 +86,7 @@ impl Supervision {
         }
     }
 
-    /// Tells whether the group restart under way will stop this child, which is up.
+    /// Tells whether the group restart under way will stop this child, or would if it were up.
     pub(super) fn is_about_to_stop(&self, key: Key) -> bool {
         let is_fresh = self.children.get(&key).is_some_and(|child| child.is_fresh);
         matches!(self.mode, Mode::Group(group) if key >= group.from) && !is_fresh
@@ -101,12 +101,19 @@ impl Supervision {
         };
         child.phase = Phase::Down;
         child.down_since = Some(now);
+        self.note(key, EventKind::Exited { exit, uptime });
+        self.leave_to_its_group(key, uptime);
+    }
+
+    /// A member that is down comes back with its group, and decides nothing of its own.
+    pub(super) fn leave_to_its_group(&mut self, key: Key, uptime: Duration) {
+        let Some(child) = self.children.get_mut(&key) else {
+            return;
+        };
         if child.policy.backoff.resets(uptime) {
             child.attempt = 0;
         }
-        let is_temporary = child.policy.restart == Restart::Temporary;
-        self.note(key, EventKind::Exited { exit, uptime });
-        if is_temporary {
+        if child.policy.restart == Restart::Temporary {
             self.remove(key);
         }
         self.drive_group();

@@ -55,8 +55,14 @@ impl Supervision {
                 .children
                 .get(&key)
                 .is_some_and(|child| child.phase == Phase::Down);
-            if is_still_down && matches!(self.mode, Mode::Running | Mode::Group(_)) {
-                self.after_exit(key, &exit, uptime);
+            match self.mode {
+                _ if !is_still_down => {}
+                // OTP takes such an end for the answer to its `shutdown`.
+                Mode::Group(_) if self.is_about_to_stop(key) => {
+                    self.leave_to_its_group(key, uptime);
+                }
+                Mode::Running | Mode::Group(_) => self.after_exit(key, &exit, uptime),
+                Mode::Starting { .. } | Mode::Leaving { .. } | Mode::Ended => {}
             }
         }
     }

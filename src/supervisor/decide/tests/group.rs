@@ -114,6 +114,32 @@ fn a_member_that_ends_before_its_group_stops_it_counts_as_stopped() {
     }
 }
 
+#[test]
+fn members_that_ended_during_the_start_share_one_restart() {
+    for (strategy, second) in [
+        (Strategy::OneForAll, policy(Restart::Permanent)),
+        (Strategy::OneForAll, policy(Restart::Temporary)),
+        (Strategy::RestForOne, policy(Restart::Permanent)),
+    ] {
+        let is_temporary = second.restart == Restart::Temporary;
+        let [first, last] = permanent();
+        let rules = rules(strategy, in_ten_seconds(1));
+        let mut bench = Bench::new(rules, &[first, second, last]);
+        bench.tell(Happened::Began);
+        bench.acknowledges(0);
+        bench.acknowledges(1);
+        // 2 is starting: what its siblings' ends come to waits until it is up.
+        bench.ends(0, failed());
+        bench.ends(1, failed());
+        let actions = bench.acknowledges(2);
+        assert!(!melts_down(&actions), "one group, one decision");
+        assert_eq!(stopped(&actions), [2]);
+        assert_eq!(started(&bench.ends(2, Exit::Shutdown)), [(0, 2)]);
+        let next = if is_temporary { (2, 2) } else { (1, 2) };
+        assert_eq!(started(&bench.acknowledges(0)), [next]);
+    }
+}
+
 /// Ends each of these children as a stop does, whoever is asked next.
 fn stop_in_turn(bench: &mut Bench, keys: &[Key]) -> Vec<Action> {
     let ends = keys.iter().map(|key| bench.ends(*key, Exit::Shutdown));
