@@ -60,8 +60,12 @@ pub(in crate::supervisor) fn row(phase: Phase, ask: Ask) -> Row {
 }
 
 impl Supervision {
-    /// A child was added at run time.
+    /// A child was added at run time. A stop may have come since there was room for it.
     pub(super) fn added(&mut self, key: Key, ticket: Ticket) {
+        if let Some(refusal) = self.refusal_to_add() {
+            self.remove(key);
+            return self.answer(ticket, Err(refusal));
+        }
         if let Some(child) = self.children.get_mut(&key) {
             child.is_provisional = true;
             child.awaited = Some(Awaited::Start(ticket));

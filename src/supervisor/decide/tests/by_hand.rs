@@ -14,6 +14,24 @@ fn a_stop_cancels_a_start_and_whoever_waited_for_it_is_told() {
 }
 
 #[test]
+fn a_child_that_is_added_when_a_stop_has_come_is_refused_and_never_started() {
+    // The stop comes between the look for room and the decision; one way has nothing left to stop.
+    for children in [&permanent::<1>()[..], &[]] {
+        let mut bench = Bench::up(Strategy::OneForOne, None, children);
+        bench.stop_within(seconds(5));
+        let (key, actions) = bench.adds(policy(Restart::Permanent), 1);
+        assert_eq!(started(&actions), NONE);
+        assert_eq!(answers(&actions), [(1, Err(Refusal::ShuttingDown))]);
+        assert!(!bench.has(key));
+    }
+    let mut bench = Bench::up(Strategy::OneForOne, None, &permanent::<1>());
+    bench.tell(Happened::ShutdownBegan);
+    let (key, actions) = bench.adds(policy(Restart::Permanent), 1);
+    assert_eq!(answers(&actions), [(1, Err(Refusal::ShuttingDown))]);
+    assert!(!bench.has(key));
+}
+
+#[test]
 fn a_start_of_a_supervisor_is_cancelled_by_a_stop_and_never_by_a_kill() {
     let below = Policy {
         kind: Kind::Supervisor,
