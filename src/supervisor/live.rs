@@ -101,6 +101,7 @@ impl Live {
             }
             Err(error) => {
                 run.record(Exit::Failed(ErrorChain::new(&error)));
+                run.set_over();
                 Box::pin(std::future::ready((key, incarnation)))
             }
         }

@@ -1,21 +1,24 @@
 //! Claims on a supervisor whose task is dropped in the middle of its life.
 
+use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
-use crate::child::{Child, End};
+use crate::child::{Child, End, Launch, Launched};
 use crate::context::{Identity, News, Notices, Run};
 use crate::exit::Exit;
-use crate::handle::CastError;
 use crate::handle::inbox::Inbox;
+use crate::handle::{AnyAddress, CastError};
 use crate::path::Path;
+use crate::policy::backoff::Backoff;
 use crate::supervisor::cell::Cell;
 use crate::supervisor::live::{Ending, ended};
 use crate::supervisor::status::State;
-use crate::supervisor::{Supervisor, SupervisorHandle, Tree, spawn};
+use crate::supervisor::{Node, NodeKind, Supervisor, SupervisorHandle, Tree, spawn};
 use crate::sync::{Mutex, lock};
 
 type Trace = Arc<Mutex<Vec<String>>>;
@@ -160,4 +163,49 @@ async fn the_children_of_a_dropped_dynamic_supervisor_stop_all_at_once_and_for_g
         began.elapsed()
     );
     assert!(matches!(handle.cast(1), Err(CastError::Gone(_))));
+}
+
+/// A leaf that is launched once, and then never again.
+struct LaunchedOnce(Arc<dyn Launch>, AtomicBool);
+
+impl Launch for LaunchedOnce {
+    fn launch(&self, run: &Arc<Run>) -> io::Result<Launched> {
+        match self.1.swap(true, Ordering::Relaxed) {
+            false => self.0.launch(run),
+            true => Err(io::Error::other("no more threads")),
+        }
+    }
+
+    fn address(&self) -> Arc<dyn AnyAddress> {
+        self.0.address()
+    }
+
+    fn shares_its_handle(&self) -> bool {
+        self.0.shares_its_handle()
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_child_whose_launch_failed_is_down_and_not_waited_for() {
+    let trace = Trace::default();
+    let fails = Child::task("fails", |_cx| async {
+        tokio::task::yield_now().await;
+        Err("once".into())
+    });
+    // The first restart is immediate, and is the launch that fails; the next one waits.
+    let hour = Duration::from_secs(3_600);
+    let backoff = Backoff::try_new(hour, hour).expect("valid");
+    let (specification, launch) = fails.backoff(backoff).into_leaf();
+    let launch = Arc::new(LaunchedOnce(launch, AtomicBool::new(false)));
+    let declared = Supervisor::one_for_one("inner")
+        .child(traced("a", &trace))
+        .child(Node(NodeKind::Leaf(specification, launch)));
+    let dropped = start(declared).await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert_eq!(states(&dropped.cell), [State::Running, State::BackingOff]);
+    let began = Instant::now();
+    dropped.task.abort();
+    dropped.end.await;
+    assert_eq!(began.elapsed(), Duration::ZERO);
+    assert_eq!(states(&dropped.cell), [State::Down; 2]);
 }
