@@ -18,8 +18,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use perennial::{
-    Actor, ActorProcessingErr, ActorRef, Backoff, Child, EventKind, Exit, Running, ShutdownReason,
-    StartError, Subscriber, SubsystemEvent, Supervisor,
+    Actor, ActorProcessingErr, ActorRef, Backoff, Child, EventKind, Exit, Restart, Running,
+    ShutdownReason, StartError, Subscriber, SubsystemEvent, Supervisor,
 };
 use tokio::sync::Notify;
 use tokio::time::Instant;
@@ -348,6 +348,35 @@ async fn a_drop_that_panics_after_an_error_does_not_hide_it_and_is_logged() {
         .filter(|line| line.contains("in drop at"))
         .count();
     assert_eq!(dropped, 1, "{lines}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_subtask_that_panics_after_its_run_has_ended_is_logged() {
+    let lines = Lines::default();
+    let _guard = tracing::subscriber::set_default(
+        tracing_subscriber::fmt()
+            .with_writer(lines.clone())
+            .finish(),
+    );
+    let child = Child::task("odd", |cx| async move {
+        let (told, go) = tokio::sync::oneshot::channel();
+        cx.spawn(async move {
+            go.await.expect("told");
+            panic!("too late")
+        });
+        tokio::task::yield_now().await;
+        // It wakes in the turn after this one, when the run has recorded its good end.
+        told.send(()).map_err(|()| "gone".into())
+    });
+    let child = child.restart(Restart::Temporary);
+    let running = Supervisor::one_for_one("app").child(child).start().await;
+    let running = running.expect("it starts");
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let ended = &running.snapshot().root.recently_ended[0];
+    assert_eq!(ended.last_exit, Some(Exit::Normal));
+    let lines = lines.0.lock().expect("no panic holds it").clone();
+    let lines = String::from_utf8(lines).expect("text");
+    assert!(lines.contains("too late at"), "{lines}");
 }
 
 /// What is logged.

@@ -334,7 +334,9 @@ impl Run {
 
     /// A subtask panicked: the whole run ends with it.
     fn fail(&self, panic: Panic) {
-        self.record(Exit::Panicked(panic));
+        if !self.is_first_record(Exit::Panicked(panic.clone())) {
+            tracing::error!(parent: &self.span, %panic, "a subtask panicked after its run had ended");
+        }
         // A thread can't be killed, but it can listen.
         let now = Instant::now();
         self.stop.request(now, now);
