@@ -1,8 +1,8 @@
 //! How many restarts a supervisor accepts before it gives up.
 //!
 //! The window is exact: "more than `n` within `period`" holds for every stretch of that length, not
-//! for buckets of it. It keeps the last `n` instants in a ring, so that asking and counting take
-//! constant time however many restarts there were.
+//! for buckets of it. It keeps the instants of the last `period`, at most `n` of them, in a ring, so
+//! that asking and counting take constant time however many restarts there were.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -54,18 +54,12 @@ impl Window {
     ///
     /// A restart exactly `period` ago still counts, as in OTP's `in_period`.
     pub(crate) fn admit(&mut self, now: Instant) -> bool {
-        let limit = self.limit.restarts as usize;
-        if self.recent.len() == limit {
-            let Some(oldest) = self.recent.front() else {
-                return false;
-            };
-            if now.saturating_duration_since(*oldest) <= self.limit.period {
-                return false;
-            }
-            self.recent.pop_front();
+        self.forget_old(now);
+        let has_room = self.recent.len() < self.limit.restarts as usize;
+        if has_room {
+            self.recent.push_back(now);
         }
-        self.recent.push_back(now);
-        true
+        has_room
     }
 
     /// Counts one restart decision at the first instant from `now` on that admits it, and returns
@@ -81,8 +75,19 @@ impl Window {
         {
             at = at.max(later(oldest, self.limit.period) + JUST_AFTER);
         }
+        self.forget_old(at);
         self.recent.push_back(at);
         at
+    }
+
+    /// Forgets restarts that count no more: a limit that is never reached must not keep them all.
+    /// Each is forgotten once, so that counting one still takes constant time.
+    fn forget_old(&mut self, now: Instant) {
+        let period = self.limit.period;
+        let is_old = |at: &Instant| now.saturating_duration_since(*at) > period;
+        while self.recent.front().is_some_and(is_old) {
+            self.recent.pop_front();
+        }
     }
 
     /// Forgets all restarts.
@@ -130,6 +135,22 @@ mod tests {
     #[test]
     fn zero_restarts_admits_none() {
         assert_eq!(admitted(0, 5, &[0, 100]), [false, false]);
+    }
+
+    #[test]
+    fn a_limit_that_is_never_reached_keeps_only_what_still_counts() {
+        let limit = Intensity {
+            restarts: u32::MAX,
+            period: seconds(1),
+        };
+        let (mut strict, mut patient) = (Window::new(limit), Window::new(limit));
+        let mut now = Instant::now();
+        for _ in 0..1_000 {
+            now += seconds(2);
+            assert!(strict.admit(now));
+            assert_eq!(patient.admit_later(now), now);
+        }
+        assert_eq!((strict.recent.len(), patient.recent.len()), (1, 1));
     }
 
     proptest! {
