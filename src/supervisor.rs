@@ -32,7 +32,8 @@ use crate::policy::intensity::Intensity;
 use crate::policy::limit::OnLimit;
 use crate::policy::restart::{Restart, Strategy};
 use crate::policy::stop::DEFAULT_STOP_RESERVE;
-use crate::shutdown::{DEFAULT_SHUTDOWN_BUDGET, plan};
+use crate::shutdown::DEFAULT_SHUTDOWN_BUDGET;
+use crate::shutdown::plan::{self, Floors};
 
 /// How many children a dynamic supervisor accepts when nothing was set.
 ///
@@ -246,6 +247,19 @@ impl Supervisor {
         self.worst_case_with(children)
     }
 
+    fn floors(&self) -> Floors {
+        let floors = self.children.iter().map(|node| node.floors());
+        let below = match self.strategy {
+            // Its children come while it runs and stop all at once.
+            Strategy::Dynamic => Floors {
+                by_default: DEFAULT_STOP_RESERVE,
+                ..Floors::default()
+            },
+            _ => floors.fold(Floors::default(), Floors::and),
+        };
+        below.with_tick()
+    }
+
     /// Returns the longest time that a stop can take when its children take so long.
     pub(crate) fn worst_case_with(&self, children: Duration) -> Duration {
         let with_tick = children.saturating_add(plan::SUPERVISOR_TICK);
@@ -278,23 +292,20 @@ impl Node {
         }
     }
 
-    /// Returns what is kept back for a supervisor below while its siblings stop.
-    pub(crate) fn subtree_reserve(&self) -> Duration {
+    /// Returns what is kept back for this node and all below it while its siblings stop.
+    pub(crate) fn floors(&self) -> Floors {
         match &self.0 {
-            NodeKind::Leaf(specification, _) => {
-                let floor = specification.stop_timeout.min(DEFAULT_STOP_RESERVE);
-                specification.stop_reserve.unwrap_or(floor)
-            }
-            NodeKind::Supervisor(supervisor) => {
-                let floors = supervisor
-                    .children
-                    .iter()
-                    .map(|node| node.subtree_reserve());
-                plan::with_tick(match supervisor.strategy {
-                    Strategy::Dynamic => floors.max().unwrap_or(DEFAULT_STOP_RESERVE),
-                    _ => floors.fold(Duration::ZERO, Duration::saturating_add),
-                })
-            }
+            NodeKind::Leaf(specification, _) => match specification.stop_reserve {
+                Some(by_hand) => Floors {
+                    by_hand,
+                    ..Floors::default()
+                },
+                None => Floors {
+                    by_default: specification.stop_timeout.min(DEFAULT_STOP_RESERVE),
+                    ..Floors::default()
+                },
+            },
+            NodeKind::Supervisor(supervisor) => supervisor.floors(),
         }
     }
 

@@ -8,6 +8,7 @@
 
 use std::time::Duration;
 
+use perennial::shutdown::report::Outcome;
 use perennial::{Child, Supervisor};
 
 fn idle(name: &str) -> Child {
@@ -28,6 +29,34 @@ fn a_reserve_below_a_supervisor_can_be_kept_though_its_siblings_use_all_their_ti
         .expect("300 ms of 5 s can be kept");
     let line = plan.lines.iter().find(|line| line.path == "/app/first/a");
     assert!(line.expect("it is planned").allotted >= kept, "{plan}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_wide_subtree_takes_no_more_from_its_siblings_than_there_is() {
+    let deaf = |name: String| Child::task(name, |_cx| std::future::pending());
+    let slow = Child::task("slow", |cx| async move {
+        cx.shutdown().await;
+        tokio::time::sleep(Duration::from_millis(80)).await;
+        Ok(())
+    });
+    let wide = (0..1_000).fold(Supervisor::one_for_one("wide"), |wide, number| {
+        wide.child(deaf(format!("c{number}")))
+    });
+    let tree = Supervisor::one_for_one("app").child(slow).child(wide);
+    let budget = Duration::from_secs(5);
+    // 100 ms of 5.1 s, which shrink to 4.99.
+    let floor = Duration::from_millis(97);
+    let plan = tree.stop_plan(budget).expect("nothing is set by hand");
+    let line = plan.lines.iter().find(|line| line.path == "/app/slow");
+    assert!(line.expect("it is planned").allotted >= floor, "{line:?}");
+    let running = tree.start().await.expect("it starts");
+    let report = running.stop(budget).await;
+    let line = &report.root.children[1];
+    assert_eq!(
+        (line.path.as_str(), &line.outcome),
+        ("/app/slow", &Outcome::Stopped)
+    );
+    assert!(line.allotted >= floor, "{line:?}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -86,6 +86,53 @@ pub(crate) fn leaf_reserve(
     })
 }
 
+/// What is kept for the nodes of a subtree together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Floors {
+    /// What was set by hand: all of it, whatever there is.
+    pub(crate) by_hand: Duration,
+    /// The defaults. Each of them is at most an equal share of the budget, so that all together are
+    /// at most the budget, however many they are.
+    pub(crate) by_default: Duration,
+}
+
+impl Floors {
+    /// Adds those of one more node.
+    pub(crate) fn and(self, other: Self) -> Self {
+        Self {
+            by_hand: self.by_hand.saturating_add(other.by_hand),
+            by_default: self.by_default.saturating_add(other.by_default),
+        }
+    }
+
+    /// Adds what a supervisor keeps for itself while the nodes below it stop.
+    pub(crate) fn with_tick(self) -> Self {
+        let below = self.in_full();
+        let tick = with_tick(below).saturating_sub(below);
+        let tick = match self.by_hand.is_zero() {
+            true => Self {
+                by_default: tick,
+                ..Self::default()
+            },
+            false => Self {
+                by_hand: tick,
+                ..Self::default()
+            },
+        };
+        self.and(tick)
+    }
+
+    /// Returns what is kept within `budget`.
+    pub(crate) fn within(self, budget: Duration) -> Duration {
+        self.by_hand.saturating_add(self.by_default.min(budget))
+    }
+
+    /// Returns what is kept where there is time enough for all.
+    pub(crate) fn in_full(self) -> Duration {
+        self.within(Duration::MAX)
+    }
+}
+
 /// Computes when a leaf that has not stopped is killed: a grace before its deadline.
 pub(crate) fn kill_at(now: Instant, deadline: Instant) -> Instant {
     let allotted = deadline.saturating_duration_since(now);

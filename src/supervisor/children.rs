@@ -12,6 +12,7 @@ use crate::policy::intensity::{Intensity, Window};
 use crate::policy::limit::OnLimit;
 use crate::policy::restart::{Restart, Strategy};
 use crate::policy::stop::{OnHung, Stop};
+use crate::shutdown::plan::{self, Floors};
 
 /// A child's place in the start order; unique for the life of its supervisor.
 pub(super) type Key = u64;
@@ -39,13 +40,27 @@ pub(super) struct Policy {
 /// What is kept for a child while its siblings stop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Reserve {
-    /// Set by hand, or summed up for a supervisor.
+    /// Set by hand.
     Exactly(Duration),
+    /// A supervisor's: what is kept for all below it.
+    Below(Floors),
     /// A leaf's default, which depends on the budget.
     Default,
 }
 
 impl Policy {
+    /// Computes what is kept for this child of `siblings`, which have `budget` together.
+    pub(super) fn reserve(&self, budget: Duration, siblings: usize) -> Duration {
+        match self.stop_reserve {
+            Reserve::Exactly(reserve) => reserve,
+            Reserve::Below(floors) => floors.within(budget),
+            Reserve::Default => {
+                let stop_timeout = self.stop_timeout.unwrap_or(budget);
+                plan::leaf_reserve(None, stop_timeout, budget, siblings)
+            }
+        }
+    }
+
     /// Reads the declaration of a child of `supervisor`.
     pub(super) fn of(node: &Node, supervisor: &Supervisor) -> Self {
         let restart = restart_of(node, supervisor.strategy);
@@ -80,7 +95,7 @@ impl Policy {
                 start_timeout: None,
                 stop_timeout: below.stop_timeout,
                 worst_case_stop: below.worst_case_stop(),
-                stop_reserve: Reserve::Exactly(node.subtree_reserve()),
+                stop_reserve: Reserve::Below(node.floors()),
                 kind: Kind::Supervisor,
                 limit: below.own_limit,
                 on_limit: below.own_on_limit.unwrap_or(on_limit),

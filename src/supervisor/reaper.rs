@@ -67,7 +67,7 @@ impl Reaper {
     /// Stops all children in reverse start order.
     pub(super) async fn walk(mut self) -> Reaped {
         let lives = std::mem::take(&mut self.lives);
-        let reserves = lives.values().map(|live| live.node.subtree_reserve());
+        let reserves = lives.values().map(|live| live.node.floors().in_full());
         let mut reserved = reserves.fold(Duration::ZERO, Duration::saturating_add);
         let mut asked = Vec::new();
         if self.all_at_once {
@@ -79,7 +79,7 @@ impl Reaper {
         }
         let mut report = Vec::new();
         for live in lives.values().rev() {
-            reserved = reserved.saturating_sub(live.node.subtree_reserve());
+            reserved = reserved.saturating_sub(live.node.floors().in_full());
             let asked = asked.pop().unwrap_or_else(|| self.ask(live, reserved));
             match (asked, live.run.clone()) {
                 (Some(asked), Some(run)) => report.push(self.stop(live, &run, asked).await),
@@ -98,7 +98,7 @@ impl Reaper {
         live.run.as_ref().filter(|run| !run.is_over())?;
         let turn = Turn {
             stop_timeout: Some(live.node.worst_case_stop()),
-            reserve: live.node.subtree_reserve(),
+            reserve: live.node.floors().in_full(),
             reserved_after,
         };
         let at = Instant::now();

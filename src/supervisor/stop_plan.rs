@@ -10,7 +10,7 @@ use std::time::Duration;
 use thiserror::Error;
 use tokio::time::Instant;
 
-use super::children::{Policy, Reserve};
+use super::children::Policy;
 use super::{NodeKind, Supervisor};
 use crate::path::Path;
 use crate::policy::restart::Strategy;
@@ -106,16 +106,9 @@ impl Planner {
         let deadline = deadline - plan::tick(left);
         let available = deadline - begins;
         let siblings = supervisor.children.len();
-        let reserve = |policy: &Policy| match policy.stop_reserve {
-            Reserve::Exactly(reserve) => reserve,
-            Reserve::Default => {
-                let timeout = policy.stop_timeout.unwrap_or(available);
-                plan::leaf_reserve(None, timeout, available, siblings)
-            }
-        };
         let policies = supervisor.children.iter().map(|node| {
             let policy = Policy::of(node, supervisor);
-            let reserve = reserve(&policy);
+            let reserve = policy.reserve(available, siblings);
             (node, policy, reserve)
         });
         let children: Vec<_> = policies.collect();

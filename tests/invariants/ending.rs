@@ -256,7 +256,10 @@ impl Sums<'_> {
     fn floor(&self, child: &Stopped, available: Duration, count: u32) -> Duration {
         let seen = self.world.seen();
         let (timeout, reserve) = match seen.specs.get(child.path.as_str()).map(|spec| &spec.shape) {
-            Some(shape @ Shape::Branch(_)) => return floor_below(shape),
+            Some(shape @ Shape::Branch(_)) => {
+                let (by_hand, by_default) = floors_below(shape);
+                return by_hand + by_default.min(available);
+            }
             Some(Shape::Leaf(leaf)) => (leaf.stop_timeout, leaf.stop_reserve),
             None => (None, None),
         };
@@ -303,18 +306,35 @@ fn stop_timeout_of(set: Option<u64>) -> Duration {
 
 /// Sums up what is kept for the leaves below a supervisor, and for itself.
 pub(crate) fn floor_below(shape: &Shape) -> Duration {
+    let (by_hand, by_default) = floors_below(shape);
+    by_hand + by_default
+}
+
+/// Tells apart what was set by hand and what is kept by default, of which there is no more than the
+/// budget, however many the leaves are.
+fn floors_below(shape: &Shape) -> (Duration, Duration) {
+    let zero = Duration::ZERO;
     match shape {
-        Shape::Leaf(leaf) => {
-            let timeout = leaf.stop_timeout.map_or(DEFAULT_STOP_TIMEOUT, millis);
-            leaf.stop_reserve
-                .map_or(timeout.min(DEFAULT_RESERVE), millis)
-        }
+        Shape::Leaf(leaf) => match leaf.stop_reserve {
+            Some(reserve) => (millis(reserve), zero),
+            None => (
+                zero,
+                stop_timeout_of(leaf.stop_timeout).min(DEFAULT_RESERVE),
+            ),
+        },
         Shape::Branch(branch) => {
-            let children: Duration = match branch.strategy {
-                Strategies::Dynamic => DEFAULT_RESERVE,
-                _ => branch.children.iter().map(floor_below).sum(),
+            let children = branch.children.iter().map(floors_below);
+            let (by_hand, by_default) = match branch.strategy {
+                Strategies::Dynamic => (zero, DEFAULT_RESERVE),
+                _ => children.fold((zero, zero), |sum, child| {
+                    (sum.0 + child.0, sum.1 + child.1)
+                }),
             };
-            children + SUPERVISOR_TICK.min(children / 9)
+            let tick = SUPERVISOR_TICK.min((by_hand + by_default) / 9);
+            match by_hand.is_zero() {
+                true => (by_hand, by_default + tick),
+                false => (by_hand + tick, by_default),
+            }
         }
     }
 }

@@ -335,7 +335,7 @@ fn drain_until(child: &ChildState, now: Instant, deadline: Instant) -> Instant {
     let left = deadline.saturating_duration_since(now);
     let by_hand = match child.policy.stop_reserve {
         Reserve::Exactly(reserve) => Some(reserve),
-        Reserve::Default => None,
+        Reserve::Below(_) | Reserve::Default => None,
     };
     let reserve = plan::leaf_reserve(by_hand, left, left, 1);
     deadline - reserve.min(left)

@@ -12,7 +12,7 @@ use crate::exit::Exit;
 use crate::policy::restart::Strategy;
 use crate::shutdown::plan::{self, Turn};
 use crate::shutdown::report::Outcome;
-use crate::supervisor::children::{ChildState, Key, Phase, Reserve, Stopping};
+use crate::supervisor::children::{ChildState, Key, Phase, Stopping};
 
 /// Allotted to, and spent by, a child that was not asked because it was not there.
 const NO_TIME: (Duration, Duration) = (Duration::ZERO, Duration::ZERO);
@@ -259,11 +259,7 @@ fn reserve_of(child: &ChildState, budget: Duration, siblings: usize) -> Duration
     if !child.is_alive() {
         return Duration::ZERO;
     }
-    let stop_timeout = child.policy.stop_timeout.unwrap_or(budget);
-    match child.policy.stop_reserve {
-        Reserve::Exactly(reserve) => reserve,
-        Reserve::Default => plan::leaf_reserve(None, stop_timeout, budget, siblings),
-    }
+    child.policy.reserve(budget, siblings)
 }
 
 fn times(now: Instant, deadline: Instant, turn: Turn) -> StopTimes {
