@@ -256,6 +256,31 @@ mod tests {
         assert_eq!(rows[2], ["stuck", "5.00", "s", "50.0", "ms", "hung"]);
     }
 
+    #[cfg(feature = "serde")]
+    #[test]
+    fn the_json_has_a_line_for_every_child_with_its_times_in_seconds() {
+        let failed = Exit::Failed(crate::exit::ErrorChain::message("no disk"));
+        let mut report = report();
+        report.root.children[0].outcome = Outcome::CleanupFailed(failed);
+        let json = serde_json::to_value(&report).expect("plain data");
+        assert_eq!(json["reason"], "signal 15");
+        assert_eq!(json["exit"], "shutdown");
+        let slow = serde_json::json!({
+            "path": "/app/slow",
+            "allotted_seconds": 5.0,
+            "spent_seconds": 4.95,
+            "outcome": "cleanup_failed",
+            "error": "failed: no disk",
+            "children": [],
+        });
+        assert_eq!(json["root"]["children"][0], slow);
+        assert_eq!(json["root"]["children"][1]["outcome"], "hung");
+        assert_eq!(
+            json["root"]["children"][1]["error"],
+            serde_json::Value::Null
+        );
+    }
+
     #[test]
     fn what_still_lives_is_named() {
         let report = report();
