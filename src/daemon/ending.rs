@@ -47,16 +47,20 @@ pub enum DaemonExit {
 }
 
 impl DaemonExit {
-    /// Reads a report: 70 for a meltdown, 124 for what was late or hangs, 70 for a root that failed,
+    /// Reads a report: 70 for a meltdown or an error, whatever hangs then (a child may have been
+    /// declared to end the process by that), 124 for what was late or hangs, 70 for a root that failed,
     /// 0 for the rest. A signal that comes while a failed tree stops makes no success of it.
     pub(super) fn of(report: &StopReport, graceful: Duration) -> Self {
         if report.exit == Exit::Meltdown {
             return Self::Meltdown;
         }
+        if report.reason == ShutdownReason::Error {
+            return Self::Failed;
+        }
         if report.root.spent > graceful || !report.hung().is_empty() {
             return Self::Late;
         }
-        if report.reason == ShutdownReason::Error || report.exit.is_abnormal() {
+        if report.exit.is_abnormal() {
             return Self::Failed;
         }
         Self::Clean

@@ -96,6 +96,18 @@ fn every_report_has_its_exit_and_every_exit_its_number() {
 }
 
 #[test]
+fn a_child_that_ends_the_process_by_hanging_ends_it_with_70() {
+    let report = report(
+        ShutdownReason::Error,
+        Exit::Shutdown,
+        GRACEFUL,
+        Outcome::Hung,
+    );
+    assert_eq!(DaemonExit::of(&report, GRACEFUL), DaemonExit::Failed);
+    assert_eq!(DaemonExit::Failed.exit_code(), 70);
+}
+
+#[test]
 fn every_error_has_its_number() {
     let address = SocketAddr::from(([0, 0, 0, 0], 9600));
     let source = io::Error::from(io::ErrorKind::AddrInUse);
