@@ -26,6 +26,7 @@ pub use self::stop_plan::{ImpossiblePlan, PlannedStop, StopPlan};
 pub use self::validate::InvalidTree;
 pub(crate) use self::validate::validate;
 use crate::child::{Child, Kind, Launch, Specification};
+use crate::exit::catch_blocking;
 use crate::policy::auto_shutdown::AutoShutdown;
 use crate::policy::backoff::Backoff;
 use crate::policy::intensity::Intensity;
@@ -316,6 +317,27 @@ impl Node {
             NodeKind::Supervisor(supervisor) => {
                 supervisor.door.close();
                 supervisor.children.iter().for_each(|node| node.retire());
+            }
+        }
+    }
+}
+
+impl Node {
+    /// Drops what this node and all below it hold, one by one: it is the user's, and a second drop
+    /// that panics while the first one unwinds would end the process.
+    pub(crate) fn bury(self: Arc<Self>) {
+        let Some(Self(kind)) = Arc::into_inner(self) else {
+            return;
+        };
+        match kind {
+            NodeKind::Leaf(Specification { name, .. }, launch) => {
+                if let Err(panic) = catch_blocking(move || drop(launch)) {
+                    tracing::error!(name, %panic, "what a child's declaration held panicked when it was dropped");
+                }
+            }
+            NodeKind::Supervisor(supervisor) => {
+                let children = Arc::into_inner(supervisor).map(|supervisor| supervisor.children);
+                children.into_iter().flatten().for_each(Self::bury);
             }
         }
     }

@@ -572,19 +572,23 @@ async fn a_declaration_whose_drop_panics_or_blocks_does_not_keep_the_report_back
         let (_kept, never) = std::sync::mpsc::channel::<()>();
         assert!(never.recv_timeout(BLOCKED).is_err(), "nobody sends");
     };
-    for (what, dropped) in [
-        ("panics", (|| panic!("in drop")) as fn()),
-        ("blocks", blocks),
+    // Two that panic: the second drop must not happen while the first one unwinds.
+    for (what, dropped, names) in [
+        ("panics", (|| panic!("in drop")) as fn(), &["a", "b"][..]),
+        ("blocks", blocks, &["a"]),
     ] {
-        let held = OnDrop(dropped);
-        let child = Child::task("holds", move |cx| {
-            let _held = &held;
-            async move {
-                cx.shutdown().await;
-                Ok(())
-            }
-        });
-        let running = start(Supervisor::one_for_one("app").child(child)).await;
+        let holding = |name: &str| {
+            let held = OnDrop(dropped);
+            Child::task(name, move |cx| {
+                let _held = &held;
+                async move {
+                    cx.shutdown().await;
+                    Ok(())
+                }
+            })
+        };
+        let children = names.iter().map(|name| holding(name));
+        let running = start(children.fold(Supervisor::one_for_one("app"), Supervisor::child)).await;
         let stopped = tokio::time::timeout(BLOCKED / 2, running.stop(BLOCKED / 8)).await;
         let report = stopped.unwrap_or_else(|_late| panic!("a drop that {what}: no report"));
         assert!(report.hung().is_empty(), "{report}");

@@ -427,7 +427,8 @@ fn forget_run_time_children(lives: &mut Lives, declared: usize) {
     let added = lives.split_off(&(declared as Key));
     added.values().for_each(|live| live.node.retire());
     if !added.is_empty() {
-        drop_elsewhere(added);
+        let bury = async move { added.into_values().for_each(|live| live.node.bury()) };
+        drop(tokio::spawn(bury));
     }
 }
 

@@ -14,7 +14,7 @@ use crate::bus::subscriber::Subscriber;
 use crate::command::CommandError;
 use crate::context::{News, Run, StopShare};
 use crate::event::{EventKind, SubsystemEvent};
-use crate::exit::{Exit, catch_blocking, install_panic_hook};
+use crate::exit::{Exit, install_panic_hook};
 use crate::path::Path;
 use crate::shutdown::plan::MIN_KILL_GRACE;
 use crate::shutdown::report::{Outcome, StopReport, Stopped};
@@ -194,14 +194,9 @@ async fn watch_until_over(tree: &Tree, root: &mut Root, is_up: &watch::Sender<bo
 /// a task of its own, and no more time than the tree had.
 async fn retire(declared: Arc<Supervisor>, run: &Run) {
     let budget = declared.shutdown_budget;
-    let declared = Node(NodeKind::Supervisor(declared));
+    let declared = Arc::new(Node(NodeKind::Supervisor(declared)));
     declared.retire();
-    let path = run.path().clone();
-    let dropping = tokio::spawn(async move {
-        if let Err(panic) = catch_blocking(move || drop(declared)) {
-            tracing::error!(%path, %panic, "what the declaration held panicked when it was dropped");
-        }
-    });
+    let dropping = tokio::spawn(async move { declared.bury() });
     let now = Instant::now();
     let by = match run.stop().deadline() {
         Some(told) => spawn::deadline_of_children(now, told).max(now + MIN_KILL_GRACE),
