@@ -15,6 +15,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::process::{Child as Process, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
+use perennial::policy::stop::OnHung;
 use perennial::{Backoff, BoxError, Child, Daemon, Supervisor};
 use tokio::time::Instant;
 
@@ -57,11 +58,46 @@ fn tree(role: &str) -> Supervisor {
                 tokio::task::yield_now().await;
                 Err("always".into())
             })),
+        "stuck" => stuck(tree),
         "unstartable" => tree.child(Child::step("migrate", |_cx| async {
             Err("no schema".into())
         })),
         _ => tree,
     }
+}
+
+/// A child that hangs ends the process; in the shutdown that follows every thread is blocked.
+fn stuck(tree: Supervisor) -> Supervisor {
+    let block = || loop {
+        std::thread::park();
+    };
+    let root = tree.handle();
+    let hangs = Child::task("hangs", move |cx| async move {
+        cx.ready();
+        tokio::task::yield_now().await;
+        block()
+    });
+    let asks = Child::task("asks", move |_cx| {
+        let root = root.clone();
+        async move {
+            // Never answered in time: what it asks for ends the process.
+            drop(root.stop_child("hangs").await);
+            Ok(())
+        }
+    });
+    let hangs = hangs.stop_timeout(Duration::ZERO);
+    let mut tree = tree
+        .shutdown_budget(Duration::from_millis(100))
+        .child(hangs.on_hung(OnHung::EndProcess))
+        .child(asks);
+    for number in 0..8 {
+        let child = Child::task(format!("blocks{number}"), move |cx| async move {
+            cx.shutdown_began().await;
+            block()
+        });
+        tree = tree.child(child);
+    }
+    tree
 }
 
 #[test]
@@ -237,6 +273,13 @@ fn a_second_signal_forces_the_end_and_names_what_is_alive() {
     let (status, log) = daemon.end();
     assert_eq!(status.code(), Some(128 + 2), "{log}");
     assert!(log.contains("/app/deaf"), "{log}");
+}
+
+#[test]
+fn a_shutdown_that_no_signal_asked_for_ends_the_process_though_every_thread_is_blocked() {
+    let (status, log) = Running::start("stuck").end();
+    assert_eq!(status.code(), Some(70), "{log}");
+    assert!(log.contains("/app/blocks0"), "{log}");
 }
 
 #[test]

@@ -21,6 +21,7 @@ use crate::shutdown::ShutdownReason;
 use crate::shutdown::report::StopReport;
 use crate::signals::Terminations;
 use crate::supervisor::Supervisor;
+use crate::time::later;
 use crate::tree::{Running, StartError};
 
 /// How long after its deadline a tree may still report. It ends at the deadline by itself; only
@@ -96,8 +97,10 @@ async fn attend(
     graceful: Duration,
 ) -> Result<(StopReport, DaemonExit), DaemonError> {
     let mut life = pin!(life);
+    // Whoever asked for it: a signal, a child, or one that hangs and ends the process.
+    let mut begun = pin!(running.shutdown_began());
     let mut has_signal = false;
-    let mut give_up_at = None;
+    let mut give_up: Option<(Instant, DaemonExit)> = None;
     loop {
         tokio::select! {
             biased;
@@ -108,13 +111,18 @@ async fn attend(
             }
             signal = signals.recv() => {
                 if has_signal {
-                    return Ok(give_up(running, DaemonExit::Forced(signal)));
+                    return Ok(give_up_on(running, DaemonExit::Forced(signal)));
                 }
                 has_signal = true;
                 running.shutdown(ShutdownReason::Signal(signal), graceful);
-                give_up_at = Instant::now().checked_add(graceful.saturating_add(REPORT_PATIENCE));
+                let at = later(Instant::now(), graceful.saturating_add(REPORT_PATIENCE));
+                let earlier = give_up.filter(|(known, _)| *known < at);
+                give_up = earlier.or(Some((at, DaemonExit::Late)));
             }
-            () = until(give_up_at) => return Ok(give_up(running, DaemonExit::Late)),
+            shutdown = &mut begun, if give_up.is_none() => {
+                give_up = Some((later(shutdown.deadline, REPORT_PATIENCE), late(shutdown.reason)));
+            }
+            exit = until(give_up) => return Ok(give_up_on(running, exit)),
         }
     }
 }
@@ -136,8 +144,16 @@ async fn live(
     }
 }
 
+/// Returns what it means that a tree is late: nobody waits for one that failed to be called late.
+fn late(reason: ShutdownReason) -> DaemonExit {
+    match reason {
+        ShutdownReason::Error => DaemonExit::Failed,
+        _ => DaemonExit::Late,
+    }
+}
+
 /// Makes the report of a tree that nobody waits for any longer.
-fn give_up(running: &Running, exit: DaemonExit) -> (StopReport, DaemonExit) {
+fn give_up_on(running: &Running, exit: DaemonExit) -> (StopReport, DaemonExit) {
     let report = still_alive(&running.snapshot());
     for path in report.hung() {
         tracing::error!(%path, "still alive");
@@ -145,9 +161,12 @@ fn give_up(running: &Running, exit: DaemonExit) -> (StopReport, DaemonExit) {
     (report, exit)
 }
 
-async fn until(instant: Option<Instant>) {
-    match instant {
-        Some(instant) => sleep_until(instant).await,
+async fn until(give_up: Option<(Instant, DaemonExit)>) -> DaemonExit {
+    match give_up {
+        Some((at, exit)) => {
+            sleep_until(at).await;
+            exit
+        }
         None => pending().await,
     }
 }

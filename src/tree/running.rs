@@ -274,6 +274,12 @@ impl Running {
         self.shared.tree.shut_down(reason, budget);
     }
 
+    /// Waits until somebody shuts the whole tree down.
+    #[cfg(feature = "daemon")]
+    pub(crate) async fn shutdown_began(&self) -> Shutdown {
+        self.shared.tree.early_notice().begun().await
+    }
+
     /// Waits until the tree has ended, by a shutdown or by itself, and returns its report.
     ///
     /// # Cancel safety
