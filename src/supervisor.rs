@@ -34,7 +34,7 @@ use crate::policy::limit::OnLimit;
 use crate::policy::restart::{Restart, Strategy};
 use crate::policy::stop::DEFAULT_STOP_RESERVE;
 use crate::shutdown::DEFAULT_SHUTDOWN_BUDGET;
-use crate::shutdown::plan::{self, Floors};
+use crate::shutdown::plan::{self, Floors, StopNeed};
 
 /// How many children a dynamic supervisor accepts when nothing was set.
 ///
@@ -261,8 +261,24 @@ impl Supervisor {
         below.with_tick()
     }
 
+    /// Returns what the stop of this subtree needs, as it was declared.
+    fn stop_need(&self) -> StopNeed {
+        StopNeed {
+            worst_case: self.worst_case_stop(),
+            floors: self.floors(),
+        }
+    }
+
+    /// Returns what the stop of this supervisor needs when that of its children needs so much.
+    fn stop_need_with(&self, children: StopNeed) -> StopNeed {
+        StopNeed {
+            worst_case: self.worst_case_with(children.worst_case),
+            floors: children.floors.with_tick(),
+        }
+    }
+
     /// Returns the longest time that a stop can take when its children take so long.
-    pub(crate) fn worst_case_with(&self, children: Duration) -> Duration {
+    fn worst_case_with(&self, children: Duration) -> Duration {
         let with_tick = children.saturating_add(plan::SUPERVISOR_TICK);
         self.stop_timeout
             .map_or(with_tick, |timeout| timeout.min(with_tick))

@@ -60,6 +60,29 @@ async fn a_wide_subtree_takes_no_more_from_its_siblings_than_there_is() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_child_that_was_added_has_its_floor_as_one_that_was_declared() {
+    let late = Supervisor::one_for_one("late");
+    let inner = late.handle();
+    let outer = Supervisor::one_for_one("outer").child(late);
+    let greedy = Child::task("greedy", |_cx| std::future::pending());
+    let tree = Supervisor::one_for_one("app").child(outer).child(greedy);
+    let running = tree.start().await.expect("it starts");
+    let slow = Child::task("slow", |cx| async move {
+        cx.shutdown().await;
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        Ok(())
+    });
+    inner.start_child(slow).await.expect("it starts");
+    let report = running.stop(Duration::from_millis(400)).await;
+    let lines = report.lines();
+    let (_, slow) = lines
+        .iter()
+        .find(|(_, line)| line.path == "/app/outer/late/slow")
+        .expect("it was up");
+    assert_eq!(slow.outcome, Outcome::Stopped, "{report}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_supervisor_whose_children_die_at_a_kill_is_not_hung_however_little_time_it_has() {
     let deaf = Child::task("deaf", |_cx| std::future::pending());
     let inner = Supervisor::one_for_one("inner").child(deaf);

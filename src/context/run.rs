@@ -17,6 +17,7 @@ use super::current::{is_in_poll_of, within};
 use crate::exit::{Catch, Exit, Panic};
 use crate::handle::AnyAddress;
 use crate::path::Path;
+use crate::shutdown::plan::StopNeed;
 use crate::shutdown::report::Stopped;
 use crate::shutdown::{EarlyNotice, StopSignal};
 use crate::sync::{Mutex, lock};
@@ -39,8 +40,8 @@ pub(crate) enum News {
     Ending,
     /// A supervisor is over, but for tasks that hang.
     LeftHung,
-    /// What a supervisor has below it now takes at most so long to stop.
-    WorstCase(Duration),
+    /// What a supervisor has below it now needs another time to stop.
+    StopNeed(StopNeed),
     /// It put its deadline off.
     Extended(Instant),
 }

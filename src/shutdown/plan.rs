@@ -133,6 +133,15 @@ impl Floors {
     }
 }
 
+/// What the stop of a supervisor takes, as the one above counts with it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct StopNeed {
+    /// The longest time that it can take: its budget outside a shutdown.
+    pub(crate) worst_case: Duration,
+    /// What is kept for all below it while its siblings stop.
+    pub(crate) floors: Floors,
+}
+
 /// Computes when a leaf that has not stopped is killed: a grace before its deadline.
 pub(crate) fn kill_at(now: Instant, deadline: Instant) -> Instant {
     let allotted = deadline.saturating_duration_since(now);

@@ -11,7 +11,7 @@ use crate::policy::backoff::Backoff;
 use crate::policy::intensity::{Intensity, Window};
 use crate::policy::limit::OnLimit;
 use crate::policy::restart::{Restart, Strategy};
-use crate::policy::stop::{OnHung, Stop};
+use crate::policy::stop::{DEFAULT_STOP_RESERVE, OnHung, Stop};
 use crate::shutdown::plan::{self, Floors};
 
 /// A child's place in the start order; unique for the life of its supervisor.
@@ -58,6 +58,21 @@ impl Policy {
                 let stop_timeout = self.stop_timeout.unwrap_or(budget);
                 plan::leaf_reserve(None, stop_timeout, budget, siblings)
             }
+        }
+    }
+
+    /// Returns what is kept for it, and for all below it, whatever the budget is.
+    pub(super) fn floors(&self) -> Floors {
+        match self.stop_reserve {
+            Reserve::Exactly(by_hand) => Floors {
+                by_hand,
+                ..Floors::default()
+            },
+            Reserve::Below(floors) => floors,
+            Reserve::Default => Floors {
+                by_default: self.worst_case_stop.min(DEFAULT_STOP_RESERVE),
+                ..Floors::default()
+            },
         }
     }
 

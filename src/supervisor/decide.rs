@@ -24,7 +24,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 pub(super) use self::walk::Walk;
-use super::children::{ChildState, Children, Key, Phase, Policy, Ticket};
+use super::children::{ChildState, Children, Key, Phase, Policy, Reserve, Ticket};
 use crate::command::{Ask, Refusal};
 use crate::event::EventKind;
 use crate::exit::Exit;
@@ -33,6 +33,7 @@ use crate::policy::backoff::Jitter;
 use crate::policy::intensity::{Intensity, Window};
 use crate::policy::limit::OnLimit;
 use crate::policy::restart::{Restart, Strategy};
+use crate::shutdown::plan::StopNeed;
 use crate::shutdown::report::Outcome;
 
 /// How long a child that is killed, or whose body is over, may take to end before it counts as hung,
@@ -71,11 +72,11 @@ pub(super) enum Happened {
         incarnation: u64,
         deadline: Instant,
     },
-    /// What a supervisor below has to stop takes longer, or less long, than it was declared to.
-    WorstCase {
+    /// What a supervisor below has to stop needs another time than it was declared to.
+    StopNeed {
         key: Key,
         incarnation: u64,
-        worst_case: Duration,
+        need: StopNeed,
     },
     /// A child was added at run time, under this key; whoever asked holds this ticket.
     Added { key: Key, ticket: Ticket },
@@ -299,13 +300,14 @@ impl Supervision {
                 incarnation,
                 deadline,
             } => self.extended(key, incarnation, deadline),
-            Happened::WorstCase {
+            Happened::StopNeed {
                 key,
                 incarnation,
-                worst_case,
+                need,
             } => {
                 if let Some(child) = self.present(key, incarnation) {
-                    child.policy.worst_case_stop = worst_case;
+                    child.policy.worst_case_stop = need.worst_case;
+                    child.policy.stop_reserve = Reserve::Below(need.floors);
                 }
             }
             Happened::Added { key, ticket } => self.added(key, ticket),

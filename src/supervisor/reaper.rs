@@ -67,20 +67,23 @@ impl Reaper {
     /// Stops all children in reverse start order.
     pub(super) async fn walk(mut self) -> Reaped {
         let lives = std::mem::take(&mut self.lives);
-        let reserves = lives.values().map(|live| live.node.floors().in_full());
+        let budget = self.budget();
+        let floor = |live: &Live| live.node.floors().within(budget);
+        let reserves = lives.values().map(floor);
         let mut reserved = reserves.fold(Duration::ZERO, Duration::saturating_add);
         let mut asked = Vec::new();
         if self.all_at_once {
             let runs = lives
                 .values()
                 .rev()
-                .map(|live| self.ask(live, Duration::ZERO));
+                .map(|live| self.ask(live, (floor(live), Duration::ZERO)));
             asked = runs.rev().collect();
         }
         let mut report = Vec::new();
         for live in lives.values().rev() {
-            reserved = reserved.saturating_sub(live.node.floors().in_full());
-            let asked = asked.pop().unwrap_or_else(|| self.ask(live, reserved));
+            reserved = reserved.saturating_sub(floor(live));
+            let turn = (floor(live), reserved);
+            let asked = asked.pop().unwrap_or_else(|| self.ask(live, turn));
             match (asked, live.run.clone()) {
                 (Some(asked), Some(run)) => report.push(self.stop(live, &run, asked).await),
                 _ => self.note_end(live),
@@ -93,12 +96,21 @@ impl Reaper {
         }
     }
 
+    /// Returns what there is for all children together; no limit where nobody above said one.
+    fn budget(&self) -> Duration {
+        let now = Instant::now();
+        let told = self.supervisor.stop().deadline();
+        told.map_or(Duration::MAX, |told| {
+            spawn::deadline_of_children(now, told).saturating_duration_since(now)
+        })
+    }
+
     /// Asks a child to stop; `None` if it has ended already.
-    fn ask(&self, live: &Live, reserved_after: Duration) -> Option<Asked> {
+    fn ask(&self, live: &Live, (reserve, reserved_after): (Duration, Duration)) -> Option<Asked> {
         live.run.as_ref().filter(|run| !run.is_over())?;
         let turn = Turn {
             stop_timeout: Some(live.node.worst_case_stop()),
-            reserve: live.node.floors().in_full(),
+            reserve,
             reserved_after,
         };
         let at = Instant::now();

@@ -19,7 +19,6 @@ use std::collections::{BTreeMap, BinaryHeap, HashMap};
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::Duration;
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
@@ -38,6 +37,7 @@ use crate::context::{News, Notice, Notices, Run, StopShare};
 use crate::exit::{Exit, Panic, catch, catch_blocking};
 use crate::path::Path;
 use crate::policy::restart::Strategy;
+use crate::shutdown::plan::StopNeed;
 use crate::shutdown::report::Stopped;
 
 /// How many ends, starts and commands are handled before one command and the due timers get their
@@ -66,8 +66,8 @@ pub(super) struct RunLoop {
     next_key: Key,
     ends: FuturesUnordered<Ending>,
     timers: BinaryHeap<Reverse<(Instant, Timer)>>,
-    /// What the supervisor above counts with when it stops this one by itself.
-    worst_case: Duration,
+    /// What the supervisor above counts with when it stops this one.
+    need: StopNeed,
     /// At which number the timers of ended runs are taken out.
     prune_timers_at: usize,
     // In order, because the loop drops what is left when it ends, which wakes those who wait.
@@ -128,7 +128,7 @@ impl RunLoop {
             next_key: 0,
             ends: FuturesUnordered::new(),
             timers: BinaryHeap::new(),
-            worst_case: declared.worst_case_stop(),
+            need: declared.stop_need(),
             prune_timers_at: FIRST_PRUNE,
             answers: BTreeMap::new(),
             next_ticket: 0,
@@ -181,6 +181,10 @@ impl RunLoop {
     }
 
     async fn watch(&mut self) {
+        if self.run.incarnation() > 1 {
+            // What was added to the run before is gone.
+            self.run.tell(News::StopNeed(self.need));
+        }
         self.happened(Happened::Began);
         let mut in_a_row = 0;
         while self.finished.is_none() {
@@ -274,24 +278,26 @@ impl RunLoop {
         self.timers.push(Reverse((at, timer)));
     }
 
-    /// Tells the supervisor above when a stop of this one takes another time at worst: because of a
-    /// child that was added, removed, or has such news itself.
+    /// Tells the supervisor above when a stop of this one needs another time: because of a child that
+    /// was added, removed, or has such news itself.
     ///
-    /// A dynamic supervisor stops its children all at once and keeps the longest time it ever had, so
-    /// that adding one among 100 000 looks at no other.
-    fn tell_worst_case(&mut self, key: Key) {
-        let children = match self.declared.strategy {
-            Strategy::Dynamic => self.supervision.worst_case_of(key),
-            _ => self.supervision.worst_case_stop(),
+    /// A dynamic supervisor stops its children all at once: it keeps the longest time it ever needed,
+    /// so that adding one among 100 000 looks at no other, and one floor whatever they are.
+    fn tell_stop_need(&mut self, key: Key) {
+        let need = match self.declared.strategy {
+            Strategy::Dynamic => {
+                let child = self.supervision.worst_case_of(key);
+                let worst_case = self.declared.worst_case_with(child);
+                StopNeed {
+                    worst_case: worst_case.max(self.need.worst_case),
+                    ..self.need
+                }
+            }
+            _ => self.declared.stop_need_with(self.supervision.stop_need()),
         };
-        let worst_case = self.declared.worst_case_with(children);
-        let is_news = match self.declared.strategy {
-            Strategy::Dynamic => worst_case > self.worst_case,
-            _ => worst_case != self.worst_case,
-        };
-        if is_news {
-            self.worst_case = worst_case;
-            self.run.tell(News::WorstCase(worst_case));
+        if need != self.need {
+            self.need = need;
+            self.run.tell(News::StopNeed(need));
         }
     }
 
@@ -314,13 +320,13 @@ impl RunLoop {
             News::Started => Happened::Started { key, incarnation },
             News::Ending => Happened::Ending { key, incarnation },
             News::LeftHung => Happened::LeftHung { key, incarnation },
-            News::WorstCase(worst_case) => {
-                self.happened(Happened::WorstCase {
+            News::StopNeed(need) => {
+                self.happened(Happened::StopNeed {
                     key,
                     incarnation,
-                    worst_case,
+                    need,
                 });
-                return self.tell_worst_case(key);
+                return self.tell_stop_need(key);
             }
             News::Extended(deadline) => Happened::Extended {
                 key,

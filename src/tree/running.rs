@@ -182,7 +182,7 @@ async fn watch_until_over(tree: &Tree, root: &mut Root, is_up: &watch::Sender<bo
                 is_up.send_replace(true);
             }
             News::LeftHung => return,
-            News::Ending | News::WorstCase(_) | News::Extended(_) => {}
+            News::Ending | News::StopNeed(_) | News::Extended(_) => {}
         }
     }
 }

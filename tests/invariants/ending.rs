@@ -16,7 +16,7 @@ use crate::ancestors;
 use crate::grow::millis;
 use crate::replay::{Replay, is_alive, parent_of};
 use crate::shape::{Shape, Strategies};
-use crate::world::World;
+use crate::world::{Seen, World};
 
 /// What is kept for a leaf that asked for nothing: the library's default.
 const DEFAULT_RESERVE: Duration = Duration::from_millis(100);
@@ -232,7 +232,9 @@ impl Sums<'_> {
             .iter()
             .map(|child| self.floor(child, available, count));
         let floors: Vec<Duration> = floors.collect();
-        let reserved: Duration = floors.iter().sum();
+        let largest = line.children.iter().zip(&floors);
+        let largest = largest.map(|(child, floor)| self.floor_ever(child, available).max(*floor));
+        let reserved: Duration = largest.sum();
         let shrink = match reserved > available && !is_dynamic {
             true => available.as_secs_f64() / reserved.as_secs_f64(),
             false => 1.0,
@@ -256,8 +258,8 @@ impl Sums<'_> {
     fn floor(&self, child: &Stopped, available: Duration, count: u32) -> Duration {
         let seen = self.world.seen();
         let (timeout, reserve) = match seen.specs.get(child.path.as_str()).map(|spec| &spec.shape) {
-            Some(shape @ Shape::Branch(_)) => {
-                let (by_hand, by_default) = floors_below(shape);
+            Some(Shape::Branch(_)) => {
+                let (by_hand, by_default) = floors_reported(&seen, child);
                 return by_hand + by_default.min(available);
             }
             Some(Shape::Leaf(leaf)) => (leaf.stop_timeout, leaf.stop_reserve),
@@ -265,6 +267,12 @@ impl Sums<'_> {
         };
         let share = DEFAULT_RESERVE.min(available / count);
         reserve.map_or_else(|| stop_timeout_of(timeout).min(share), millis)
+    }
+
+    /// What may have been kept for a supervisor, with everything that was ever added below it.
+    fn floor_ever(&self, child: &Stopped, available: Duration) -> Duration {
+        let (by_hand, by_default) = floors_ever(&self.world.seen(), child.path.as_str());
+        by_hand + by_default.min(available)
     }
 
     fn stop_timeout(&self, path: &str) -> Duration {
@@ -304,6 +312,43 @@ fn stop_timeout_of(set: Option<u64>) -> Duration {
     set.map_or(DEFAULT_STOP_TIMEOUT, millis)
 }
 
+/// As [`floors_below`], of those that were there when the supervisor stopped: what is down for good,
+/// and not kept, needs no time.
+fn floors_reported(seen: &Seen, line: &Stopped) -> (Duration, Duration) {
+    match seen.specs.get(line.path.as_str()).map(|spec| &spec.shape) {
+        Some(leaf @ Shape::Leaf(_)) => floors_below(leaf),
+        Some(Shape::Branch(branch)) => with_tick(match branch.strategy {
+            Strategies::Dynamic => (Duration::ZERO, DEFAULT_RESERVE),
+            _ => sum(line.children.iter().map(|line| floors_reported(seen, line))),
+        }),
+        None => (Duration::ZERO, Duration::ZERO),
+    }
+}
+
+fn sum(floors: impl Iterator<Item = (Duration, Duration)>) -> (Duration, Duration) {
+    let zero = (Duration::ZERO, Duration::ZERO);
+    floors.fold(zero, |sum, floor| (sum.0 + floor.0, sum.1 + floor.1))
+}
+
+/// As [`floors_below`], with everything that was ever added; nothing for a leaf.
+fn floors_ever(seen: &Seen, path: &str) -> (Duration, Duration) {
+    let Some(Shape::Branch(branch)) = seen.specs.get(path).map(|spec| &spec.shape) else {
+        return (Duration::ZERO, Duration::ZERO);
+    };
+    let children = seen
+        .order
+        .iter()
+        .filter(|child| parent_of(child) == Some(path));
+    let floors = children.map(|child| match &seen.specs[child].shape {
+        leaf @ Shape::Leaf(_) => floors_below(leaf),
+        Shape::Branch(_) => floors_ever(seen, child),
+    });
+    with_tick(match branch.strategy {
+        Strategies::Dynamic => (Duration::ZERO, DEFAULT_RESERVE),
+        _ => sum(floors),
+    })
+}
+
 /// Sums up what is kept for the leaves below a supervisor, and for itself.
 pub(crate) fn floor_below(shape: &Shape) -> Duration {
     let (by_hand, by_default) = floors_below(shape);
@@ -324,17 +369,19 @@ fn floors_below(shape: &Shape) -> (Duration, Duration) {
         },
         Shape::Branch(branch) => {
             let children = branch.children.iter().map(floors_below);
-            let (by_hand, by_default) = match branch.strategy {
+            with_tick(match branch.strategy {
                 Strategies::Dynamic => (zero, DEFAULT_RESERVE),
-                _ => children.fold((zero, zero), |sum, child| {
-                    (sum.0 + child.0, sum.1 + child.1)
-                }),
-            };
-            let tick = SUPERVISOR_TICK.min((by_hand + by_default) / 9);
-            match by_hand.is_zero() {
-                true => (by_hand, by_default + tick),
-                false => (by_hand + tick, by_default),
-            }
+                _ => sum(children),
+            })
         }
+    }
+}
+
+/// Adds what a supervisor keeps for itself.
+fn with_tick((by_hand, by_default): (Duration, Duration)) -> (Duration, Duration) {
+    let tick = SUPERVISOR_TICK.min((by_hand + by_default) / 9);
+    match by_hand.is_zero() {
+        true => (by_hand, by_default + tick),
+        false => (by_hand + tick, by_default),
     }
 }

@@ -125,9 +125,10 @@ fn reversed(record: &Record, first: usize) -> Result<(), String> {
             continue;
         };
         match &event.kind {
-            EventKind::StopRequested { .. } => {
+            EventKind::StopRequested { deadline } => {
+                // Once its supervisor has no time left there is no more order to keep.
                 if let Some(other) = stopping.insert(above, path).filter(|other| *other != path)
-                    && event.at < record.deadline.unwrap_or(event.at)
+                    && event.at < *deadline
                 {
                     return Err(format!("{path} was asked while {other} was stopping"));
                 }

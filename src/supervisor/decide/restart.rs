@@ -11,6 +11,7 @@ use crate::policy::auto_shutdown::AutoShutdown;
 use crate::policy::intensity::Window;
 use crate::policy::limit::OnLimit;
 use crate::policy::restart::Strategy;
+use crate::shutdown::plan::{Floors, StopNeed};
 use crate::supervisor::children::{ChildState, Key, Phase, Then};
 use crate::time::later;
 
@@ -169,8 +170,17 @@ impl Supervision {
         child.map_or(Duration::ZERO, |child| child.policy.worst_case_stop)
     }
 
+    /// Returns what the stop of all children, one after the other, needs.
+    pub(in crate::supervisor) fn stop_need(&self) -> StopNeed {
+        let floors = self.children.values().map(|child| child.policy.floors());
+        StopNeed {
+            worst_case: self.worst_case_stop(),
+            floors: floors.fold(Floors::default(), Floors::and),
+        }
+    }
+
     /// Returns the budget of a stop outside a shutdown.
-    pub(in crate::supervisor) fn worst_case_stop(&self) -> Duration {
+    pub(super) fn worst_case_stop(&self) -> Duration {
         let times = self
             .children
             .values()

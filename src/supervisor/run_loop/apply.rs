@@ -89,7 +89,7 @@ impl RunLoop {
         };
         self.keys.remove(live.cell.path().name());
         if !self.is_declared(key) {
-            self.tell_worst_case(key);
+            self.tell_stop_need(key);
         }
         // Retired first: what is lost by it is still counted.
         live.node.retire();

@@ -68,7 +68,7 @@ impl RunLoop {
         if let Some(live) = self.lives.get(&key) {
             live.cell.set_dynamic();
         }
-        self.tell_worst_case(key);
+        self.tell_stop_need(key);
         let ticket = self.ticket(Waiting::ForStart(path, answer));
         self.happened(Happened::Added { key, ticket });
     }
