@@ -89,6 +89,22 @@ pub enum EventKind {
 }
 
 impl EventKind {
+    /// Every code that [`EventKind::code`] can return, in a fixed order.
+    pub const CODES: [&'static str; 12] = [
+        "starting",
+        "started",
+        "exited",
+        "start_failed",
+        "backing_off",
+        "restarted",
+        "meltdown",
+        "quarantined",
+        "stop_requested",
+        "stopped",
+        "shutdown_began",
+        "shutdown_ended",
+    ];
+
     /// Returns the kind as a stable lower-case word.
     #[must_use]
     pub fn code(&self) -> &'static str {

@@ -27,6 +27,15 @@ pub enum Outcome {
 }
 
 impl Outcome {
+    /// Every code that [`Outcome::code`] can return, in a fixed order.
+    pub const CODES: [&'static str; 5] = [
+        "stopped",
+        "cleanup_failed",
+        "killed",
+        "hung",
+        "already_down",
+    ];
+
     /// Returns a stable lower-case word for labels and machine-readable output.
     #[must_use]
     pub fn code(&self) -> &'static str {
