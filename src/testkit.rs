@@ -1,8 +1,16 @@
-//! For tests of trees: does to a running tree what only an accident would.
+//! For tests of trees: waits for what a tree does, and does to it what only an accident would.
 //!
 //! Behind the feature `testkit`, for `[dev-dependencies]`. Nothing in here is of use to a program: a
 //! child that has to go is stopped by its supervisor.
 
+mod observed;
+mod order;
+mod pattern;
+mod recorder;
+
+pub use self::observed::Observed;
+pub use self::pattern::UnknownEvent;
+pub use self::recorder::{DEFAULT_WAIT_TIMEOUT, Recorder, WaitError};
 use crate::tree::Running;
 
 /// Kills the child at `path` as if somebody else had: its task is dropped at its next await, without
