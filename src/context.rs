@@ -9,6 +9,7 @@
 //! 2. A subtask ends before its incarnation counts as ended.
 
 mod current;
+mod fault;
 mod run;
 
 use std::fmt;
@@ -19,6 +20,9 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 pub(crate) use self::current::{within, within_blocking, within_hook};
+#[cfg(feature = "testkit")]
+pub(crate) use self::fault::Fault;
+pub(crate) use self::fault::breakable;
 pub(crate) use self::run::{Identity, News, Notice, Notices, Run, StartFailure, StopShare};
 use crate::path::Path;
 use crate::shutdown::Shutdown;

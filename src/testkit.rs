@@ -1,29 +1,19 @@
-//! For tests of trees: waits for what a tree does, and does to it what only an accident would.
+//! For tests of trees: waits without sleeping, orders faults.
 //!
-//! Behind the feature `testkit`, for `[dev-dependencies]`. Nothing in here is of use to a program: a
-//! child that has to go is stopped by its supervisor.
+//! Behind the feature `testkit`, for `[dev-dependencies]`; without it nothing of this is in a program.
+//! A test reads what the tree says and does to it what only an accident would; the children are the
+//! program's own and know nothing of it.
+//!
+//! - [`Recorder`] waits for an event or a state by path, and compares the order in which events came.
+//! - [`crash`], [`fail`], [`hang`] and [`kill`] do to one child what [`Fault`] says.
 
+mod fault;
 mod observed;
 mod order;
 mod pattern;
 mod recorder;
 
+pub use self::fault::{Fault, FaultError, crash, fail, hang, inject, kill};
 pub use self::observed::Observed;
 pub use self::pattern::UnknownEvent;
 pub use self::recorder::{DEFAULT_WAIT_TIMEOUT, Recorder, WaitError};
-use crate::tree::Running;
-
-/// Kills the child at `path` as if somebody else had: its task is dropped at its next await, without
-/// its supervisor's knowledge. It exits [`Killed`](crate::exit::Exit::Killed), which is abnormal, and
-/// is restarted by its type. The counterpart of Erlang's `exit(Pid, kill)`.
-///
-/// Returns whether a run was there to be killed. A supervisor never is, and a thread can't be.
-pub fn kill(running: &Running, path: &str) -> bool {
-    let run = running
-        .node(path)
-        .and_then(|node| node.run_that_can_be_killed());
-    if let Some(run) = &run {
-        run.kill();
-    }
-    run.is_some()
-}

@@ -14,6 +14,8 @@
 //! 3. `ActorRef<A::Msg>` stays the user's: the wrapper's message type is the actor's own.
 
 mod mailbox;
+#[cfg(feature = "testkit")]
+mod rouse;
 
 use std::io;
 use std::marker::PhantomData;
@@ -29,8 +31,8 @@ use tracing::Instrument;
 use self::mailbox::Mailbox;
 use super::launch::{Body, Control, End, Launched, Seat};
 use super::{Child, Kind};
-use crate::context::{Context, Run, within_blocking, within_hook};
-use crate::exit::{Exit, Panic, catch, catch_blocking};
+use crate::context::{Context, Run, breakable, within_blocking, within_hook};
+use crate::exit::{BoxError, Exit, Panic, catch, catch_blocking};
 use crate::handle::{Meter, Reply, Routed};
 
 impl<M: ractor::Message> Child<M> {
@@ -98,6 +100,8 @@ where
             routed: None,
         };
         let draining = Arc::clone(&incarnation.draining);
+        #[cfg(feature = "testkit")]
+        let run = Arc::clone(incarnation.cx.run());
         let spawned = ActorRuntime::spawn(None, Supervised::<A>(PhantomData), incarnation);
         // Unconstrained: a supervisor that used up its budget must not see this as pending.
         let mut spawned = pin!(tokio::task::unconstrained(spawned));
@@ -105,10 +109,14 @@ where
             .as_mut()
             .poll(&mut PollContext::from_waker(Waker::noop()))
         {
-            Poll::Ready(Ok((actor, task))) => Ok(Launched {
-                end: End::Task(task),
-                control: Some(Box::new(ActorControl { actor, draining })),
-            }),
+            Poll::Ready(Ok((actor, task))) => {
+                #[cfg(feature = "testkit")]
+                run.fault_point().rouse_with(rouse::of(actor.get_cell()));
+                Ok(Launched {
+                    end: End::Task(task),
+                    control: Some(Box::new(ActorControl { actor, draining })),
+                })
+            }
             Poll::Ready(Err(error)) => Err(io::Error::other(error.to_string())),
             Poll::Pending => Err(io::Error::other("ractor did not spawn at its first poll")),
         }
@@ -198,7 +206,13 @@ impl<A: Actor> Actor for Supervised<A> {
         let Some((actor, state)) = incarnation.alive.as_mut() else {
             return Err(Recorded.into());
         };
-        let hook = async { actor.handle_supervisor_evt(myself, event, state).await };
+        let hook = async {
+            #[cfg(feature = "testkit")]
+            if rouse::is_from_here(&event) {
+                return Ok(());
+            }
+            actor.handle_supervisor_evt(myself, event, state).await
+        };
         let handled = inside(incarnation.cx.run(), hook).await;
         incarnation.keep_on(handled)
     }
@@ -230,16 +244,15 @@ impl<A: Actor> Incarnation<A> {
         });
         let (factory, cx) = (Arc::clone(&self.factory), self.cx.clone());
         let starting = myself.clone();
-        let made = catch(async move {
+        let hook = async move {
             let (actor, arguments) = factory(cx);
             let state = actor.pre_start(starting, arguments).await?;
             Ok((actor, state))
-        });
-        match made.await {
+        };
+        match catch(breakable(self.cx.run(), hook)).await {
             Ok(Ok(alive)) => self.alive = Some(alive),
             failed => {
-                return self
-                    .keep_on(failed.map(|made: Result<_, ActorProcessingErr>| made.map(drop)));
+                return self.keep_on(failed.map(|made| made.map(drop)));
             }
         }
         self.routed = Some(self.seat.route_to(self.cx.run(), mailbox));
@@ -250,7 +263,7 @@ impl<A: Actor> Incarnation<A> {
             return Err(Recorded.into());
         };
         let hook = async { actor.post_start(myself, state).await };
-        let started = catch(hook).await;
+        let started = catch(breakable(self.cx.run(), hook)).await;
         self.keep_on(started)
     }
 
@@ -295,11 +308,14 @@ impl<A: Actor> Drop for Incarnation<A> {
 }
 
 /// Runs a hook of the user's as part of its run: caught, in the run's span, with its context.
-fn inside<F: Future>(
+fn inside<F>(
     run: &Arc<Run>,
     hook: F,
-) -> impl Future<Output = Result<F::Output, Panic>> + use<F> {
-    within_hook(run, catch(hook)).instrument(run.span().clone())
+) -> impl Future<Output = Result<Result<(), BoxError>, Panic>> + use<F>
+where
+    F: Future<Output = Result<(), BoxError>>,
+{
+    within_hook(run, catch(breakable(run, hook))).instrument(run.span().clone())
 }
 
 /// What ractor is told when the exit has been recorded here.

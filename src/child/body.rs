@@ -7,7 +7,7 @@ use std::sync::Arc;
 use tokio::task::JoinHandle;
 use tracing::Instrument;
 
-use crate::context::{Context, within};
+use crate::context::{Context, breakable, within};
 use crate::exit::{BoxError, Catch, Exit, Panic};
 
 /// When a body's start counts as acknowledged.
@@ -41,7 +41,8 @@ where
     let supervised = async move {
         let run = cx.run();
         // Both the factory and its future run inside the catch.
-        let mut body = pin!(Catch::new(async move { make().await }));
+        let body = breakable(run, async move { make().await });
+        let mut body = pin!(Catch::new(body));
         let mut up = Some(up);
         let mut routed = None;
         if acknowledge == Acknowledge::Explicit {

@@ -14,6 +14,8 @@ use tokio::time::Instant;
 use tracing::Instrument;
 
 use super::current::{is_in_poll_of, within};
+#[cfg(feature = "testkit")]
+use super::fault::FaultPoint;
 use crate::exit::{Catch, Exit, Panic};
 use crate::handle::AnyAddress;
 use crate::path::Path;
@@ -117,6 +119,8 @@ pub(crate) struct Run {
     acknowledged: AtomicBool,
     over: AtomicBool,
     has_untold: AtomicBool,
+    #[cfg(feature = "testkit")]
+    fault_point: FaultPoint,
     ending: Mutex<Ending>,
 }
 
@@ -191,6 +195,8 @@ impl Run {
             acknowledged: AtomicBool::new(false),
             over: AtomicBool::new(false),
             has_untold: AtomicBool::new(false),
+            #[cfg(feature = "testkit")]
+            fault_point: FaultPoint::default(),
             ending: Mutex::default(),
         })
     }
@@ -217,6 +223,12 @@ impl Run {
 
     pub(crate) fn span(&self) -> &tracing::Span {
         &self.span
+    }
+
+    /// Returns where a fault from outside gets in.
+    #[cfg(feature = "testkit")]
+    pub(crate) fn fault_point(&self) -> &FaultPoint {
+        &self.fault_point
     }
 
     /// Tells the supervisor, once, that this run is up.
@@ -418,6 +430,8 @@ impl Run {
 
     /// Remembers that the task has ended.
     pub(crate) fn set_over(&self) {
+        #[cfg(feature = "testkit")]
+        self.fault_point.close();
         self.over.store(true, Ordering::Release);
     }
 

@@ -38,7 +38,7 @@ pub(crate) struct Cell {
     facts: Mutex<Facts>,
     mailbox: OnceLock<Arc<dyn AnyAddress>>,
     children: Mutex<Children>,
-    /// The present or the last run, for whoever wants to end it from outside.
+    /// The present or the last run, for whoever wants to do something to it from outside.
     #[cfg(feature = "testkit")]
     run: Mutex<Weak<Run>>,
 }
@@ -204,16 +204,21 @@ impl Cell {
 
     /// Remembers the run that begins.
     #[cfg(feature = "testkit")]
-    pub(super) fn set_run(&self, run: &Arc<Run>) {
+    pub(crate) fn set_run(&self, run: &Arc<Run>) {
         *lock(&self.run) = Arc::downgrade(run);
     }
 
-    /// Returns the present run of a leaf whose task can be dropped at an await.
+    /// Returns the present run.
     #[cfg(feature = "testkit")]
-    pub(crate) fn run_that_can_be_killed(&self) -> Option<Arc<Run>> {
-        let can_be_killed = !matches!(self.kind, Kind::Supervisor | Kind::Blocking);
-        let run = can_be_killed.then(|| lock(&self.run).upgrade()).flatten();
+    pub(crate) fn present_run(&self) -> Option<Arc<Run>> {
+        let run = lock(&self.run).upgrade();
         run.filter(|run| !run.is_over())
+    }
+
+    /// Returns what the node is, and what it is doing.
+    #[cfg(feature = "testkit")]
+    pub(crate) fn kind_and_state(&self) -> (Kind, State) {
+        (self.kind, lock(&self.facts).state)
     }
 
     /// Says where the node's messages go: the same for all its incarnations.

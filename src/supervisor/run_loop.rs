@@ -33,7 +33,7 @@ use super::live::{Ending, Live, Lives};
 use super::reaper::Reaper;
 use super::{Node, NodeKind, Supervisor, Tree, door, spawn};
 use crate::command::{COMMAND_QUEUE_CAPACITY, ChildAnswer, Command, StartAnswer};
-use crate::context::{News, Notice, Notices, Run, StopShare};
+use crate::context::{News, Notice, Notices, Run, StopShare, breakable};
 use crate::exit::{Exit, Panic, catch, catch_blocking};
 use crate::path::Path;
 use crate::policy::restart::Strategy;
@@ -169,7 +169,12 @@ impl RunLoop {
     /// Runs until all children have ended. Boxed, because a loop starts loops of its own kind.
     pub(super) fn run(mut self) -> Pin<Box<dyn Future<Output = ()> + Send>> {
         Box::pin(async move {
-            if let Err(panic) = catch(self.watch()).await {
+            let run = Arc::clone(&self.run);
+            let watch = async {
+                self.watch().await;
+                Ok(())
+            };
+            if let Err(panic) = catch(breakable(&run, watch)).await {
                 self.panicked(panic).await;
             }
             self.leave();

@@ -160,6 +160,8 @@ pub(crate) fn root(tree: &Arc<Tree>, declared: &Arc<Supervisor>) -> Root {
     let notices = Arc::<Notices>::default();
     let early_notice = tree.early_notice().clone();
     let run = Run::new(identity, early_notice, Arc::clone(&notices));
+    #[cfg(feature = "testkit")]
+    cell.set_run(&run);
     // The only place that sets it, once for each tree.
     drop(tree.root.set((Arc::clone(&cell), Arc::clone(&run))));
     let end = End::Task(supervisor(tree, declared, &cell, &run));

@@ -302,7 +302,9 @@ impl Ours {
 
     fn strike(&self, path: &str, end: End) -> &'static str {
         let is_done = match end {
-            End::KilledFromOutside => testkit::kill(&self.running, &format!("{ABOVE}{path}")),
+            End::KilledFromOutside => {
+                testkit::kill(&self.running, &format!("{ABOVE}{path}")).is_ok()
+            }
             other => self.world.end(path, other),
         };
         if is_done { "done" } else { "absent" }

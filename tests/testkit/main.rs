@@ -1,0 +1,35 @@
+//! Claims on each part of the test kit.
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a test fails by panicking, its helpers too"
+)]
+
+mod faults;
+mod order;
+mod waits;
+
+use perennial::{Child, Context, Running, Supervisor};
+
+/// A task that runs until it is asked to stop.
+fn idle(name: &str) -> Child {
+    Child::task(name, |cx: Context| async move {
+        cx.shutdown().await;
+        Ok(())
+    })
+}
+
+async fn start(tree: Supervisor) -> Running {
+    tree.start().await.expect("it starts")
+}
+
+/// Starts `/app` with the tasks `a` and `b`.
+async fn two() -> Running {
+    start(
+        Supervisor::one_for_one("app")
+            .child(idle("a"))
+            .child(idle("b")),
+    )
+    .await
+}
