@@ -179,7 +179,8 @@ impl Backoff {
 
 /// Supplies the random numbers of the jitter from a seed.
 ///
-/// Owned here because nothing else of the crate is random.
+/// Owned here because nothing else of the crate is random, but for the faults of the test kit, which
+/// draws from it too.
 #[derive(Debug, Clone)]
 pub(crate) struct Jitter(fastrand::Rng);
 
@@ -195,9 +196,20 @@ impl Jitter {
     }
 }
 
-/// Picks a seed that differs from one process to the next.
+/// Picks a seed that differs from one process to the next; inside a seeded run of the test kit, that
+/// run's.
 pub(crate) fn random_seed() -> u64 {
+    #[cfg(feature = "testkit")]
+    if let Some(seed) = RUN_SEED.get() {
+        return seed;
+    }
     fastrand::u64(..)
+}
+
+#[cfg(feature = "testkit")]
+thread_local! {
+    /// The seed of the run that has this thread for itself.
+    pub(crate) static RUN_SEED: std::cell::Cell<Option<u64>> = const { std::cell::Cell::new(None) };
 }
 
 /// Says why a backoff makes no sense.
