@@ -6,8 +6,10 @@
     reason = "a test fails by panicking, its helpers too"
 )]
 
+mod chaos;
 mod faults;
 mod order;
+mod seeded;
 mod waits;
 
 use perennial::{Child, Context, Running, Supervisor};
