@@ -1,4 +1,7 @@
-//! Claims on each part of the test kit.
+//! The test kit: a program's own tests of its tree, then claims on each part of the kit.
+//!
+//! `collector` is what a user would write: the tree of a small log collector, and tests of how it
+//! behaves when something in it fails. The other files hold the kit to what it promises.
 #![allow(
     clippy::expect_used,
     clippy::panic,
@@ -7,6 +10,7 @@
 )]
 
 mod chaos;
+mod collector;
 mod faults;
 mod order;
 mod seeded;
