@@ -11,9 +11,8 @@ use std::time::Duration;
 use perennial::command::CommandError;
 use perennial::exit::Exit;
 use perennial::supervisor::status::{NodeStatus, State};
-use perennial::{
-    Child, Context, Handle, Inbox, Restart, Running, Subscriber, SubsystemEvent, Supervisor,
-};
+use perennial::testkit::Recorder;
+use perennial::{Child, Context, Handle, Inbox, Restart, Running, Supervisor};
 
 fn seconds(n: u64) -> Duration {
     Duration::from_secs(n)
@@ -45,13 +44,9 @@ async fn start(tree: Supervisor) -> Running {
     tree.start().await.expect("it starts")
 }
 
-async fn until(events: &mut Subscriber<SubsystemEvent>, code: &str, path: &str) {
-    loop {
-        let event = events.recv().await.expect("the tree lives");
-        if event.kind.code() == code && event.path == path {
-            return;
-        }
-    }
+async fn until(events: &mut Recorder, code: &str, path: &str) {
+    let event = events.wait_for_event(path, code).await;
+    event.expect("it comes");
 }
 
 fn children(running: &Running, path: &str) -> Vec<NodeStatus> {
@@ -100,7 +95,7 @@ async fn battered() -> (Running, Vec<Handle<Exit>>) {
     inner.stop_child("stopped").await.expect("it is up");
     inner.stop_child("deleted").await.expect("it is up");
     inner.delete_child("deleted").await.expect("it is down");
-    let mut events = running.subscribe("test");
+    let mut events = Recorder::new(&running);
     crash(&handles[3]);
     until(&mut events, "quarantined", "/app/inner/quarantined").await;
     handles[4].cast(Exit::Normal).expect("it is up");
@@ -121,7 +116,7 @@ async fn a_supervisor_restarted_by_its_parent_starts_from_its_declaration() {
         ("added".into(), State::Running, 1),
     ];
     assert_eq!(summary(&running, "/app/inner"), before);
-    let mut events = running.subscribe("test");
+    let mut events = Recorder::new(&running);
     // The second crash within the hour is a meltdown.
     crash(&handles[5]);
     until(&mut events, "meltdown", "/app/inner").await;
@@ -150,7 +145,7 @@ async fn children_that_ended_stay_visible_the_newest_thirty_two_of_them() {
     let dynamic = Supervisor::dynamic("connections");
     let connections = dynamic.handle();
     let running = start(Supervisor::one_for_one("app").child(dynamic)).await;
-    let mut events = running.subscribe("test");
+    let mut events = Recorder::new(&running);
     for number in 0..40 {
         let child = worker(&format!("conn-{number}"));
         let handle = child.handle();
@@ -218,7 +213,7 @@ async fn a_permanent_child_of_a_dynamic_supervisor_is_restarted_and_one_without_
     let handles = [stays.handle(), leaves.handle()];
     connections.start_child(stays).await.expect("room");
     connections.start_child(leaves).await.expect("room");
-    let mut events = running.subscribe("test");
+    let mut events = Recorder::new(&running);
     handles.iter().for_each(crash);
     until(&mut events, "restarted", "/app/connections/stays").await;
     let up = [("stays".into(), State::Running, 2)];

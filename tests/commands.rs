@@ -12,9 +12,9 @@ use std::time::Duration;
 use perennial::command::{CommandError, StartChildError};
 use perennial::exit::Exit;
 use perennial::supervisor::status::{NodeStatus, State};
+use perennial::testkit::Recorder;
 use perennial::{
-    Backoff, Child, Context, Handle, Inbox, Path, Running, Subscriber, SubsystemEvent, Supervisor,
-    SupervisorHandle,
+    Backoff, Child, Context, Handle, Inbox, Path, Running, Supervisor, SupervisorHandle,
 };
 use tokio::sync::{Notify, oneshot};
 use tokio::time::Instant;
@@ -79,13 +79,9 @@ async fn app(children: impl IntoIterator<Item = Child>) -> (Running, SupervisorH
     (start(tree).await, handle)
 }
 
-async fn until(events: &mut Subscriber<SubsystemEvent>, code: &str, path: &str) {
-    loop {
-        let event = events.recv().await.expect("the tree lives");
-        if event.kind.code() == code && event.path == path {
-            return;
-        }
-    }
+async fn until(events: &mut Recorder, code: &str, path: &str) {
+    let event = events.wait_for_event(path, code).await;
+    event.expect("it comes");
 }
 
 fn children(running: &Running, path: &str) -> Vec<NodeStatus> {
@@ -216,7 +212,7 @@ async fn a_stop_calls_a_backoff_off_and_a_restart_does_not_wait_for_it() {
     let slow = worker("a").backoff(Backoff::fixed(seconds(60)));
     let handle = slow.handle();
     let running = start(Supervisor::one_for_one("app").child(slow)).await;
-    let mut events = running.subscribe("test");
+    let mut events = Recorder::new(&running);
     crash(&handle);
     until(&mut events, "backing_off", "/app/a").await;
     let error = running
@@ -243,7 +239,7 @@ async fn during_a_group_restart_every_member_is_in_progress() {
         .child(idle("second"));
     let app = tree.handle();
     let running = start(tree).await;
-    let mut events = running.subscribe("test");
+    let mut events = Recorder::new(&running);
     crash(&handle);
     until(&mut events, "stopped", "/app/second").await;
     for name in ["first", "second"] {
@@ -322,7 +318,7 @@ async fn a_command_on_a_supervisor_that_waits_for_its_restart_finds_it_not_runni
         .child(child);
     let inside = inner.handle();
     let running = start(Supervisor::one_for_one("app").child(inner)).await;
-    let mut events = running.subscribe("test");
+    let mut events = Recorder::new(&running);
     crash(&handle);
     until(&mut events, "backing_off", "/app/inner").await;
     assert_eq!(inside.stop_child("a").await, Err(CommandError::NotRunning));
@@ -350,7 +346,7 @@ async fn a_name_that_is_taken_is_refused_and_told_whether_its_child_is_alive() {
 #[tokio::test(start_paused = true)]
 async fn whoever_asks_may_leave_and_the_command_is_done_nevertheless() {
     let (running, app) = app([deaf("a")]).await;
-    let mut events = running.subscribe("test");
+    let mut events = Recorder::new(&running);
     let left = tokio::time::timeout(seconds(1), app.restart_child("a")).await;
     assert!(left.is_err(), "a deaf child takes five seconds to stop");
     until(&mut events, "restarted", "/app/a").await;
@@ -455,7 +451,7 @@ async fn a_child_commands_its_sibling_and_adds_another() {
 async fn a_child_that_stops_or_restarts_itself_is_answered_when_that_is_accepted() {
     for (asked, state_after) in [(Asked::Stop, State::Down), (Asked::Restart, State::Running)] {
         let inside = Inside::start().await;
-        let mut events = inside.running.subscribe("test");
+        let mut events = Recorder::new(&inside.running);
         let (outcome, took) = inside.ask(asked, "/app/inner/asker").await;
         assert_eq!((outcome, took), (Ok(()), Duration::ZERO));
         until(&mut events, "stopped", "/app/inner/asker").await;
@@ -473,7 +469,7 @@ async fn a_child_that_stops_or_restarts_itself_is_answered_when_that_is_accepted
 async fn a_child_that_stops_or_restarts_its_supervisor_is_answered_when_that_is_accepted() {
     for (asked, state_after) in [(Asked::Stop, State::Down), (Asked::Restart, State::Running)] {
         let inside = Inside::start().await;
-        let mut events = inside.running.subscribe("test");
+        let mut events = Recorder::new(&inside.running);
         let (outcome, took) = inside.ask(asked, "/app/inner").await;
         assert_eq!((outcome, took), (Ok(()), Duration::ZERO));
         until(&mut events, "stopped", "/app/inner").await;

@@ -12,9 +12,10 @@ use perennial::exit::Exit;
 use perennial::policy::auto_shutdown::AutoShutdown;
 use perennial::policy::limit::OnLimit;
 use perennial::supervisor::status::State;
+use perennial::testkit::Recorder;
 use perennial::{
     Backoff, BoxError, Child, Context, EventKind, Handle, Inbox, Restart, Running, ShutdownReason,
-    Subscriber, SubsystemEvent, Supervisor,
+    SubsystemEvent, Supervisor,
 };
 use tokio::time::Instant;
 
@@ -66,13 +67,9 @@ async fn start(tree: Supervisor) -> Running {
     tree.start().await.expect("it starts")
 }
 
-async fn until(events: &mut Subscriber<SubsystemEvent>, code: &str, path: &str) -> SubsystemEvent {
-    loop {
-        let event = events.recv().await.expect("the tree lives");
-        if event.kind.code() == code && event.path == path {
-            return event;
-        }
-    }
+async fn until(events: &mut Recorder, code: &str, path: &str) -> SubsystemEvent {
+    let event = events.wait_for_event(path, code).await;
+    event.expect("it comes")
 }
 
 fn state(running: &Running, name: &str) -> State {
@@ -86,7 +83,7 @@ async fn a_child_over_its_own_limit_is_quarantined_and_released_by_hand() {
     let child = worker("a").limit(1, seconds(60));
     let handle = child.handle();
     let running = start(Supervisor::one_for_one("app").child(child).child(idle("b"))).await;
-    let mut events = running.subscribe("test");
+    let mut events = Recorder::new(&running);
     end(&handle, End::Badly);
     until(&mut events, "restarted", "/app/a").await;
     end(&handle, End::Badly);
@@ -130,7 +127,7 @@ async fn a_quarantined_child_that_is_stopped_by_hand_is_down() {
     let child = worker("a").limit(0, seconds(60));
     let handle = child.handle();
     let running = start(Supervisor::one_for_one("app").child(child)).await;
-    let mut events = running.subscribe("test");
+    let mut events = Recorder::new(&running);
     end(&handle, End::Badly);
     until(&mut events, "quarantined", "/app/a").await;
     running.stop_child("/app/a").await.expect("a stop");
@@ -149,7 +146,7 @@ async fn a_release_whose_start_fails_leaves_the_child_down() {
         Err::<(), BoxError>("once".into())
     });
     let running = start(Supervisor::one_for_one("app").child(child.limit(0, seconds(60)))).await;
-    let mut events = running.subscribe("test");
+    let mut events = Recorder::new(&running);
     until(&mut events, "quarantined", "/app/a").await;
     let error = running.release("/app/a").await.expect_err("it fails");
     assert_eq!(error.to_string(), "/app/a did not start: failed: no");
@@ -161,7 +158,7 @@ async fn attempts_quarantine_after_so_many_restarts_in_a_row() {
     let backoff = Backoff::fixed(seconds(1)).attempts(4);
     let tree = Supervisor::one_for_one("app").child(crashing("a").backoff(backoff));
     let running = start(tree).await;
-    let mut events = running.subscribe("test");
+    let mut events = Recorder::new(&running);
     let event = until(&mut events, "quarantined", "/app/a").await;
     assert_eq!(event.incarnation, 5);
     assert_eq!(state(&running, "a"), State::Quarantined);
@@ -175,7 +172,7 @@ async fn an_intensity_may_quarantine_too() {
         .child(crashing("a"))
         .child(idle("b"));
     let running = start(tree).await;
-    let mut events = running.subscribe("test");
+    let mut events = Recorder::new(&running);
     let event = until(&mut events, "quarantined", "/app/a").await;
     assert_eq!(
         (event.incarnation, state(&running, "b")),
@@ -200,7 +197,7 @@ async fn a_throttle_never_gives_up_and_never_exceeds_its_limit() {
         .child(crashing("a"));
     for tree in [of_child, of_supervisor] {
         let running = start(tree).await;
-        let mut events = running.subscribe("test");
+        let mut events = Recorder::new(&running);
         let mut starts: Vec<Instant> = Vec::new();
         while starts.len() < 60 {
             starts.push(until(&mut events, "started", "/app/a").await.at);
@@ -239,7 +236,7 @@ async fn a_meltdown_is_abnormal_for_a_transient_supervisor_and_the_parent_counts
         .intensity(2, seconds(60))
         .child(inner);
     let running = start(tree).await;
-    let mut events = running.subscribe("test");
+    let mut events = Recorder::new(&running);
     let event = until(&mut events, "meltdown", "/app").await;
     assert_eq!(event.incarnation, 1);
     let report = running.wait().await;
@@ -256,7 +253,7 @@ async fn a_supervisor_has_a_limit_of_its_own_as_a_child() {
         .child(crashing("a"));
     let tree = Supervisor::one_for_one("app").child(inner).child(idle("b"));
     let running = start(tree).await;
-    let mut events = running.subscribe("test");
+    let mut events = Recorder::new(&running);
     until(&mut events, "quarantined", "/app/inner").await;
     assert_eq!(state(&running, "b"), State::Running);
     running
@@ -270,7 +267,7 @@ async fn a_supervisor_has_a_limit_of_its_own_as_a_child() {
 async fn a_backoff_is_on_by_default_and_the_first_restart_is_immediate() {
     let tree = Supervisor::one_for_one("app").seed(7).child(crashing("a"));
     let running = start(tree).await;
-    let mut events = running.subscribe("test");
+    let mut events = Recorder::new(&running);
     let first = until(&mut events, "restarted", "/app/a").await;
     assert_eq!(
         first.kind,
@@ -323,7 +320,7 @@ async fn an_auto_shutdown_below_the_root_is_a_good_end_for_the_parent() {
         .auto_shutdown(AutoShutdown::AllSignificant)
         .child(child);
     let running = start(Supervisor::one_for_one("app").child(inner)).await;
-    let mut events = running.subscribe("test");
+    let mut events = Recorder::new(&running);
     end(&handle, End::Well);
     let event = until(&mut events, "exited", "/app/inner").await;
     assert!(matches!(

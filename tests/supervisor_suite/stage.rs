@@ -7,8 +7,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use perennial::supervisor::status::{ChildCount, State};
+use perennial::testkit::Recorder;
 use perennial::{
-    Actor, ActorProcessingErr, ActorRef, Backoff, Child, Handle, Running, StopReport, Subscriber,
+    Actor, ActorProcessingErr, ActorRef, Backoff, Child, Handle, Running, StopReport,
     SubsystemEvent, Supervisor, SupervisorHandle,
 };
 
@@ -172,14 +173,14 @@ pub(crate) struct Watched {
     pub(crate) running: Running,
     /// The root.
     pub(crate) app: SupervisorHandle,
-    events: Subscriber<SubsystemEvent>,
+    events: Recorder,
 }
 
 impl Watched {
     pub(crate) async fn start(tree: Supervisor) -> Self {
         let app = tree.handle();
         let running = tree.start().await.expect("it starts");
-        let events = running.subscribe("test");
+        let events = Recorder::new(&running);
         Self {
             running,
             app,
@@ -188,12 +189,8 @@ impl Watched {
     }
 
     pub(crate) async fn until(&mut self, code: &str, path: &str) -> SubsystemEvent {
-        loop {
-            let event = self.events.recv().await.expect("the tree lives");
-            if event.kind.code() == code && event.path == path {
-                return event;
-            }
-        }
+        let found = self.events.wait_for_event(path, code).await;
+        found.expect("it comes")
     }
 
     /// Returns name, state and incarnation of each child, in start order.
