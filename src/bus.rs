@@ -17,11 +17,11 @@ pub mod subscriber;
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use tokio::sync::broadcast;
 
 use self::subscriber::{Position, Subscriber};
+use crate::sync::atomic::{AtomicU64, Ordering};
 use crate::sync::{Mutex, lock};
 
 /// How many values a bus keeps for slow subscribers when nothing was set.

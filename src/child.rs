@@ -18,6 +18,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use self::launch::Leaf;
+#[cfg(all(test, shuttle))]
+pub(crate) use self::launch::Seat;
 pub(crate) use self::launch::{Control, End, Launch, Launched};
 use crate::handle::{Claim, DEFAULT_MAILBOX_CAPACITY, Handle};
 use crate::policy::backoff::Backoff;

@@ -20,10 +20,9 @@ use std::fmt;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use crate::sync::{Mutex, lock};
+use crate::sync::{Mutex, Notify, lock};
 
 /// How long a shutdown may take when nothing was set.
 pub const DEFAULT_SHUTDOWN_BUDGET: Duration = Duration::from_secs(5);
@@ -253,6 +252,9 @@ impl StopSignal {
 
 #[cfg(test)]
 mod tests {
+    #[cfg(shuttle)]
+    mod races;
+
     use super::{EarlyNotice, Shutdown, ShutdownReason, StopSignal};
     use std::sync::Arc;
     use std::time::Duration;

@@ -1,12 +1,26 @@
-//! The one way this crate locks.
+//! The one way this crate locks, and what its threads share.
 //!
 //! A lock is held for a few loads and stores and never across user code, so a poisoned one can only
 //! come from a bug here; what it protects is still whole, and a supervisor must go on. Every lock of
 //! the crate is taken through this file, which makes that decision once.
+//!
+//! Whatever two threads race for comes from here, so that the tests can put a scheduler under it that
+//! tries orders which a real machine seldom does: see `sync/races.rs`.
 
-use std::sync::{MutexGuard, PoisonError, RwLockReadGuard, RwLockWriteGuard};
+#[cfg(all(test, shuttle))]
+pub(crate) mod races;
 
-pub(crate) use std::sync::{Mutex, RwLock};
+use std::sync::PoisonError;
+
+#[cfg(not(all(test, shuttle)))]
+pub(crate) use std::sync::{Mutex, MutexGuard, RwLock, RwLockReadGuard, RwLockWriteGuard, atomic};
+#[cfg(not(all(test, shuttle)))]
+pub(crate) use tokio::sync::Notify;
+
+#[cfg(all(test, shuttle))]
+pub(crate) use self::races::{
+    Mutex, MutexGuard, Notify, RwLock, RwLockReadGuard, RwLockWriteGuard, atomic,
+};
 
 /// Locks, and goes on with what a panicking holder left.
 pub(crate) fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -2,12 +2,12 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use thiserror::Error;
 use tokio::sync::broadcast;
 
 use super::SubscriberStatistics;
+use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// Receives every value published on a bus after it subscribed.
 pub struct Subscriber<T> {

@@ -22,7 +22,6 @@ use std::marker::PhantomData;
 use std::panic::AssertUnwindSafe;
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context as PollContext, Poll, Waker};
 
 use ractor::{Actor, ActorProcessingErr, ActorRef, ActorRuntime, RpcReplyPort, SupervisionEvent};
@@ -34,6 +33,7 @@ use super::{Child, Kind};
 use crate::context::{Context, Run, breakable, within_blocking, within_hook};
 use crate::exit::{BoxError, Exit, Panic, catch, catch_blocking};
 use crate::handle::{Meter, Reply, Routed};
+use crate::sync::atomic::{AtomicBool, Ordering};
 
 impl<M: ractor::Message> Child<M> {
     /// Declares a ractor actor.

@@ -1,6 +1,6 @@
 //! Claims on one run without a supervisor: how it drains, and what it leaves.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -14,7 +14,7 @@ use crate::handle::{CastError, Handle};
 use crate::path::Path;
 use crate::policy::while_down::WhileDown;
 use crate::shutdown::EarlyNotice;
-use crate::sync::lock;
+use crate::sync::{Mutex, lock};
 use crate::{Actor, ActorProcessingErr, ActorRef};
 
 type Trace = Arc<Mutex<Vec<String>>>;

@@ -4,11 +4,9 @@ use std::any::Any;
 use std::collections::VecDeque;
 use std::future::Future;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::runtime;
-use tokio::sync::Notify;
 use tokio::task::{AbortHandle, JoinHandle};
 use tokio::time::Instant;
 use tracing::Instrument;
@@ -22,7 +20,8 @@ use crate::path::Path;
 use crate::shutdown::plan::StopNeed;
 use crate::shutdown::report::Stopped;
 use crate::shutdown::{EarlyNotice, StopSignal};
-use crate::sync::{Mutex, lock};
+use crate::sync::atomic::{AtomicBool, Ordering};
+use crate::sync::{Mutex, Notify, lock};
 
 /// Which run of which child.
 #[derive(Debug, Clone)]
@@ -471,4 +470,10 @@ impl Run {
     pub(crate) fn take_report(&self) -> StopShare {
         std::mem::take(&mut lock(&self.ending).stopped)
     }
+}
+
+#[cfg(test)]
+mod tests {
+    #[cfg(shuttle)]
+    mod races;
 }

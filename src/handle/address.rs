@@ -11,16 +11,15 @@
 use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::ledger::Ledger;
 use super::queue::{Messages, drop_each};
 use super::{CastError, DEFAULT_MAILBOX_CAPACITY};
 use crate::policy::while_down::WhileDown;
-use crate::sync::{Mutex, RwLock, lock, read, write};
+use crate::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use crate::sync::{Mutex, Notify, RwLock, lock, read, write};
 
 /// Accepts messages for one run of a child.
 pub(crate) trait Deliver<M>: Send + Sync {

@@ -4,9 +4,8 @@
 //! Shared by the child's address and by the mailboxes of all its runs; knows nothing of the
 //! messages themselves.
 
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-
-use tokio::sync::Notify;
+use crate::sync::Notify;
+use crate::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 /// One child's account, across its incarnations.
 #[derive(Debug, Default)]

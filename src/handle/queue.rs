@@ -10,7 +10,7 @@
 //! 2. A message is in the queue, or was taken out, or was counted as lost. Never two of these.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, MutexGuard};
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker, ready};
 
 use tokio::task::coop;
@@ -19,7 +19,7 @@ use tokio::time::Instant;
 use super::address::Refused;
 use super::ledger::Ledger;
 use crate::exit::catch_blocking;
-use crate::sync::{Mutex, lock};
+use crate::sync::{Mutex, MutexGuard, lock};
 
 /// The messages that wait for one run of a worker.
 #[derive(Debug)]

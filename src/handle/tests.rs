@@ -391,3 +391,6 @@ fn an_address_claimed_twice_is_noticed() {
     let _second = Claim::of(seat.address());
     assert!(seat.address().is_shared());
 }
+
+#[cfg(shuttle)]
+mod races;

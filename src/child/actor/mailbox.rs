@@ -1,12 +1,12 @@
 //! An actor's mailbox as its handle sees it: ractor's own, with a bound and a count.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use ractor::{ActorRef, MessagingErr};
 use tokio::time::Instant;
 
 use crate::handle::{Deliver, Messages, Meter, Refused};
+use crate::sync::atomic::{AtomicBool, Ordering};
 
 /// The sending end of one run of an actor.
 pub(super) struct Mailbox<M> {

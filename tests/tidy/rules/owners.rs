@@ -24,6 +24,7 @@ const OWNED: &[(&[&str], &[&str])] = &[
     (&["tracing_subscriber"], &["src/logging.rs", "src/logging/"]),
     (&["fastrand"], &["src/policy/"]),
     (&["futures_util"], &["src/supervisor/"]),
+    (&["shuttle"], &["src/sync/"]),
     (&["tokio", "signal"], &["src/signals.rs", "src/signals/"]),
 ];
 
