@@ -9,20 +9,19 @@
     reason = "a test fails by panicking, its helpers too"
 )]
 
+mod compare;
 mod model;
 mod ours;
 mod script;
 mod trace;
 
-use std::any::Any;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 
-use crate::script::Script;
-use crate::trace::Step;
+use crate::compare::{difference, keep_quiet_about_what_was_told};
 
 /// How many scripts an ordinary run draws.
 const SCRIPTS: u64 = 10_000;
@@ -33,35 +32,6 @@ const SIMPLER: usize = 3_000;
 
 fn number(name: &str) -> Option<u64> {
     std::env::var(name).ok()?.parse().ok()
-}
-
-/// Returns the first difference, printed; `None` when both sides agree.
-fn difference(script: &Script) -> (Option<String>, Option<&'static str>) {
-    let (model, murky) = model::run(script);
-    let ours = ours::run(script);
-    for (index, (model, ours)) in model.steps.iter().zip(&ours.steps).enumerate() {
-        if model != ours {
-            let (model, ours) = (beside(model, ours), beside(ours, model));
-            let what = format!("operation {index}\n  the model:\n{model}\n  the library:\n{ours}");
-            return (Some(what), None);
-        }
-    }
-    if murky.is_none() && model.end != ours.end {
-        let what = format!("the end\n  model: {}\n  ours: {}", model.end, ours.end);
-        return (Some(what), None);
-    }
-    (None, murky.map(|(_, why)| why))
-}
-
-/// Prints one side; what the other side has not is marked.
-fn beside(step: &Step, other: &Step) -> String {
-    let other = other.print();
-    let mark = |line: String| match other.contains(&line) {
-        true => format!("    {line}"),
-        false => format!(" ≠  {line}"),
-    };
-    let lines: Vec<_> = step.print().into_iter().map(mark).collect();
-    lines.join("\n")
 }
 
 fn runner(seed: u64) -> TestRunner {
@@ -99,22 +69,6 @@ fn check(seed: u64) -> Option<&'static str> {
         "{}\nthe two differ at {what}\nagain: PERENNIAL_SEED={seed} cargo test --test model",
         simplest.print()
     );
-}
-
-/// Returns what a panic says.
-fn text(payload: &dyn Any) -> Option<&str> {
-    let owned = || payload.downcast_ref::<String>().map(String::as_str);
-    payload.downcast_ref::<&str>().copied().or_else(owned)
-}
-
-/// Panics of leaves are part of a script and are not printed.
-fn keep_quiet_about_what_was_told() {
-    let print = std::panic::take_hook();
-    std::panic::set_hook(Box::new(move |info| {
-        if text(info.payload()) != Some("told to") {
-            print(info);
-        }
-    }));
 }
 
 #[test]

@@ -265,7 +265,8 @@ pub(crate) fn fit(policy: &mut Policy, parent: (Shape, Auto)) {
     }
 }
 
-fn fit_tree(spec: &mut Spec, name: String) {
+/// Makes a drawn tree one that `validate` accepts, and names its nodes.
+pub(crate) fn fit_tree(spec: &mut Spec, name: String) {
     spec.name = name;
     let Body::Supervisor(settings) = &mut spec.body else {
         return;
