@@ -7,10 +7,11 @@ mod ours;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::runtime::Runtime;
 use tokio::sync::Notify;
+use tokio::time::Instant;
 
 use crate::heat::{Contender, Effort, Figures, Heat, Measure, Must, nanoseconds, percentile};
 use crate::otp;
@@ -176,85 +177,64 @@ fn latency() -> Vec<Measure> {
     vec![measure("p50"), measure("p99")]
 }
 
-/// Everything that is measured here.
-pub(crate) fn heats() -> Vec<Heat> {
-    let ractor_tell = contender!("ractor by hand", tell, TELLS, by_hand::tell);
-    let ractor_ask = contender!("ractor by hand", ask, ASKS, by_hand::ask);
-    let heat = |name, measures, ours, peers| Heat {
+fn heat(
+    name: &'static str,
+    measures: Vec<Measure>,
+    ours: Contender,
+    peers: Vec<(Contender, Vec<Must>)>,
+) -> Heat {
+    Heat {
         topic: "messages",
         name,
         measures,
         ours,
         peers,
-    };
-    let otp_tell = Contender {
-        name: "OTP gen_server",
-        run: |effort| otp::tell(effort.of(TELLS)),
-    };
-    let otp_ask = Contender {
-        name: "OTP gen_server",
-        run: |effort| otp::ask(effort.of(ASKS)),
-    };
-    let tells = vec![
-        (ractor_tell, vec![Must::AtLeast(3.0)]),
+    }
+}
+
+/// Everything that is measured here.
+pub(crate) fn heats() -> Vec<Heat> {
+    let mut heats = tells();
+    heats.extend(asks());
+    heats
+}
+
+fn tells() -> Vec<Heat> {
+    let ractor = contender!("ractor by hand", tell, TELLS, by_hand::tell);
+    let to_a_worker = vec![
+        (ractor, vec![Must::AtLeast(3.0)]),
         #[cfg(feature = "peers")]
         (
             contender!("kameo", tell, TELLS, kameo::tell),
             vec![Must::Any],
         ),
-        (otp_tell, vec![Must::Any]),
-    ];
-    let asks = vec![
-        (ractor_ask, vec![Must::AtMost(0.7), Must::Any]),
-        #[cfg(feature = "peers")]
         (
-            contender!("kameo", ask, ASKS, kameo::ask),
-            vec![Must::Any; 2],
+            Contender {
+                name: "OTP gen_server",
+                run: |effort| otp::tell(effort.of(TELLS)),
+            },
+            vec![Must::Any],
         ),
-        (otp_ask, vec![Must::Any; 2]),
     ];
+    let threads = contender!("ractor by hand", tell_from_threads, TELLS, by_hand::tell);
     vec![
         heat(
             "tell an actor by its ActorRef",
             rate(),
             contender!("perennial actor", tell, TELLS, ours::tell_by_reference),
-            vec![(ractor_tell, vec![Must::AtLeast(0.92)])],
+            vec![(ractor, vec![Must::AtLeast(0.92)])],
         ),
         heat(
             "tell an actor by its Handle",
             rate(),
             contender!("perennial actor", tell, TELLS, ours::tell_by_handle),
-            vec![(ractor_tell, vec![Must::AtLeast(0.85)])],
+            vec![(ractor, vec![Must::AtLeast(0.85)])],
         ),
         heat(
             "tell a worker",
             rate(),
             contender!("perennial worker", tell, TELLS, ours::tell_a_worker),
-            tells,
-        ),
-        heat(
-            "ask a worker",
-            latency(),
-            contender!("perennial worker", ask, ASKS, ours::ask_a_worker),
-            asks,
-        ),
-        heat(
-            "100 000 asks in flight",
-            vec![Measure {
-                name: "each",
-                unit: "ns",
-            }],
-            Contender {
-                name: "perennial worker",
-                run: |_| Some(ask_at_once(IN_FLIGHT, ours::ask_a_worker)),
-            },
-            vec![(
-                Contender {
-                    name: "ractor by hand",
-                    run: |_| Some(ask_at_once(IN_FLIGHT, by_hand::ask)),
-                },
-                vec![Must::AtMost(1.0)],
-            )],
+            to_a_worker,
         ),
         heat(
             "8 threads tell one worker",
@@ -265,9 +245,54 @@ pub(crate) fn heats() -> Vec<Heat> {
                 TELLS,
                 ours::tell_a_worker
             ),
+            vec![(threads, vec![Must::AtLeast(1.0)])],
+        ),
+    ]
+}
+
+fn asks() -> Vec<Heat> {
+    let peers = vec![
+        (
+            contender!("ractor by hand", ask, ASKS, by_hand::ask),
+            vec![Must::AtMost(0.7), Must::Any],
+        ),
+        #[cfg(feature = "peers")]
+        (
+            contender!("kameo", ask, ASKS, kameo::ask),
+            vec![Must::Any; 2],
+        ),
+        (
+            Contender {
+                name: "OTP gen_server",
+                run: |effort| otp::ask(effort.of(ASKS)),
+            },
+            vec![Must::Any; 2],
+        ),
+    ];
+    let each = Measure {
+        name: "each",
+        unit: "ns",
+    };
+    vec![
+        heat(
+            "ask a worker",
+            latency(),
+            contender!("perennial worker", ask, ASKS, ours::ask_a_worker),
+            peers,
+        ),
+        heat(
+            "100 000 asks in flight",
+            vec![each],
+            Contender {
+                name: "perennial worker",
+                run: |_| Some(ask_at_once(IN_FLIGHT, ours::ask_a_worker)),
+            },
             vec![(
-                contender!("ractor by hand", tell_from_threads, TELLS, by_hand::tell),
-                vec![Must::AtLeast(1.0)],
+                Contender {
+                    name: "ractor by hand",
+                    run: |_| Some(ask_at_once(IN_FLIGHT, by_hand::ask)),
+                },
+                vec![Must::AtMost(1.0)],
             )],
         ),
     ]

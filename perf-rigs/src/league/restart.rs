@@ -104,51 +104,64 @@ fn ahead(pace: Pace) -> Vec<Must> {
     musts
 }
 
+/// One peer at both paces.
+type Peer = (Contender, Contender);
+
+macro_rules! peer {
+    ($name:literal, ($hot:expr, $idle:expr), $start:path) => {
+        (
+            contender!($name, Pace::Hot, $hot, $start),
+            contender!($name, Pace::Idle, $idle, $start),
+        )
+    };
+}
+
+fn by_hand() -> Peer {
+    peer!("ractor by hand", (hot, idle), by_hand::start)
+}
+
+/// Libraries that start a child again by themselves.
+fn libraries() -> Vec<Peer> {
+    vec![
+        #[cfg(feature = "peers")]
+        peer!("ractor-supervisor", (hot, idle), ractor_supervisor::start),
+        #[cfg(feature = "peers")]
+        peer!("kameo", (hot, idle), kameo::start),
+        #[cfg(feature = "peers")]
+        peer!(
+            "tokio-graceful-shutdown",
+            (hot, idle),
+            tokio_graceful_shutdown::start
+        ),
+        #[cfg(feature = "peers")]
+        peer!("taskvisor", (few, few), taskvisor::start),
+        #[cfg(feature = "peers")]
+        peer!("task-supervisor", (few, few), task_supervisor::start),
+        #[cfg(feature = "peers")]
+        peer!("rust-tokio-supervisor", (few, few), rust_supervisor::start),
+        (
+            Contender {
+                name: "OTP gen_server",
+                run: |effort| otp::restarts("hot", hot(effort).min(SHORT * 4)),
+            },
+            Contender {
+                name: "OTP gen_server",
+                run: |effort| otp::restarts("idle", idle(effort)),
+            },
+        ),
+    ]
+}
+
 /// Everything that is measured here.
 pub(crate) fn heats() -> Vec<Heat> {
-    let by_hand_hot = contender!("ractor by hand", Pace::Hot, hot, by_hand::start);
-    let by_hand_idle = contender!("ractor by hand", Pace::Idle, idle, by_hand::start);
-    let actor_hot = vec![Must::AtMost(1.05), Must::Any, Must::Any];
-    let task_hot = vec![Must::AtMost(0.85), Must::Any, Must::Any];
-    let any = |pace| vec![Must::Any; measures(pace).len()];
-    let mut peers_hot = vec![(by_hand_hot, task_hot.clone())];
-    let mut peers_idle = vec![(by_hand_idle, any(Pace::Idle))];
-    #[cfg(feature = "peers")]
-    {
-        macro_rules! peers {
-            ($($name:literal => $start:path),* $(,)?) => {$(
-                peers_hot.push((contender!($name, Pace::Hot, hot, $start), ahead(Pace::Hot)));
-                peers_idle.push((contender!($name, Pace::Idle, idle, $start), ahead(Pace::Idle)));
-            )*};
-        }
-        peers! {
-            "ractor-supervisor" => ractor_supervisor::start,
-            "kameo" => kameo::start,
-            "tokio-graceful-shutdown" => tokio_graceful_shutdown::start,
-        }
-        // These put a delay into every restart: a few are enough.
-        macro_rules! slow_peers {
-            ($($name:literal => $start:path),* $(,)?) => {$(
-                peers_hot.push((contender!($name, Pace::Hot, few, $start), ahead(Pace::Hot)));
-                peers_idle.push((contender!($name, Pace::Idle, few, $start), ahead(Pace::Idle)));
-            )*};
-        }
-        slow_peers! {
-            "task-supervisor" => task_supervisor::start,
-            "taskvisor" => taskvisor::start,
-            "rust-tokio-supervisor" => rust_supervisor::start,
-        }
-    }
-    let otp_hot = Contender {
-        name: "OTP gen_server",
-        run: |effort| otp::restarts("hot", hot(effort).min(SHORT * 4)),
-    };
-    let otp_idle = Contender {
-        name: "OTP gen_server",
-        run: |effort| otp::restarts("idle", idle(effort)),
-    };
-    peers_hot.push((otp_hot, ahead(Pace::Hot)));
-    peers_idle.push((otp_idle, ahead(Pace::Idle)));
+    let hot_task = || vec![Must::AtMost(0.85), Must::Any, Must::Any];
+    let hot = [(by_hand().0, hot_task())];
+    let idle = [(by_hand().1, vec![Must::Any; 2])];
+    let libraries = libraries();
+    let hot_libraries = libraries.iter().map(|peer| (peer.0, ahead(Pace::Hot)));
+    let idle_libraries = libraries.iter().map(|peer| (peer.1, ahead(Pace::Idle)));
+    let (actor_hot, actor_idle) = peer!("perennial actor", (self::hot, self::idle), ours::actor);
+    let (task_hot, task_idle) = peer!("perennial task", (self::hot, self::idle), ours::task);
     let heat = |name, pace, ours, peers| Heat {
         topic: "restart",
         name,
@@ -160,53 +173,57 @@ pub(crate) fn heats() -> Vec<Heat> {
         heat(
             "restart of an actor, hot",
             Pace::Hot,
-            contender!("perennial actor", Pace::Hot, hot, ours::actor),
-            vec![(by_hand_hot, actor_hot)],
+            actor_hot,
+            vec![(by_hand().0, vec![Must::AtMost(1.05), Must::Any, Must::Any])],
         ),
         heat(
             "restart of an actor, idle",
             Pace::Idle,
-            contender!("perennial actor", Pace::Idle, idle, ours::actor),
-            vec![(by_hand_idle, vec![Must::AtMost(1.35), Must::Any])],
+            actor_idle,
+            vec![(by_hand().1, vec![Must::AtMost(1.35), Must::Any])],
         ),
         heat(
             "restart of a worker, hot",
             Pace::Hot,
-            contender!("perennial worker", Pace::Hot, hot, ours::worker),
-            vec![(by_hand_hot, task_hot)],
+            contender!("perennial worker", Pace::Hot, self::hot, ours::worker),
+            hot.to_vec(),
         ),
         heat(
             "restart of a task, hot",
             Pace::Hot,
-            contender!("perennial task", Pace::Hot, hot, ours::task),
-            peers_hot,
+            task_hot,
+            hot.into_iter().chain(hot_libraries).collect(),
         ),
         heat(
             "restart of a task, idle",
             Pace::Idle,
-            contender!("perennial task", Pace::Idle, idle, ours::task),
-            peers_idle,
+            task_idle,
+            idle.into_iter().chain(idle_libraries).collect(),
         ),
-        Heat {
-            topic: "restart",
-            name: "10 000 restarts in a row against 500",
-            measures: vec![Measure {
-                name: "rate",
-                unit: "/s",
-            }],
-            ours: Contender {
-                name: "perennial, 10 000",
-                run: |_| Some(vec![rate(LONG)]),
-            },
-            peers: vec![(
-                Contender {
-                    name: "perennial, 500",
-                    run: |_| Some(vec![rate(SHORT)]),
-                },
-                vec![Must::AtLeast(0.9)],
-            )],
-        },
+        long_storm(),
     ]
+}
+
+fn long_storm() -> Heat {
+    Heat {
+        topic: "restart",
+        name: "10 000 restarts in a row against 500",
+        measures: vec![Measure {
+            name: "rate",
+            unit: "/s",
+        }],
+        ours: Contender {
+            name: "perennial, 10 000",
+            run: |_| Some(vec![rate(LONG)]),
+        },
+        peers: vec![(
+            Contender {
+                name: "perennial, 500",
+                run: |_| Some(vec![rate(SHORT)]),
+            },
+            vec![Must::AtLeast(0.9)],
+        )],
+    }
 }
 
 /// Restarts a second in a storm of so many, after one of the same length to warm up.

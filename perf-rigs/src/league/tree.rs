@@ -11,7 +11,9 @@ mod task_supervisor;
 #[cfg(feature = "peers")]
 mod tokio_graceful_shutdown;
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use crate::heat::{Contender, Figures, Heat, Measure, Must, nanoseconds};
 use crate::otp;

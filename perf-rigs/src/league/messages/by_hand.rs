@@ -15,7 +15,7 @@ pub(super) enum Message {
 pub(super) struct Listener {
     pub(super) counter: Arc<Counter>,
     /// Hears of itself when it starts.
-    pub(super) tell: Option<tokio::sync::mpsc::UnboundedSender<ActorRef<Message>>>,
+    pub(super) tell: Option<tokio::sync::mpsc::Sender<ActorRef<Message>>>,
 }
 
 impl Actor for Listener {
@@ -25,7 +25,7 @@ impl Actor for Listener {
 
     async fn pre_start(&self, myself: ActorRef<Message>, (): ()) -> Result<(), ActorProcessingErr> {
         if let Some(tell) = &self.tell {
-            tell.send(myself)?;
+            tell.try_send(myself)?;
         }
         Ok(())
     }

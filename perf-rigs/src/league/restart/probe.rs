@@ -1,10 +1,10 @@
 //! Where children note that they crash, and that they are back.
 
 use std::sync::Mutex;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::sync::Notify;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use crate::heat::{Figures, nanoseconds, percentile};
 
