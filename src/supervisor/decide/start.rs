@@ -49,19 +49,14 @@ impl Supervision {
             return;
         };
         for (key, exit, uptime) in deferred {
-            // An earlier one may have melted the supervisor down, or begun a group restart that
-            // takes this child along.
-            let is_still_down = self
-                .children
-                .get(&key)
-                .is_some_and(|child| child.phase == Phase::Down);
             match self.mode {
-                _ if !is_still_down => {}
-                // OTP takes such an end for the answer to its `shutdown`.
+                // An earlier one began a group restart that takes this child along. OTP takes such
+                // an end for the answer to its `shutdown`.
                 Mode::Group(_) if self.is_about_to_stop(key) => {
                     self.leave_to_its_group(key, uptime);
                 }
                 Mode::Running | Mode::Group(_) => self.after_exit(key, &exit, uptime),
+                // An earlier one was once too often, or left nothing to do.
                 Mode::Starting { .. } | Mode::Leaving { .. } | Mode::Ended => {}
             }
         }

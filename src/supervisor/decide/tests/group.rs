@@ -381,3 +381,40 @@ fn a_shutdown_during_a_group_restart_cancels_the_starts_and_walks_once() {
         assert_eq!(finished(&actions), Some(Exit::Shutdown), "moment {moment}");
     }
 }
+
+/// Starts three children of this supervisor; the first two end before the third is up.
+fn ended_while_starting(rules: Rules, children: &[Policy], order: [Key; 2]) -> Vec<Action> {
+    let mut bench = Bench::new(rules, children);
+    bench.tell(Happened::Began);
+    bench.acknowledges(0);
+    bench.acknowledges(1);
+    for key in order {
+        assert_eq!(bench.ends(key, failed()).len(), 1, "it is noted, no more");
+    }
+    let mut actions = bench.acknowledges(2);
+    actions.extend(bench.ends(2, Exit::Shutdown));
+    actions
+}
+
+#[test]
+fn ends_that_waited_against_the_start_order_share_one_restart_only_where_all_restart() {
+    for (strategy, is_one) in [(Strategy::OneForAll, true), (Strategy::RestForOne, false)] {
+        let once = rules(strategy, in_ten_seconds(1));
+        let actions = ended_while_starting(once, &permanent::<3>(), [1, 0]);
+        assert_eq!(melts_down(&actions), !is_one, "{strategy:?}");
+        let expected = if is_one { vec![(0, 2)] } else { vec![] };
+        assert_eq!(started(&actions), expected, "{strategy:?}");
+    }
+}
+
+#[test]
+fn an_end_that_waited_counts_no_more_after_one_before_it_melted_the_supervisor_down() {
+    let none = rules(Strategy::OneForOne, in_ten_seconds(0));
+    let actions = ended_while_starting(none, &permanent::<3>(), [0, 1]);
+    let kind = EventKind::Meltdown;
+    let meltdowns = actions
+        .iter()
+        .filter(|action| **action == Action::NoteSelf { kind: kind.clone() });
+    assert_eq!(meltdowns.count(), 1);
+    assert_eq!(finished(&actions), Some(Exit::Meltdown));
+}
