@@ -71,12 +71,7 @@ impl Backoff {
     /// Restarts at once, always. Intensity is then the only brake.
     #[must_use]
     pub fn none() -> Self {
-        Self {
-            first: Duration::ZERO,
-            max: Duration::ZERO,
-            jitter: 0.0,
-            ..Self::default()
-        }
+        Self::fixed(Duration::ZERO)
     }
 
     /// Waits the same time before every restart, the first one too, without jitter.
@@ -168,8 +163,8 @@ impl Backoff {
     pub(crate) fn delay(&self, attempt: u32, random: f64) -> Duration {
         let grown = match (self.immediate_first, attempt) {
             (_, 0) | (true, 1) => return Duration::ZERO,
-            (true, n) => n - 2,
-            (false, n) => n - 1,
+            // The second restart is the first that waits, and what is fixed does not grow.
+            (_, n) => n.saturating_sub(2),
         };
         let factor = self.factor.powi(i32::try_from(grown).unwrap_or(i32::MAX));
         let full = (self.first.as_secs_f64() * factor).min(self.max.as_secs_f64());
@@ -256,7 +251,7 @@ impl InvalidBackoff {
 
 #[cfg(test)]
 mod tests {
-    use super::{Backoff, InvalidBackoff, Jitter};
+    use super::{Backoff, InvalidBackoff, Jitter, random_seed};
     use proptest::prelude::{ProptestConfig, any, prop_assert, proptest};
     use std::time::Duration;
 
@@ -302,6 +297,31 @@ mod tests {
             Err(InvalidBackoff::Jitter { .. })
         ));
         assert!(Backoff::default().jitter(0.0).is_ok());
+        assert!(Backoff::default().factor(1.0).is_ok());
+    }
+
+    #[test]
+    fn each_reason_to_refuse_has_a_code_of_its_own() {
+        let limits = |first, max| Backoff::try_new(millis(first), millis(max));
+        for (refused, code) in [
+            (limits(0, 1), "first_zero"),
+            (limits(2, 1), "max_below_first"),
+            (Backoff::default().factor(0.9), "invalid_factor"),
+            (Backoff::default().jitter(1.1), "invalid_jitter"),
+        ] {
+            assert_eq!(refused.map_err(|invalid| invalid.code()), Err(code));
+        }
+    }
+
+    #[test]
+    fn a_backoff_is_limited_once_it_has_a_number_of_attempts() {
+        assert!(!Backoff::none().is_limited());
+        assert!(Backoff::none().attempts(3).is_limited());
+    }
+
+    #[test]
+    fn without_a_seed_each_tree_has_another() {
+        assert_ne!(random_seed(), random_seed());
     }
 
     #[test]

@@ -26,3 +26,20 @@ impl WhileDown {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::WhileDown;
+
+    #[test]
+    fn as_many_messages_are_held_as_was_said_and_never_more_than_the_mailbox_holds() {
+        for (while_down, held) in [
+            (WhileDown::Reject, 0),
+            (WhileDown::Hold(0), 0),
+            (WhileDown::Hold(5), 5),
+            (WhileDown::Hold(500), 64),
+        ] {
+            assert_eq!(while_down.limit(64), held, "{while_down:?}");
+        }
+    }
+}
