@@ -183,6 +183,7 @@ mod tests {
         // 4 × 100 ms reserved, 200 ms left: each keeps 50 ms.
         assert_eq!(allotted(200, Some(5_000), 100, 300), 50);
         assert_eq!(allotted(0, Some(5_000), 100, 300), 0);
+        assert_eq!(allotted(0, None, 0, 0), 0, "and there is nothing to share");
     }
 
     #[test]
@@ -212,6 +213,16 @@ mod tests {
         assert_eq!(kill_at(now, now + millis(100)) - now, millis(90));
         assert_eq!(kill_at(now, now + millis(6)) - now, millis(4));
         assert_eq!(kill_at(now, now + millis(1)), now);
+    }
+
+    #[test]
+    fn a_supervisor_keeps_a_tenth_of_its_time_and_at_most_ten_milliseconds() {
+        for (left, kept) in [(5_000, 10), (100, 10), (50, 5), (0, 0)] {
+            assert_eq!(tick(millis(left)), millis(kept), "{left} ms");
+        }
+        for (children, needed) in [(5_000, 5_010), (90, 100), (45, 50), (0, 0)] {
+            assert_eq!(with_tick(millis(children)), millis(needed), "{children} ms");
+        }
     }
 
     #[test]
