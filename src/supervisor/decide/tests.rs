@@ -10,6 +10,7 @@ mod restart;
 mod significant;
 mod stop;
 mod table;
+mod timers;
 mod times;
 
 use std::time::Duration;

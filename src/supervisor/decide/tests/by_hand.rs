@@ -316,3 +316,20 @@ fn whoever_is_answered_finds_everything_done() {
         assert!(actions.last().is_some_and(is_answer), "{actions:?}");
     }
 }
+
+#[test]
+fn a_run_that_was_good_until_it_was_stopped_begins_the_count_of_restarts_anew() {
+    for (uptime, delay) in [(seconds(7), Some(seconds(2))), (seconds(8), None)] {
+        let mut bench = Bench::up(Strategy::OneForOne, None, &[waiting()]);
+        bench.ends(0, failed());
+        bench.ends(0, failed());
+        bench.pass(seconds(1));
+        bench.acknowledges(0);
+        bench.pass(uptime);
+        bench.ask(0, Ask::Restart, 1);
+        bench.ends(0, Exit::Shutdown);
+        bench.acknowledges(0);
+        let until = backs_off_until(&bench.ends(0, failed()));
+        assert_eq!(until, delay.map(|delay| bench.now + delay), "{uptime:?}");
+    }
+}

@@ -418,3 +418,33 @@ fn an_end_that_waited_counts_no_more_after_one_before_it_melted_the_supervisor_d
     assert_eq!(meltdowns.count(), 1);
     assert_eq!(finished(&actions), Some(Exit::Meltdown));
 }
+
+#[test]
+fn a_temporary_member_whose_start_somebody_awaits_is_stopped_for_good_by_its_group() {
+    // Asked to restart by hand, and added at run time: the group overtakes both.
+    let children = [policy(Restart::Permanent), policy(Restart::Temporary)];
+    let mut bench = Bench::up(Strategy::OneForAll, None, &children);
+    bench.ask(1, Ask::Restart, 5);
+    bench.ends(0, failed());
+    let actions = bench.ends(1, Exit::Shutdown);
+    assert_eq!(answers(&actions), [(5, Err(Refusal::Stopped))]);
+    assert_eq!((started(&actions), bench.has(1)), (vec![(0, 2)], false));
+    let mut bench = Bench::up(Strategy::RestForOne, None, &permanent::<1>());
+    let (key, _) = bench.adds(policy(Restart::Temporary), 6);
+    bench.ends(0, failed());
+    let actions = bench.ends(key, Exit::Killed);
+    assert_eq!(answers(&actions), [(6, Err(Refusal::Stopped))]);
+    assert_eq!((started(&actions), bench.has(key)), (vec![(0, 2)], false));
+}
+
+#[test]
+fn a_child_outside_the_group_whose_start_by_hand_fails_stays_down() {
+    let mut bench = Bench::up(Strategy::RestForOne, None, &permanent::<3>());
+    bench.ends(1, failed());
+    bench.ask(0, Ask::Restart, 1);
+    bench.ends(0, Exit::Shutdown);
+    let actions = bench.ends(0, failed());
+    assert_eq!(answers(&actions), [(1, Err(Refusal::Failed(failed())))]);
+    assert_eq!((started(&actions), bench.phase(0)), (vec![], Phase::Down));
+    assert_eq!(started(&bench.ends(2, Exit::Shutdown)), [(1, 2)]);
+}

@@ -340,3 +340,24 @@ fn what_speaks_of_an_earlier_incarnation_is_ignored() {
         []
     );
 }
+
+#[test]
+fn a_supervisor_whose_start_leaves_tasks_that_hang_has_not_started_until_they_end() {
+    let left = |incarnation| Happened::LeftHung {
+        key: 0,
+        incarnation,
+    };
+    // Declared: the supervisor above fails to start.
+    let children = [of_kind(Kind::Supervisor)];
+    let mut bench = Bench::new(rules(Strategy::OneForOne, None), &children);
+    bench.tell(Happened::Began);
+    let exit = Exit::StartTimedOut;
+    let actions = bench.tell(left(1));
+    assert!(actions.contains(&Action::StartFailed { key: 0, exit }));
+    // Restarted: it comes back once they have ended.
+    let mut bench = Bench::up(Strategy::OneForOne, None, &children);
+    bench.ends(0, failed());
+    assert_eq!(started(&bench.tell(left(2))), NONE);
+    assert!(matches!(bench.phase(0), Phase::Hung { .. }));
+    assert_eq!(started(&bench.ends(0, Exit::Meltdown)), [(0, 3)]);
+}

@@ -309,3 +309,68 @@ fn dynamic_children_have_one_deadline_and_no_reserves() {
     let actions = bench.pass(seconds(2));
     assert_eq!(reports(&actions).len(), 3);
 }
+
+#[test]
+fn a_supervisor_that_is_stopped_before_it_began_starts_nothing() {
+    let mut bench = Bench::new(rules(Strategy::OneForOne, None), &permanent::<2>());
+    let actions = bench.stop_within(seconds(5));
+    assert_eq!(finished(&actions), Some(Exit::Shutdown));
+    assert_eq!(bench.tell(Happened::Began), []);
+    assert_eq!(bench.supervision.mode, Mode::Ended);
+}
+
+#[test]
+fn an_order_to_stop_after_the_end_changes_nothing() {
+    let mut bench = Bench::up(Strategy::OneForOne, None, &permanent::<1>());
+    bench.stop_within(seconds(5));
+    assert!(finished(&bench.ends(0, Exit::Shutdown)).is_some());
+    assert_eq!(bench.stop_within(seconds(1)), []);
+}
+
+#[test]
+fn the_exit_and_the_declaration_decide_how_a_stop_is_reported() {
+    let cleanup = || Outcome::CleanupFailed(failed());
+    for (stop, exit, outcome) in [
+        (Stop::Ask, Exit::Normal, Outcome::Stopped),
+        (Stop::Ask, Exit::Shutdown, Outcome::Stopped),
+        (Stop::Ask, Exit::Killed, Outcome::Killed),
+        (Stop::Ask, failed(), cleanup()),
+        (Stop::Drain, Exit::Killed, Outcome::Killed),
+        (Stop::Brutal, Exit::Killed, Outcome::Stopped),
+        (Stop::Brutal, failed(), cleanup()),
+    ] {
+        let row = format!("{stop:?} × {exit:?}");
+        let mut bench = Bench::up(Strategy::OneForOne, None, &[stops(stop)]);
+        bench.stop_within(seconds(5));
+        assert_eq!(reports(&bench.ends(0, exit)), [(0, outcome)], "{row}");
+    }
+}
+
+#[test]
+fn a_supervisor_below_that_is_over_but_for_what_hangs_is_named_in_its_turn_and_the_walk_goes_on() {
+    let children = [policy(Restart::Permanent), of_kind(Kind::Supervisor)];
+    let mut bench = Bench::up(Strategy::OneForOne, None, &children);
+    bench.stop_within(seconds(60));
+    let actions = bench.tell(Happened::LeftHung {
+        key: 1,
+        incarnation: 1,
+    });
+    assert_eq!(reports(&actions), [(1, Outcome::Hung)]);
+    assert_eq!(stopped(&actions), [0]);
+}
+
+#[test]
+fn the_time_for_all_children_is_the_sum_and_for_those_that_stop_at_once_the_longest() {
+    for (strategy, expected) in [(Strategy::OneForOne, 12), (Strategy::Dynamic, 9)] {
+        let times = [seconds(9), seconds(3)];
+        let children = times.map(|worst_case_stop| Policy {
+            worst_case_stop,
+            ..policy(Restart::Permanent)
+        });
+        let bench = Bench::up(strategy, None, &children);
+        let supervision = &bench.supervision;
+        assert_eq!(supervision.worst_case_stop(), seconds(expected));
+        let of_each = [0, 1, 2].map(|key| supervision.worst_case_of(key));
+        assert_eq!(of_each, [seconds(9), seconds(3), Duration::ZERO]);
+    }
+}

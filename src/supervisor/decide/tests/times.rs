@@ -53,6 +53,7 @@ fn a_drain_whose_deadline_comes_forward_becomes_a_stop_earlier() {
     let mut bench = Bench::up(Strategy::OneForOne, None, &[stops(Stop::Drain)]);
     bench.stop_within(seconds(60));
     assert_eq!(stopped(&bench.stop_within(millis(50))), [0]);
+    assert_eq!(bench.pass(Duration::ZERO), [], "told once");
 }
 
 #[test]
@@ -250,4 +251,20 @@ fn a_child_that_is_killed_gets_the_time_that_a_task_needs_to_die_however_little_
         };
         assert!(actions.contains(&answer), "{stop:?}: {actions:?}");
     }
+}
+
+#[test]
+fn nobody_is_told_a_later_instant_than_the_supervisors_above_have() {
+    let bounded = || {
+        let mut bench = Bench::up(Strategy::OneForOne, None, &permanent::<1>());
+        let bound = bench.now + seconds(2);
+        bench.supervision.set_bound(Some(bound));
+        bench
+    };
+    let mut by_hand = bounded();
+    by_hand.ask(0, Ask::Stop, 1);
+    assert_eq!(by_hand.time_left(0), seconds(2));
+    let mut in_turn = bounded();
+    in_turn.stop_within(seconds(4));
+    assert_eq!(in_turn.time_left(0), seconds(2));
 }
