@@ -151,7 +151,7 @@ pub(crate) fn kill_at(now: Instant, deadline: Instant) -> Instant {
 
 #[cfg(test)]
 mod tests {
-    use super::{Turn, allot, kill_at, leaf_reserve, tick, with_tick};
+    use super::{Floors, Turn, allot, kill_at, leaf_reserve, tick, with_tick};
     use proptest::prelude::{ProptestConfig, any, prop_assert, proptest};
     use std::time::Duration;
     use tokio::time::Instant;
@@ -223,6 +223,30 @@ mod tests {
         for (children, needed) in [(5_000, 5_010), (90, 100), (45, 50), (0, 0)] {
             assert_eq!(with_tick(millis(children)), millis(needed), "{children} ms");
         }
+    }
+
+    fn floors(by_hand: u64, by_default: u64) -> Floors {
+        Floors {
+            by_hand: millis(by_hand),
+            by_default: millis(by_default),
+        }
+    }
+
+    #[test]
+    fn what_is_kept_by_default_gives_way_to_the_budget_and_by_hand_never() {
+        let both = floors(300, 0).and(floors(100, 700));
+        assert_eq!(both, floors(400, 700));
+        for (budget, kept) in [(0, 400), (500, 900), (5_000, 1_100)] {
+            assert_eq!(both.within(millis(budget)), millis(kept), "{budget} ms");
+        }
+        assert_eq!(both.in_full(), millis(1_100));
+    }
+
+    #[test]
+    fn a_tick_gives_way_to_the_budget_where_all_below_it_does() {
+        assert_eq!(floors(0, 90).with_tick(), floors(0, 100));
+        assert_eq!(floors(90, 0).with_tick(), floors(100, 0));
+        assert_eq!(floors(45, 45).with_tick(), floors(55, 45));
     }
 
     #[test]
