@@ -62,7 +62,7 @@ async fn main() -> Result<(), BoxError> {
                 print_snapshot(&running);
                 running.shutdown(ShutdownReason::Requested, Duration::from_secs(1));
             }
-            EventKind::ShutdownEnded => break,
+            EventKind::ShutdownEnded { .. } => break,
             _ => println!(),
         }
     }

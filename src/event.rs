@@ -3,6 +3,7 @@
 //! Every change of a node's state is published once, in the order in which the tree made it. Events
 //! inform; nothing in the tree depends on anybody reading them.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -11,7 +12,7 @@ use crate::bus::Bus;
 use crate::exit::Exit;
 use crate::path::Path;
 use crate::shutdown::ShutdownReason;
-use crate::shutdown::report::Outcome;
+use crate::shutdown::report::{Outcome, StopReport};
 
 /// One thing that happened to one node of the tree.
 #[derive(Debug, Clone, PartialEq)]
@@ -85,7 +86,10 @@ pub enum EventKind {
         deadline: Instant,
     },
     /// The whole tree has ended. The path is the root's; nothing follows.
-    ShutdownEnded,
+    ShutdownEnded {
+        /// Who spent the time; what [`Running::wait`](crate::tree::Running::wait) returns.
+        report: Arc<StopReport>,
+    },
 }
 
 impl EventKind {
@@ -120,7 +124,7 @@ impl EventKind {
             Self::StopRequested { .. } => "stop_requested",
             Self::Stopped { .. } => "stopped",
             Self::ShutdownBegan { .. } => "shutdown_began",
-            Self::ShutdownEnded => "shutdown_ended",
+            Self::ShutdownEnded { .. } => "shutdown_ended",
         }
     }
 }

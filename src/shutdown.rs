@@ -22,6 +22,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::sync::{Mutex, Notify, lock};
 
 /// How long a shutdown may take when nothing was set.
@@ -76,6 +77,7 @@ pub(crate) struct EarlyNotice {
 #[derive(Debug, Default)]
 struct NoticeShared {
     begun: Mutex<Option<Shutdown>>,
+    is_over: AtomicBool,
     notify: Notify,
 }
 
@@ -100,6 +102,16 @@ impl EarlyNotice {
     /// Returns the shutdown if it has begun.
     pub(crate) fn get(&self) -> Option<Shutdown> {
         *lock(&self.shared.begun)
+    }
+
+    /// Says that the tree has ended.
+    pub(crate) fn end(&self) {
+        self.shared.is_over.store(true, Ordering::Release);
+    }
+
+    /// Tells whether the shutdown has begun and the tree has not ended yet.
+    pub(crate) fn is_under_way(&self) -> bool {
+        self.get().is_some() && !self.shared.is_over.load(Ordering::Acquire)
     }
 
     /// Waits until the shutdown begins.

@@ -309,6 +309,25 @@ async fn before_during_and_after_a_tree_the_answers_say_so() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_supervisor_that_ended_in_a_shutdown_says_that_it_is_shutting_down() {
+    let over = Supervisor::one_for_one("over").child(idle("a"));
+    let inside = over.handle();
+    let slow = deaf("slow");
+    let tree = Supervisor::one_for_one("app").child(slow).child(over);
+    let running = start(tree).await;
+    let mut events = Recorder::new(&running);
+    running.shutdown(perennial::ShutdownReason::Requested, seconds(5));
+    until(&mut events, "stopped", "/app/over").await;
+    let asked = inside.stop_child("a").await;
+    assert_eq!(asked, Err(CommandError::ShuttingDown));
+    let started = inside.start_child(idle("b")).await;
+    assert_eq!(started, Err(StartChildError::ShuttingDown));
+    drop(running.wait().await);
+    let asked = inside.stop_child("a").await;
+    assert_eq!(asked, Err(CommandError::NotRunning));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_command_on_a_supervisor_that_waits_for_its_restart_finds_it_not_running() {
     let child = worker("a");
     let handle = child.handle();

@@ -12,6 +12,7 @@ use std::time::Duration;
 use perennial::exit::Exit;
 use perennial::shutdown::report::Outcome;
 use perennial::supervisor::status::State;
+use perennial::testkit::Recorder;
 use perennial::{
     Actor, ActorProcessingErr, ActorRef, Backoff, BoxError, CallError, CastError, Child, Context,
     EventKind, Handle, Inbox, Reply, Restart, RpcReplyPort, Running, StartError, Subscriber,
@@ -485,6 +486,40 @@ async fn a_thread_stops_when_asked_and_one_that_does_not_is_named() {
     drop(release);
 }
 
+#[tokio::test]
+async fn a_thread_that_goes_on_after_a_subtask_of_it_panicked_is_named_as_hung() {
+    let (release, held) = std::sync::mpsc::channel::<()>();
+    let held = Arc::new(Mutex::new(held));
+    let deaf = Child::blocking("deaf", move |cx| {
+        if cx.incarnation() == 1 {
+            cx.spawn(async { panic!("below") });
+        }
+        let held = held.lock().map_err(|error| error.to_string())?;
+        held.recv().unwrap_or_default();
+        Ok(())
+    });
+    let running = start(Supervisor::one_for_one("app").child(deaf)).await;
+    let mut events = Recorder::new(&running);
+    let hung = events.wait_for_state("/app/deaf", State::Hung).await;
+    hung.expect("its subtask failed it");
+    drop(release);
+    let back = events.wait_for_event("/app/deaf", "restarted").await;
+    back.expect("its thread has ended");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_last_event_carries_the_report() {
+    let running = start(Supervisor::one_for_one("app").child(echo())).await;
+    let mut events = running.subscribe("test");
+    running.shutdown(perennial::ShutdownReason::Requested, Duration::from_secs(1));
+    let told = loop {
+        if let EventKind::ShutdownEnded { report } = events.recv().await.expect("it ends").kind {
+            break report;
+        }
+    };
+    assert_eq!(*told, running.wait().await);
+}
+
 #[tokio::test(start_paused = true)]
 async fn events_have_no_holes_and_fit_the_snapshot() {
     let child = echo();
@@ -556,9 +591,9 @@ async fn a_child_that_blocks_after_it_woke_its_supervisor_holds_up_nobody_else()
 }
 
 /// Does something when it is dropped.
-struct OnDrop(fn());
+struct OnDrop<F: Fn()>(F);
 
-impl Drop for OnDrop {
+impl<F: Fn()> Drop for OnDrop<F> {
     fn drop(&mut self) {
         (self.0)();
     }
@@ -593,4 +628,32 @@ async fn a_declaration_whose_drop_panics_or_blocks_does_not_keep_the_report_back
         let report = stopped.unwrap_or_else(|_late| panic!("a drop that {what}: no report"));
         assert!(report.hung().is_empty(), "{report}");
     }
+}
+
+#[tokio::test]
+async fn what_a_removed_subtree_holds_may_panic_more_than_once_when_it_is_dropped() {
+    let dropped = Arc::new(tokio::sync::Semaphore::new(0));
+    let holding = |name: &str| {
+        let dropped = Arc::clone(&dropped);
+        let held = OnDrop(move || {
+            dropped.add_permits(1);
+            panic!("in drop")
+        });
+        Child::task(name, move |cx| {
+            let _held = &held;
+            async move {
+                cx.shutdown().await;
+                Ok(())
+            }
+        })
+    };
+    let inner = Supervisor::one_for_one("inner").child(holding("a"));
+    let inner = inner.child(holding("b"));
+    let running = start(Supervisor::one_for_one("app")).await;
+    let app = running.supervisor("/app").expect("it is one");
+    app.start_child(inner).await.expect("it starts");
+    app.stop_child("inner").await.expect("it stops");
+    app.delete_child("inner").await.expect("it is down");
+    let both = dropped.acquire_many(2).await;
+    drop(both.expect("both are dropped, and the process lives"));
 }

@@ -27,6 +27,18 @@ impl Child {
             }),
         )
     }
+
+    /// Declares a step that is given its own clone of `state` at each start.
+    ///
+    /// Every incarnation begins with the state as it was declared.
+    pub fn step_with<S, F, Fut>(name: impl Into<String>, state: S, factory: F) -> Self
+    where
+        S: Clone + Send + Sync + 'static,
+        F: Fn(Context, S) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<(), BoxError>> + Send + 'static,
+    {
+        Self::step(name, move |cx| factory(cx, state.clone()))
+    }
 }
 
 struct StepBody<F> {

@@ -57,8 +57,9 @@ pub(crate) struct Notice {
 
 /// Notices on their way to the supervisor.
 ///
-/// A queue of its own and not a channel: it holds at most one entry of each kind for each run, so it
-/// is bounded by what the supervisor itself began.
+/// A queue of its own and not a channel, whose bound would have to be waited for: each run is up, over
+/// and hung once, and of several extensions in a row only the last is kept, so what waits is bounded
+/// by what the supervisor itself began and by how often its children extend in turns.
 #[derive(Debug, Default)]
 pub(crate) struct Notices {
     queue: Mutex<VecDeque<Notice>>,
@@ -353,6 +354,8 @@ impl Run {
         let now = Instant::now();
         self.stop.request(now, now);
         self.abort();
+        // Whatever does not end now is named as hung.
+        self.tell(News::Ending);
     }
 
     /// Drops the run's own task at its next await. Does nothing to a thread.

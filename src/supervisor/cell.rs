@@ -343,6 +343,6 @@ fn state_after(kind: &EventKind) -> Option<State> {
         EventKind::Restarted { .. }
         | EventKind::Meltdown
         | EventKind::ShutdownBegan { .. }
-        | EventKind::ShutdownEnded => None,
+        | EventKind::ShutdownEnded { .. } => None,
     }
 }

@@ -55,7 +55,7 @@ impl SupervisorHandle {
             validate::validate_node(&node, parent).map_err(|invalid| StartChildError::Invalid {
                 reason: ErrorChain::new(&invalid),
             })?;
-            self.door.entrance().ok_or(StartChildError::NotRunning)
+            self.door.entrance().ok_or_else(|| self.start_refused())
         };
         let commands = match asked() {
             Ok(commands) => commands,
@@ -70,9 +70,16 @@ impl SupervisorHandle {
         };
         if let Err(mpsc::error::SendError(command)) = commands.send(command).await {
             retire(&command);
-            return Err(StartChildError::NotRunning);
+            return Err(self.start_refused());
         }
         answered.await.unwrap_or(Err(StartChildError::ShuttingDown))
+    }
+
+    fn start_refused(&self) -> StartChildError {
+        match self.door.is_shutting_down() {
+            true => StartChildError::ShuttingDown,
+            false => StartChildError::NotRunning,
+        }
     }
 
     /// Stops a child and keeps it down; a temporary one is removed, and so is any child of a dynamic
@@ -138,7 +145,11 @@ impl SupervisorHandle {
     }
 
     async fn ask(&self, name: &str, ask: Ask) -> Result<(), CommandError> {
-        let commands = self.door.entrance().ok_or(CommandError::NotRunning)?;
+        let closed = || match self.door.is_shutting_down() {
+            true => CommandError::ShuttingDown,
+            false => CommandError::NotRunning,
+        };
+        let commands = self.door.entrance().ok_or_else(closed)?;
         let (answer, answered) = oneshot::channel();
         let command = Command::Child {
             name: name.to_owned(),
@@ -147,7 +158,7 @@ impl SupervisorHandle {
             only_accept: self.door.is_asked_from_inside(name),
         };
         let sent = commands.send(command).await;
-        sent.map_err(|_closed| CommandError::NotRunning)?;
+        sent.map_err(|_refused| closed())?;
         answered.await.unwrap_or(Err(CommandError::ShuttingDown))
     }
 }
@@ -190,6 +201,14 @@ impl Door {
 
     fn entrance(&self) -> Option<mpsc::Sender<Command<Arc<Node>>>> {
         lock(&self.behind).as_ref()?.commands.clone()
+    }
+
+    /// Tells whether the whole tree is being shut down: then that is why nothing comes through.
+    fn is_shutting_down(&self) -> bool {
+        let behind = lock(&self.behind);
+        behind
+            .as_ref()
+            .is_some_and(|behind| behind.early_notice.is_under_way())
     }
 
     fn path(&self) -> Option<Path> {

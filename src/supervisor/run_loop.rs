@@ -1,6 +1,6 @@
 //! The loop of one supervisor: it waits, asks [`decide`](super::decide), and does what that says.
 //!
-//! The only place with effects and the only `select!`. It awaits nothing that a child could hold up:
+//! The only place where decisions take effect, and the only `select!` over what a supervisor hears. It awaits nothing that a child could hold up:
 //! not its factory, start, stop, mailbox or drop.
 //!
 //! # Invariants
@@ -441,6 +441,15 @@ fn forget_run_time_children(lives: &mut Lives, declared: usize) {
         let bury = async move { added.into_values().for_each(|live| live.node.bury()) };
         drop(tokio::spawn(bury));
     }
+}
+
+/// Drops a declaration and what ran by it as [`drop_elsewhere`] does, one leaf at a time: a drop that
+/// panics may not keep the others from theirs.
+fn bury_elsewhere<T: Send + 'static>(node: Arc<Node>, run: T) {
+    drop(tokio::spawn(async move {
+        drop(run);
+        node.bury();
+    }));
 }
 
 /// Drops what holds user code in a task of its own: a drop that blocks or panics must not hold up a

@@ -253,7 +253,8 @@ impl Recorder {
 
     /// Waits for one more event.
     async fn receive(&mut self) -> Result<(), InVain> {
-        let is_last = |event: &SubsystemEvent| event.kind == EventKind::ShutdownEnded;
+        let is_last =
+            |event: &SubsystemEvent| matches!(event.kind, EventKind::ShutdownEnded { .. });
         if self.seen.last().is_some_and(is_last) {
             return Err(InVain::Ended);
         }

@@ -220,32 +220,33 @@ fn conclude(tree: &Tree, cell: &Cell, run: &Run) -> StopReport {
         true => Outcome::Hung,
         false => Outcome::Stopped,
     };
-    let kinds = [
-        EventKind::Exited {
-            exit: exit.clone(),
-            uptime: tree.uptime(),
-        },
-        EventKind::Stopped {
-            outcome: outcome.clone(),
-            spent,
-        },
-        EventKind::ShutdownEnded,
-    ];
-    for kind in kinds {
-        cell.note(tree.events(), kind);
-    }
     let begun = tree.early_notice().get();
-    StopReport {
+    let report = StopReport {
         reason: begun.map_or_else(|| reason_of(&exit), |shutdown| shutdown.reason),
-        exit,
+        exit: exit.clone(),
         root: Stopped {
             path: cell.path().clone(),
             allotted,
             spent,
-            outcome,
+            outcome: outcome.clone(),
             children,
         },
+    };
+    let kinds = [
+        EventKind::Exited {
+            exit,
+            uptime: tree.uptime(),
+        },
+        EventKind::Stopped { outcome, spent },
+        EventKind::ShutdownEnded {
+            report: Arc::new(report.clone()),
+        },
+    ];
+    for kind in kinds {
+        cell.note(tree.events(), kind);
     }
+    tree.early_notice().end();
+    report
 }
 
 fn reason_of(exit: &Exit) -> ShutdownReason {

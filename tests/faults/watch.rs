@@ -62,7 +62,7 @@ impl Watch {
 
     /// Reads on to the end of the tree.
     pub(crate) async fn read_on(&mut self) -> Result<(), String> {
-        while self.next().await?.kind != EventKind::ShutdownEnded {}
+        while self.next().await?.kind.code() != "shutdown_ended" {}
         Ok(())
     }
 

@@ -28,7 +28,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use perennial::exit::Exit;
-use perennial::{EventKind, ReceiveError, StartError, StopReport, Subscriber, SubsystemEvent};
+use perennial::{ReceiveError, StartError, StopReport, Subscriber, SubsystemEvent};
 use proptest::prelude::{ProptestConfig, proptest};
 use proptest::test_runner::{RngSeed, TestCaseError};
 use tokio::time::{Instant, sleep_until, timeout};
@@ -209,7 +209,7 @@ async fn stop(
         }
     };
     drain(events, replay);
-    let is_last = |event: &&SubsystemEvent| event.kind == EventKind::ShutdownEnded;
+    let is_last = |event: &&SubsystemEvent| event.kind.code() == "shutdown_ended";
     let last = replay.events.iter().find(is_last).map(|event| event.at);
     // A tree may melt down before anybody can look.
     (report, last.unwrap_or(now))

@@ -139,7 +139,7 @@ pub(crate) fn is_legal(node: &Node, kind: &EventKind, is_root: bool) -> bool {
         EventKind::Stopped { .. } if is_root => last == "exited",
         EventKind::Stopped { .. } => is_alive(state),
         EventKind::Meltdown => matches!(state, State::Starting | State::Running | State::Stopping),
-        EventKind::ShutdownBegan { .. } | EventKind::ShutdownEnded => is_root,
+        EventKind::ShutdownBegan { .. } | EventKind::ShutdownEnded { .. } => is_root,
         _ => false,
     }
 }

@@ -149,7 +149,7 @@ impl<'a> Replay<'a> {
         let is_over = self
             .events
             .last()
-            .is_some_and(|last| last.kind == EventKind::ShutdownEnded);
+            .is_some_and(|last| last.kind.code() == "shutdown_ended");
         self.require(!is_over, &event, "after the last event");
         self.seq = event.seq;
         let mut node = self.node(&path, &event);

@@ -1,6 +1,6 @@
 //! Carries out the actions that were decided on.
 
-use super::{RunLoop, drop_elsewhere, log};
+use super::{RunLoop, bury_elsewhere, log};
 use crate::context::StartFailure;
 use crate::event::EventKind;
 use crate::exit::Exit;
@@ -94,7 +94,7 @@ impl RunLoop {
         // Retired first: what is lost by it is still counted.
         live.node.retire();
         self.cell.forget(key, self.is_declared(key));
-        drop_elsewhere((live.node, live.run, live.control));
+        bury_elsewhere(live.node, (live.run, live.control));
     }
 
     fn leave_start_failure(&mut self, key: Key, exit: Exit) {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{RunLoop, Waiting, drop_elsewhere};
+use super::{RunLoop, Waiting, bury_elsewhere};
 use crate::command::{Command, CommandError, Refusal, StartAnswer, StartChildError};
 use crate::exit::ErrorChain;
 use crate::policy::restart::Strategy;
@@ -56,7 +56,7 @@ impl RunLoop {
     fn add_child(&mut self, node: Arc<Node>, answer: StartAnswer) {
         if let Some(refusal) = self.refusal(&node) {
             node.retire();
-            drop_elsewhere(node);
+            bury_elsewhere(node, ());
             return drop(answer.send(Err(refusal)));
         }
         let name = match node.name() {
