@@ -7,6 +7,29 @@
 //! Begin with [`Child`] and [`Supervisor`]; [`Supervisor::start`] runs a tree inside a runtime of
 //! yours, `Daemon` (feature `daemon`) owns the process. The modules stand in the order in which they
 //! build on one another.
+//!
+//! ```
+//! use std::time::Duration;
+//!
+//! use perennial::{BoxError, Child, Inbox, Supervisor};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), BoxError> {
+//! let greeter = Child::worker("greeter", |_cx, mut inbox: Inbox<String>| async move {
+//!     // The inbox ends when the worker is asked to stop.
+//!     while let Some(name) = inbox.recv().await {
+//!         println!("hello, {name}");
+//!     }
+//!     Ok(())
+//! });
+//! let handle = greeter.handle();
+//! let running = Supervisor::one_for_one("app").child(greeter).start().await?;
+//! handle.cast("world".to_owned())?;
+//! let report = running.stop(Duration::from_secs(1)).await;
+//! assert!(report.is_clean());
+//! # Ok(())
+//! # }
+//! ```
 
 pub mod time;
 mod sync;

@@ -114,6 +114,9 @@ impl SupervisorHandle {
 
     /// Starts a quarantined child, with its backoff and its own limit as if it had never failed.
     ///
+    /// Its supervisor's intensity forgets nothing: one that put the child away does so again at its next
+    /// failure within the period.
+    ///
     /// # Errors
     ///
     /// [`CommandError`]; a child whose start fails stays down.
