@@ -24,7 +24,7 @@ use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use tokio::sync::mpsc;
 use tokio::task::unconstrained;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::cell::Cell;
 use super::children::{Key, Policy, Ticket, restart_of};
@@ -66,6 +66,9 @@ pub(super) struct RunLoop {
     next_key: Key,
     ends: FuturesUnordered<Ending>,
     timers: BinaryHeap<Reverse<(Instant, Timer)>>,
+    /// Goes off when the first of them is due. Kept from one wait to the next: to register a timer
+    /// wakes the thread that waits for timers, which then takes work away from this one.
+    alarm: Pin<Box<Sleep>>,
     /// What the supervisor above counts with when it stops this one.
     need: StopNeed,
     /// At which number the timers of ended runs are taken out.
@@ -128,6 +131,7 @@ impl RunLoop {
             next_key: 0,
             ends: FuturesUnordered::new(),
             timers: BinaryHeap::new(),
+            alarm: Box::pin(sleep_until(Instant::now())),
             need: declared.stop_need(),
             prune_timers_at: FIRST_PRUNE,
             answers: BTreeMap::new(),
@@ -223,6 +227,11 @@ impl RunLoop {
 
     async fn wake(&mut self) -> Woken {
         let next_timer = self.timers.peek().map(|Reverse((at, _))| *at);
+        if let Some(at) = next_timer
+            && at != self.alarm.deadline()
+        {
+            self.alarm.as_mut().reset(at);
+        }
         let told = self.told;
         tokio::select! {
             biased;
@@ -235,9 +244,7 @@ impl RunLoop {
             }
             notice = self.notices.next() => Woken::Told(notice),
             Some(command) = self.commands.recv() => Woken::Command(command),
-            () = sleep_until(next_timer.unwrap_or_else(Instant::now)), if next_timer.is_some() => {
-                Woken::TimersDue
-            }
+            () = self.alarm.as_mut(), if next_timer.is_some() => Woken::TimersDue,
         }
     }
 
