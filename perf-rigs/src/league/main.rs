@@ -37,8 +37,7 @@ fn main() -> ExitCode {
         }
     };
     if let Some((heat, contender)) = &arguments.one {
-        // Thousands of panics that are meant would fill the terminal.
-        std::panic::set_hook(Box::new(|_| {}));
+        restart::keep_quiet_about_crashes();
         contest::run_one(heat, contender, arguments.effort);
         return ExitCode::SUCCESS;
     }

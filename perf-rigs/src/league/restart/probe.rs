@@ -11,6 +11,9 @@ use crate::heat::{Figures, nanoseconds, percentile};
 /// Long enough for the threads of a runtime to fall asleep.
 const REST: Duration = Duration::from_millis(2);
 
+/// What the panics say that are meant.
+pub(super) const ON_PURPOSE: &str = "on purpose";
+
 /// When a child crashes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Pace {
@@ -94,7 +97,7 @@ impl Probe {
         state.began.get_or_insert(now);
         state.crashed = Some(now);
         drop(state);
-        panic!("on purpose");
+        std::panic::panic_any(ON_PURPOSE);
     }
 
     /// A whole run of a child that is a task.

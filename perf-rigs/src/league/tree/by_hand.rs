@@ -1,6 +1,7 @@
 //! A ractor actor with linked children, stopped one after the other, the last one first.
 
 use ractor::{Actor, ActorCell, ActorProcessingErr, ActorRef};
+use tokio::task::JoinHandle;
 
 pub(super) struct Idle;
 
@@ -16,26 +17,31 @@ impl Actor for Idle {
 
 pub(super) struct Family {
     parent: ActorRef<()>,
-    children: Vec<ActorCell>,
+    task: JoinHandle<()>,
+    children: Vec<(ActorCell, JoinHandle<()>)>,
 }
 
 pub(super) async fn start(count: usize) -> Family {
     let spawned = Actor::spawn(None, Idle, ()).await;
-    let (parent, _task) = spawned.expect("the parent starts");
+    let (parent, task) = spawned.expect("the parent starts");
     let mut children = Vec::with_capacity(count);
     for _ in 0..count {
         let spawned = Actor::spawn_linked(None, Idle, (), parent.get_cell()).await;
-        let (child, _task) = spawned.expect("a child starts");
-        children.push(child.get_cell());
+        let (child, task) = spawned.expect("a child starts");
+        children.push((child.get_cell(), task));
     }
-    Family { parent, children }
+    Family {
+        parent,
+        task,
+        children,
+    }
 }
 
 pub(super) async fn stop(family: Family) {
-    for child in family.children.iter().rev() {
-        let stopped = child.stop_and_wait(None, None).await;
-        stopped.expect("a child stops");
+    for (child, task) in family.children.into_iter().rev() {
+        child.stop(None);
+        task.await.expect("a child stops");
     }
-    let stopped = family.parent.stop_and_wait(None, None).await;
-    stopped.expect("the parent stops");
+    family.parent.stop(None);
+    family.task.await.expect("the parent stops");
 }
