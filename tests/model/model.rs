@@ -60,6 +60,8 @@ enum Hope {
     Up,
     /// The same of a child that was added.
     Added,
+    /// Nothing any more: it was added, stopped before it was up, and whoever asked was told.
+    Gone,
 }
 
 struct Node {

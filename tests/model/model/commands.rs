@@ -43,7 +43,11 @@ impl Model {
 
     /// Says what a supervisor answers whatever is asked.
     fn refused(&self, parent: Id) -> Option<&'static str> {
+        let is_shutting_down = self.is_shut_down && !self.is_over;
+        // One that was never up knows of no tree.
+        let was_up = self.nodes[parent].incarnation > 0;
         match self.nodes[parent].job {
+            Job::Off if is_shutting_down && was_up => Some("shutting_down"),
             Job::Off => Some("not_running"),
             Job::Leaving(_) => Some("shutting_down"),
             _ if self.is_shut_down => Some("shutting_down"),
@@ -61,6 +65,13 @@ impl Model {
     fn stop(&mut self, parent: Id, id: Id) -> Option<&'static str> {
         match self.nodes[id].state {
             State::Starting | State::Running => {
+                // Whoever waits for it to be up need not wait for its end.
+                for (operation, hope) in std::mem::take(&mut self.nodes[id].hopes) {
+                    self.answer(operation, "stopped");
+                    if hope == Hope::Added {
+                        self.nodes[id].hopes.push((operation, Hope::Gone));
+                    }
+                }
                 self.ask_to_stop(id);
                 self.hope(id, Hope::Stopped)
             }
@@ -154,6 +165,7 @@ impl Model {
     pub(super) fn answer_leaving(&mut self, id: Id, note: &Note) {
         for (operation, hope) in std::mem::take(&mut self.nodes[id].hopes) {
             let code = match (hope, note) {
+                (Hope::Gone, _) => continue,
                 (Hope::Stopped, _) | (_, Note::Started) => "ok",
                 (_, Note::StartFailed(_)) => "failed",
                 _ => "shutting_down",

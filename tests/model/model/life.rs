@@ -205,12 +205,15 @@ impl Model {
             self.nodes[id].hopes.push((operation, Hope::Up));
             return self.start(id);
         }
-        let added = hopes.iter().any(|(_, hope)| *hope == Hope::Added);
-        match added {
+        let added = |hope: &Hope| matches!(hope, Hope::Added | Hope::Gone);
+        match hopes.iter().any(|(_, hope)| added(hope)) {
             true => self.remove(parent, id),
             false => self.remove_if_not_kept(parent, id),
         }
         for (operation, hope) in hopes {
+            if hope == Hope::Gone {
+                continue;
+            }
             self.answer(
                 operation,
                 if hope == Hope::Stopped {
@@ -237,7 +240,8 @@ impl Model {
         }
         let children = &self.nodes[parent].children;
         let waits_for = |child: &&Id| {
-            let lives = self.is_alive(**child) || self.nodes[**child].state == State::BackingOff;
+            let comes_back = [State::BackingOff, State::Quarantined];
+            let lives = self.is_alive(**child) || comes_back.contains(&self.nodes[**child].state);
             self.nodes[**child].policy.significant && lives
         };
         let leaves = match self.settings(parent).auto {
