@@ -129,6 +129,52 @@ impl EventKind {
     }
 }
 
+/// Which events a subscriber wants: of the nodes at or below some paths, of some kinds.
+///
+/// Each part that is not set lets everything through.
+///
+/// ```
+/// # use perennial::event::EventFilter;
+/// let failures = EventFilter::new().below("/app/pipeline").kind("exited").kind("start_failed");
+/// ```
+#[derive(Debug, Clone, Default)]
+#[must_use]
+pub struct EventFilter {
+    paths: Vec<String>,
+    kinds: Vec<String>,
+}
+
+impl EventFilter {
+    /// Makes a filter that wants everything.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Wants the events of the node at `path` and of all below it; set again, of those too.
+    pub fn below(mut self, path: impl Into<String>) -> Self {
+        self.paths.push(path.into());
+        self
+    }
+
+    /// Wants the kind with this [`code`](EventKind::code); set again, that too.
+    pub fn kind(mut self, code: impl Into<String>) -> Self {
+        self.kinds.push(code.into());
+        self
+    }
+
+    /// Whether it wants this event.
+    #[must_use]
+    pub fn wants(&self, event: &SubsystemEvent) -> bool {
+        let code = event.kind.code();
+        (self.paths.is_empty()
+            || self
+                .paths
+                .iter()
+                .any(|path| event.path.is_at_or_below(path)))
+            && (self.kinds.is_empty() || self.kinds.iter().any(|kind| kind == code))
+    }
+}
+
 /// The tree's own bus.
 pub(crate) type Events = Bus<SubsystemEvent>;
 

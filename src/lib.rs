@@ -69,7 +69,7 @@ pub use crate::child::Child;
 pub use crate::context::Context;
 #[cfg(feature = "daemon")]
 pub use crate::daemon::Daemon;
-pub use crate::event::{EventKind, SubsystemEvent};
+pub use crate::event::{EventFilter, EventKind, SubsystemEvent};
 pub use crate::exit::{BoxError, Exit};
 pub use crate::handle::inbox::Inbox;
 pub use crate::handle::{CallError, CastError, Handle, Reply};

@@ -49,8 +49,14 @@ impl Path {
     /// Tells whether this node is `ancestor` or stands below it.
     #[must_use]
     pub fn is_within(&self, ancestor: &Self) -> bool {
+        self.is_at_or_below(ancestor.as_str())
+    }
+
+    /// The same for an ancestor that is a text: `/pipeline` is one of `/pipeline/ingest`, not of
+    /// `/pipelines`.
+    pub(crate) fn is_at_or_below(&self, ancestor: &str) -> bool {
         self.0
-            .strip_prefix(ancestor.as_str())
+            .strip_prefix(ancestor)
             .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     }
 }

@@ -13,13 +13,15 @@ pub(crate) mod races;
 use std::sync::PoisonError;
 
 #[cfg(not(all(test, shuttle)))]
-pub(crate) use std::sync::{Mutex, MutexGuard, RwLock, RwLockReadGuard, RwLockWriteGuard, atomic};
+pub(crate) use std::sync::{
+    Mutex, MutexGuard, OnceLock, RwLock, RwLockReadGuard, RwLockWriteGuard, atomic,
+};
 #[cfg(not(all(test, shuttle)))]
 pub(crate) use tokio::sync::Notify;
 
 #[cfg(all(test, shuttle))]
 pub(crate) use self::races::{
-    Mutex, MutexGuard, Notify, RwLock, RwLockReadGuard, RwLockWriteGuard, atomic,
+    Mutex, MutexGuard, Notify, OnceLock, RwLock, RwLockReadGuard, RwLockWriteGuard, atomic,
 };
 
 /// Locks, and goes on with what a panicking holder left.

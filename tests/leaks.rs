@@ -43,9 +43,10 @@ fn is_long() -> bool {
     std::env::var_os("PERENNIAL_LONG").is_some()
 }
 
-/// How many restarts in each of two rounds: a multiple of the three ways in which a run ends.
+/// How many restarts in each of two rounds: a multiple of the three ways in which a run ends, and of
+/// the 128 events by which the bus frees what it no longer keeps.
 fn restarts() -> u64 {
-    if is_long() { 50_001 } else { 5_001 }
+    if is_long() { 130 * 384 } else { 14 * 384 }
 }
 
 /// How many starts and stops of a tree of a hundred in a round.

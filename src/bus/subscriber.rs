@@ -1,66 +1,48 @@
-//! The receiving end of a bus, and the position by which its lag is counted.
+//! The receiving end of a bus.
 
 use std::fmt;
+use std::future::poll_fn;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll, Waker, ready};
 
+use futures_util::Stream;
 use thiserror::Error;
-use tokio::sync::broadcast;
+use tokio::runtime;
+use tokio::task::coop;
 
-use super::SubscriberStatistics;
-use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use super::Shared;
+use super::filter::Sieve;
+use super::position::Position;
+use super::relay::Relay;
+use super::ring::{Cursor, Found};
+use super::seat::{Place, Seat};
+
+/// How many values cost one unit of tokio's cooperative budget, which is made for operations on a
+/// socket or a channel: with its 128 units a task that never runs out of values yields after 4 096,
+/// some 100 µs.
+const VALUES_PER_BUDGET_UNIT: u32 = 32;
+
+/// Runs a relay where its subscribers wait.
+pub(super) type SpawnRelay = Box<dyn FnOnce(Relay)>;
 
 /// Receives every value published on a bus after it subscribed.
+///
+/// A value counts as received when it is returned. Dropped, a subscriber is forgotten by the bus. One
+/// that sleeps costs the bus at most one segment beyond what is kept anyway: an eighth of the
+/// capacity, and at most 128 values.
 pub struct Subscriber<T> {
-    receiver: broadcast::Receiver<T>,
+    shared: Arc<Shared<T>>,
+    cursor: Cursor<T>,
     position: Arc<Position>,
-}
-
-/// Where a subscriber stands; shared with the bus, which reads it without the subscriber's help.
-#[derive(Debug)]
-pub(super) struct Position {
-    name: Arc<str>,
-    /// The sequence number of the last value that was received or reported as lost.
-    seen: AtomicU64,
-    received: AtomicU64,
-    lagged: AtomicU64,
-    closed: AtomicBool,
-}
-
-impl Position {
-    pub(super) fn new(name: Arc<str>, seen: u64) -> Self {
-        Self {
-            name,
-            seen: AtomicU64::new(seen),
-            received: AtomicU64::new(0),
-            lagged: AtomicU64::new(0),
-            closed: AtomicBool::new(false),
-        }
-    }
-
-    pub(super) fn is_closed(&self) -> bool {
-        self.closed.load(Ordering::Relaxed)
-    }
-
-    pub(super) fn statistics(&self, published: u64, capacity: u64) -> SubscriberStatistics {
-        let behind = published.saturating_sub(self.seen.load(Ordering::Relaxed));
-        let overrun = behind.saturating_sub(capacity);
-        SubscriberStatistics {
-            name: Arc::clone(&self.name),
-            received: self.received.load(Ordering::Relaxed),
-            lagged: self.lagged.load(Ordering::Relaxed) + overrun,
-            depth: behind - overrun,
-        }
-    }
-
-    fn received(&self) {
-        self.received.fetch_add(1, Ordering::Relaxed);
-        self.seen.fetch_add(1, Ordering::Relaxed);
-    }
-
-    fn lagged(&self, lost: u64) {
-        self.lagged.fetch_add(lost, Ordering::Relaxed);
-        self.seen.fetch_add(lost, Ordering::Relaxed);
-    }
+    sieve: Option<Arc<Sieve<T>>>,
+    seat: Arc<Seat>,
+    /// Where the seat stands, once there was something to wait for.
+    place: Option<Place>,
+    /// Who waited last: the same waker waits at the same place.
+    known: Option<Waker>,
+    since_budget: u32,
+    has_slept: bool,
 }
 
 /// Says why there is no value.
@@ -98,17 +80,7 @@ impl<T: Clone> Subscriber<T> {
     ///
     /// No value is lost when the future is dropped.
     pub async fn recv(&mut self) -> Result<T, ReceiveError> {
-        match self.receiver.recv().await {
-            Ok(value) => {
-                self.position.received();
-                Ok(value)
-            }
-            Err(broadcast::error::RecvError::Lagged(lost)) => {
-                self.position.lagged(lost);
-                Err(ReceiveError::Lagged(lost))
-            }
-            Err(broadcast::error::RecvError::Closed) => Err(ReceiveError::Closed),
-        }
+        self.recv_ref().await.cloned()
     }
 
     /// Takes the next value if there is one; `Ok(None)` says that none waits.
@@ -117,37 +89,294 @@ impl<T: Clone> Subscriber<T> {
     ///
     /// As [`recv`](Self::recv).
     pub fn try_recv(&mut self) -> Result<Option<T>, ReceiveError> {
-        match self.receiver.try_recv() {
-            Ok(value) => {
-                self.position.received();
-                Ok(Some(value))
-            }
-            Err(broadcast::error::TryRecvError::Empty) => Ok(None),
-            Err(broadcast::error::TryRecvError::Lagged(lost)) => {
-                self.position.lagged(lost);
-                Err(ReceiveError::Lagged(lost))
-            }
-            Err(broadcast::error::TryRecvError::Closed) => Err(ReceiveError::Closed),
-        }
+        Ok(self.try_recv_ref()?.cloned())
+    }
+
+    /// Waits until there is a value, and moves what is there to the end of `buffer`, at most `limit`
+    /// values. Returns how many, 0 only for a limit of 0.
+    ///
+    /// # Errors
+    ///
+    /// As [`recv`](Self::recv); `buffer` is unchanged then.
+    ///
+    /// # Cancel safety
+    ///
+    /// No value is lost when the future is dropped.
+    pub async fn recv_many(
+        &mut self,
+        buffer: &mut Vec<T>,
+        limit: usize,
+    ) -> Result<usize, ReceiveError> {
+        self.recv_each(limit, |value| buffer.push(value.clone()))
+            .await
     }
 }
 
 impl<T> Subscriber<T> {
-    pub(super) fn new(receiver: broadcast::Receiver<T>, position: Arc<Position>) -> Self {
-        Self { receiver, position }
+    pub(super) fn new(
+        shared: Arc<Shared<T>>,
+        cursor: Cursor<T>,
+        position: Arc<Position>,
+        (sieve, seat): (Option<Arc<Sieve<T>>>, Seat),
+    ) -> Self {
+        Self {
+            shared,
+            cursor,
+            position,
+            sieve,
+            seat: Arc::new(seat),
+            place: None,
+            known: None,
+            since_budget: 0,
+            has_slept: false,
+        }
+    }
+
+    /// Waits for the next value and returns it where it stands, without cloning it.
+    ///
+    /// # Errors
+    ///
+    /// As [`recv`](Self::recv).
+    ///
+    /// # Cancel safety
+    ///
+    /// No value is lost when the future is dropped.
+    pub async fn recv_ref(&mut self) -> Result<&T, ReceiveError> {
+        poll_fn(|cx| self.poll_ready(cx)).await?;
+        self.take_ready()
+    }
+
+    /// Returns the next value where it stands, if there is one.
+    ///
+    /// # Errors
+    ///
+    /// As [`recv`](Self::recv).
+    #[inline]
+    pub fn try_recv_ref(&mut self) -> Result<Option<&T>, ReceiveError> {
+        match self.check()? {
+            true => self.take_ready().map(Some),
+            false => Ok(None),
+        }
+    }
+
+    /// Waits until there is a value, and hands what is there to `each`, where it stands, at most
+    /// `limit` values. Returns how many, 0 only for a limit of 0.
+    ///
+    /// # Errors
+    ///
+    /// As [`recv`](Self::recv); `each` was not called then.
+    ///
+    /// # Cancel safety
+    ///
+    /// `each` is called only when the call ends: nothing is lost when the future is dropped.
+    pub async fn recv_each(
+        &mut self,
+        limit: usize,
+        each: impl FnMut(&T),
+    ) -> Result<usize, ReceiveError> {
+        if limit == 0 {
+            return Ok(0);
+        }
+        poll_fn(|cx| self.poll_ready(cx)).await?;
+        self.try_recv_each(limit, each)
+    }
+
+    /// Hands what is there to `each`, where it stands, at most `limit` values. Returns how many.
+    ///
+    /// # Errors
+    ///
+    /// As [`recv`](Self::recv), when nothing comes before it; `each` was not called then.
+    pub fn try_recv_each(
+        &mut self,
+        limit: usize,
+        mut each: impl FnMut(&T),
+    ) -> Result<usize, ReceiveError> {
+        if limit == 0 || !self.check()? {
+            return Ok(0);
+        }
+        let mut taken = 0;
+        loop {
+            each(self.take_ready()?);
+            taken += 1;
+            // What else there is to say is said by the next call.
+            if taken == limit || self.look() != Found::Value {
+                return Ok(taken);
+            }
+        }
+    }
+
+    /// Returns the number of the last value that was received or reported as lost; before the first,
+    /// that of the last value before the subscription.
+    #[must_use]
+    pub fn last_seq(&self) -> u64 {
+        self.position.seen()
+    }
+
+    /// Returns the name it was given.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        self.position.name()
+    }
+
+    /// Passes the value that was found, and returns it.
+    #[inline]
+    pub(super) fn take_ready(&mut self) -> Result<&T, ReceiveError> {
+        self.position.set_seen(self.cursor.next_seq());
+        // There is one: whoever calls this has looked.
+        self.cursor.take().ok_or(ReceiveError::Closed)
+    }
+
+    /// Looks at what comes next; true when it is a value. Passes over what was lost, and says so.
+    #[inline]
+    pub(super) fn check(&mut self) -> Result<bool, ReceiveError> {
+        match self.look() {
+            Found::Value => Ok(true),
+            Found::Nothing => self.check_end(),
+            Found::Evicted => Err(self.skip_lost()),
+        }
+    }
+
+    #[inline]
+    fn look(&mut self) -> Found {
+        match &self.sieve {
+            None => self.cursor.look(),
+            Some(sieve) => {
+                if let Some(cursor) = sieve.reclaim() {
+                    self.seat.rise();
+                    self.cursor = cursor;
+                }
+                sieve.look(&mut self.cursor, u64::MAX)
+            }
+        }
+    }
+
+    /// Tells an empty bus from a closed one.
+    fn check_end(&mut self) -> Result<bool, ReceiveError> {
+        let tail = self.shared.waiting.tail();
+        if !tail.is_closed() {
+            return Ok(false);
+        }
+        match tail.seq() < self.cursor.next_seq() {
+            true => Err(ReceiveError::Closed),
+            // It was published after the first look, and is the publisher's last word.
+            false => self.check(),
+        }
+    }
+
+    #[cold]
+    fn skip_lost(&mut self) -> ReceiveError {
+        let writer = self.shared.writer();
+        let oldest = writer.ring.oldest_kept();
+        let lost = self.position.lose_until(oldest - 1);
+        let left = std::mem::replace(&mut self.cursor, writer.ring.cursor(oldest));
+        drop(writer);
+        // Outside the lock: it may hold the last values of its segment, whose drop is user code.
+        drop(left);
+        ReceiveError::Lagged(lost)
+    }
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), ReceiveError>> {
+        if self.since_budget >= VALUES_PER_BUDGET_UNIT {
+            ready!(coop::poll_proceed(cx)).made_progress();
+            self.since_budget = 0;
+        }
+        let polled = self.poll_place(cx.waker(), || match runtime::Handle::try_current() {
+            Ok(runtime) => {
+                let place = Place::Runtime(runtime.id());
+                (place, Some(Box::new(move |relay| relay.spawn_on(&runtime))))
+            }
+            Err(_) => (Place::Elsewhere, None),
+        });
+        if polled.is_ready() {
+            self.since_budget += 1;
+        }
+        polled
+    }
+
+    /// Looks, and waits where `place` says when there is nothing.
+    pub(super) fn poll_place(
+        &mut self,
+        waker: &Waker,
+        place: impl Fn() -> (Place, Option<SpawnRelay>),
+    ) -> Poll<Result<(), ReceiveError>> {
+        while !self.check()? {
+            if !self
+                .known
+                .as_ref()
+                .is_some_and(|known| known.will_wake(waker))
+            {
+                self.sit_down(place());
+                self.known = Some(waker.clone());
+            }
+            if let Some(sieve) = &self.sieve {
+                sieve.leave(self.cursor.clone());
+            }
+            let (shared, wanted) = (&self.shared, self.cursor.next_seq());
+            let settle = || drop(shared.writer());
+            if shared.waiting.wait(&self.seat, (waker, wanted), settle) {
+                self.has_slept = true;
+                return Poll::Pending;
+            }
+        }
+        if std::mem::take(&mut self.has_slept)
+            && let Some(place) = self.place
+        {
+            self.shared.waiting.pass_on(place);
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Takes a seat among those who wait at `place`.
+    fn sit_down(&mut self, (place, spawn): (Place, Option<SpawnRelay>)) {
+        if self.place == Some(place) {
+            return;
+        }
+        let waiting = &self.shared.waiting;
+        if let Some(before) = self.place.replace(place) {
+            waiting.leave(&self.seat, before);
+        }
+        if waiting.join(&self.seat, place) {
+            // Nobody to run it is as good as a runtime that goes down: the publisher wakes then.
+            let relay = Relay::new(waiting, place);
+            if let Some(spawn) = spawn {
+                spawn(relay);
+            }
+        }
+    }
+
+    /// Wakes the other threads that wait; called when this one has waited.
+    pub(super) fn pass_on_to_threads(&self) {
+        self.shared.waiting.pass_on_to_threads();
+    }
+}
+
+/// Ends when the bus is closed; a gap is an item of its own.
+impl<T: Clone> Stream for Subscriber<T> {
+    type Item = Result<T, ReceiveError>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let ready = ready!(self.poll_ready(cx));
+        Poll::Ready(match ready {
+            Ok(()) => Some(self.take_ready().cloned()),
+            Err(ReceiveError::Closed) => None,
+            Err(lagged) => Some(Err(lagged)),
+        })
     }
 }
 
 impl<T> Drop for Subscriber<T> {
     fn drop(&mut self) {
-        self.position.closed.store(true, Ordering::Relaxed);
+        if let Some(place) = self.place {
+            self.shared.waiting.leave(&self.seat, place);
+        }
+        self.shared.writer().forget(&self.position);
     }
 }
 
 impl<T> fmt::Debug for Subscriber<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Subscriber")
-            .field("name", &self.position.name)
+            .field("name", &self.name())
             .finish_non_exhaustive()
     }
 }

@@ -137,12 +137,43 @@ pub(crate) struct Notify {
 }
 
 /// A place where another thread may go on.
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct Point(atomic::AtomicBool);
 
 impl Point {
     fn pass(&self) {
         self.0.load(atomic::Ordering::SeqCst);
+    }
+}
+
+/// The standard library's, with a place before each call where another thread may go on.
+#[derive(Debug, Default)]
+pub(crate) struct OnceLock<T> {
+    once: std::sync::OnceLock<T>,
+    point: Point,
+}
+
+impl<T> OnceLock<T> {
+    pub(crate) fn new() -> Self {
+        Self {
+            once: std::sync::OnceLock::new(),
+            point: Point::default(),
+        }
+    }
+
+    pub(crate) fn get(&self) -> Option<&T> {
+        self.point.pass();
+        self.once.get()
+    }
+
+    pub(crate) fn set(&self, value: T) -> Result<(), T> {
+        self.point.pass();
+        self.once.set(value)
+    }
+
+    pub(crate) fn get_or_init(&self, make: impl FnOnce() -> T) -> &T {
+        self.point.pass();
+        self.once.get_or_init(make)
     }
 }
 

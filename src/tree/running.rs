@@ -9,11 +9,11 @@ use tokio::time::Instant;
 
 use super::StartError;
 use super::pulse::Pulse;
-use crate::bus::BusStatistics;
 use crate::bus::subscriber::Subscriber;
+use crate::bus::{BusStatistics, Start};
 use crate::command::CommandError;
 use crate::context::{News, Run, StopShare};
-use crate::event::{EventKind, SubsystemEvent};
+use crate::event::{EventFilter, EventKind, SubsystemEvent};
 use crate::exit::{Exit, install_panic_hook};
 use crate::path::Path;
 use crate::shutdown::plan::MIN_KILL_GRACE;
@@ -389,6 +389,33 @@ impl Running {
     #[must_use]
     pub fn subscribe(&self, name: impl Into<Arc<str>>) -> Subscriber<SubsystemEvent> {
         self.shared.tree.events().subscribe(name)
+    }
+
+    /// Subscribes to everything from `start` on, as far as it is kept: the last 4 096 events.
+    ///
+    /// After a [`snapshot`](Self::snapshot): `Start::Seq(snapshot.from_seq + 1)`.
+    #[must_use]
+    pub fn subscribe_from(
+        &self,
+        name: impl Into<Arc<str>>,
+        start: Start,
+    ) -> Subscriber<SubsystemEvent> {
+        self.shared.tree.events().subscribe_from(name, start)
+    }
+
+    /// Subscribes to what `filter` wants, from `start` on. The subscriber is not woken for the rest.
+    #[must_use]
+    pub fn subscribe_where(
+        &self,
+        name: impl Into<Arc<str>>,
+        start: Start,
+        filter: EventFilter,
+    ) -> Subscriber<SubsystemEvent> {
+        let wants = move |event: &SubsystemEvent| filter.wants(event);
+        self.shared
+            .tree
+            .events()
+            .subscribe_where(name, start, wants)
     }
 
     /// Counts what was published and how far each subscriber is behind.

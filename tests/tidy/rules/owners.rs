@@ -23,7 +23,8 @@ const OWNED: &[(&[&str], &[&str])] = &[
     (&["http_body_util"], &["src/http.rs", "src/http/"]),
     (&["tracing_subscriber"], &["src/logging.rs", "src/logging/"]),
     (&["fastrand"], &["src/policy/"]),
-    (&["futures_util"], &["src/supervisor/"]),
+    (&["futures_util"], &["src/supervisor/", "src/bus/"]),
+    (&["crossbeam_channel"], &["src/bus/"]),
     (&["shuttle"], &["src/sync/"]),
     (&["tokio", "signal"], &["src/signals.rs", "src/signals/"]),
 ];

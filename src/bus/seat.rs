@@ -1,0 +1,81 @@
+//! A subscriber's place to wait.
+
+use std::sync::Arc;
+use std::task::Waker;
+
+use tokio::runtime;
+
+use crate::sync::atomic::{AtomicU64, Ordering};
+use crate::sync::{Mutex, lock};
+
+/// Where a subscriber waits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Place {
+    /// In a task of this runtime.
+    Runtime(runtime::Id),
+    /// In a call that blocks its thread.
+    Thread,
+    /// Somewhere else.
+    Elsewhere,
+    /// In a group of its own kind, whose relay the test runs.
+    #[cfg(all(test, shuttle))]
+    Test,
+}
+
+/// Looks at values for a subscriber that sleeps.
+pub(super) trait Sift: Send + Sync {
+    /// Passes what the subscriber does not want, up to the value `last`; `Some` is the number that it
+    /// then waits for, `None` says that it has to wake up.
+    fn sift(&self, last: u64) -> Option<u64>;
+}
+
+/// A subscriber's place to wait.
+pub(super) struct Seat {
+    /// The number it waits for; 0 while it does not. On one cache line with the waker: whoever wakes
+    /// finds both cold.
+    pub(super) wanted: AtomicU64,
+    waker: Mutex<Option<Waker>>,
+    pub(super) sieve: Option<Arc<dyn Sift>>,
+}
+
+impl Seat {
+    pub(super) fn new(sieve: Option<Arc<dyn Sift>>) -> Self {
+        Self {
+            wanted: AtomicU64::new(0),
+            waker: Mutex::new(None),
+            sieve,
+        }
+    }
+
+    /// Waits for the value `wanted`.
+    pub(super) fn sit(&self, waker: &Waker, wanted: u64) {
+        let waker = waker.clone();
+        let before = lock(&self.waker).replace(waker);
+        self.wanted.store(wanted, Ordering::Release);
+        drop(before);
+    }
+
+    /// Says that the subscriber does not wait; a wake-up that is under way still comes.
+    pub(super) fn rise(&self) {
+        self.wanted.store(0, Ordering::Release);
+    }
+
+    /// Whether the subscriber waits for `seq` or less.
+    pub(super) fn waits_for(&self, seq: u64) -> bool {
+        let wanted = self.wanted.load(Ordering::Acquire);
+        wanted != 0 && wanted <= seq
+    }
+
+    /// Takes the waker when the subscriber waits for `seq` or less.
+    pub(super) fn claim(&self, seq: u64) -> Option<Waker> {
+        let wanted = self.wanted.load(Ordering::Acquire);
+        if wanted == 0 || wanted > seq {
+            return None;
+        }
+        let claimed = self
+            .wanted
+            .compare_exchange(wanted, 0, Ordering::AcqRel, Ordering::Relaxed);
+        claimed.ok()?;
+        lock(&self.waker).take()
+    }
+}
