@@ -85,6 +85,7 @@ pub(crate) fn heats() -> Vec<Heat> {
         crate::restart::heats(),
         crate::tree::heats(),
         crate::messages::heats(),
+        crate::bus::heats(),
     ]
     .into_iter()
     .flatten()

@@ -16,6 +16,7 @@
 )]
 
 mod arguments;
+mod bus;
 mod contest;
 mod heat;
 mod messages;
