@@ -46,7 +46,7 @@ fn is_long() -> bool {
 /// How many restarts in each of two rounds: a multiple of the three ways in which a run ends, and of
 /// the 128 events by which the bus frees what it no longer keeps.
 fn restarts() -> u64 {
-    if is_long() { 130 * 384 } else { 14 * 384 }
+    if is_long() { 131 * 384 } else { 14 * 384 }
 }
 
 /// How many starts and stops of a tree of a hundred in a round.
