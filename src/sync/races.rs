@@ -170,11 +170,6 @@ impl<T> OnceLock<T> {
         self.point.pass();
         self.once.set(value)
     }
-
-    pub(crate) fn get_or_init(&self, make: impl FnOnce() -> T) -> &T {
-        self.point.pass();
-        self.once.get_or_init(make)
-    }
 }
 
 impl Notify {
