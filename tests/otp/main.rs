@@ -33,17 +33,18 @@ use crate::trace::{Side, Step};
 const SCRIPTS: u32 = 2_000;
 const SCRIPTS_IN_A_LONG_RUN: u32 = 50_000;
 
-/// Runs a script on both sides; returns what it came to, or both traces if they differ.
+/// Runs a script on both sides; returns what ours came to, or both traces if they differ.
 fn agreed(script: &Script) -> Result<Vec<Step>, String> {
     let (mut otp, mut ours) = std::thread::scope(|scope| {
         let otp = scope.spawn(|| node::run(script));
         let ours = ours::run(script);
         (otp.join().expect("said above what went wrong"), ours)
     });
+    let seen = ours.clone();
     trace::normalise(script, &mut otp, Side::Otp);
     trace::normalise(script, &mut ours, Side::Ours);
     trace::compare(script, &otp, &ours)?;
-    Ok(ours)
+    Ok(seen)
 }
 
 #[test]
