@@ -1,6 +1,6 @@
 //! What must hold of every run, whatever happened in it.
 //!
-//! 1. Events have numbers without holes, and their instants rise.
+//! 1. Events have numbers without holes, their instants rise, and the last is that of the end.
 //! 2. One incarnation at a time: a body begins after the one before it has ended, and all have ended
 //!    when the tree has, or are named as hung.
 //! 3. Nothing starts once the shutdown has begun.
@@ -30,6 +30,10 @@ pub(crate) fn check(record: &Record) -> Result<(), String> {
 }
 
 fn numbers(record: &Record) -> Result<(), String> {
+    let last = record.events.last().map(|event| event.kind.code());
+    if record.report.is_some() && last != Some("shutdown_ended") {
+        return Err(format!("the last event is {last:?}"));
+    }
     for pair in record.events.windows(2) {
         if pair[1].seq != pair[0].seq + 1 || pair[1].at < pair[0].at {
             return Err(format!("{:?} follows {:?}", pair[1], pair[0]));

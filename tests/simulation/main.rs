@@ -15,8 +15,10 @@ mod invariants;
 mod world;
 
 use std::any::Any;
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::thread::ScopedJoinHandle;
+
+use perennial::EventKind;
 
 use crate::world::Record;
 
@@ -24,6 +26,39 @@ use crate::world::Record;
 const SEEDS: u64 = 1_000;
 /// How many a long one does.
 const LONG_SEEDS: u64 = 1_000_000;
+
+/// What so many runs may not lack, so that nothing is promised of runs in which nothing happens.
+const EXPECTED: [&str; 17] = [
+    "backing_off",
+    "exited: failed",
+    "exited: meltdown",
+    "exited: normal",
+    "exited: panicked",
+    "exited: shutdown",
+    "meltdown",
+    "quarantined",
+    "restarted",
+    "shutdown_began",
+    "shutdown_ended",
+    "start_failed: failed",
+    "start_failed: panicked",
+    "start_failed: start_timed_out",
+    "stopped: cleanup_failed",
+    "stopped: killed",
+    "stopped: stopped",
+];
+
+/// Says what an event is, and how a run ended.
+fn what(kind: &EventKind) -> String {
+    let code = kind.code();
+    match kind {
+        EventKind::Exited { exit, .. } | EventKind::StartFailed { exit } => {
+            format!("{code}: {}", exit.code())
+        }
+        EventKind::Stopped { outcome, .. } => format!("{code}: {}", outcome.code()),
+        _ => code.to_owned(),
+    }
+}
 
 fn number(name: &str) -> Option<u64> {
     std::env::var(name).ok()?.parse().ok()
@@ -48,8 +83,22 @@ fn keep_quiet_about_the_simulated() {
     });
 }
 
+/// Names the seed of a run that panics, for which there is no record to print.
+struct Seed(u64);
+
+impl Drop for Seed {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let seed = self.0;
+            println!("again: PERENNIAL_SEED={seed} cargo test --test simulation");
+        }
+    }
+}
+
 fn check(seed: u64) -> Record {
+    let running = Seed(seed);
     let record = world::run(seed);
+    std::mem::forget(running);
     if let Err(what) = invariants::check(&record) {
         panic!(
             "{}\n{what}\nagain: PERENNIAL_SEED={seed} cargo test --test simulation",
@@ -74,21 +123,32 @@ fn every_run_keeps_what_is_promised() {
     println!("seeds {first}..{}", first + seeds);
     let next = AtomicU64::new(first);
     let check_some = || {
-        let mut events = 0;
+        let mut seen = BTreeMap::new();
         while let seed = next.fetch_add(1, Ordering::Relaxed)
             && seed < first + seeds
         {
-            events += check(seed).events.len();
+            for event in check(seed).events {
+                *seen.entry(what(&event.kind)).or_insert(0_u64) += 1;
+            }
         }
-        events
+        seen
     };
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    let events: usize = std::thread::scope(|scope| {
+    let mut seen = BTreeMap::new();
+    std::thread::scope(|scope| {
         let checking: Vec<_> = (0..threads).map(|_| scope.spawn(check_some)).collect();
-        let join = |thread: ScopedJoinHandle<'_, usize>| thread.join().expect("all is kept");
-        checking.into_iter().map(join).sum()
+        for thread in checking {
+            for (what, count) in thread.join().expect("all is kept") {
+                *seen.entry(what).or_insert(0) += count;
+            }
+        }
     });
-    println!("{seeds} seeds, {events} events");
+    println!("{seeds} seeds: {seen:#?}");
+    if seeds >= SEEDS {
+        for what in EXPECTED {
+            assert!(seen.contains_key(what), "no run came to: {what}");
+        }
+    }
 }
 
 #[test]
