@@ -1,7 +1,7 @@
 //! The test kit: a program's own tests of its tree, then claims on each part of the kit.
 //!
 //! `collector` is what a user would write: the tree of a small log collector, and tests of how it
-//! behaves when something in it fails. The other files hold the kit to what it promises.
+//! behaves when something in it fails; `first` is the test that `docs/testing.md` begins with. The other files hold the kit to what it promises.
 #![allow(
     clippy::expect_used,
     clippy::panic,
@@ -12,6 +12,7 @@
 mod chaos;
 mod collector;
 mod faults;
+mod first;
 mod order;
 mod seeded;
 mod waits;
