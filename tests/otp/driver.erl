@@ -72,6 +72,13 @@ operate({kill, Path}) ->
     strike({kill, Path});
 operate({fail, Path, Times}) ->
     call({fail, Path, Times});
+operate({pass, Seconds}) ->
+    %% As if that long had gone by: each restart that a supervisor remembers is so much older. The
+    %% eighth element of its state are the instants of its restarts.
+    [sys:replace_state(Sup, fun(State) ->
+        setelement(8, State, [Then - Seconds || Then <- element(8, State)])
+     end) || {Path, Sup, supervisor} <- ets:tab2list(runs), alive(Path) =:= {Sup, supervisor}],
+    "ok";
 operate({together, SupPath, Strikes}) ->
     %% Several ends that the supervisor hears of one after the other, and none before all are over.
     with(SupPath, fun(Sup) ->
@@ -181,18 +188,17 @@ shut_down() ->
 
 start({leaf, Name, _, _, _, OnStop}, Parent) ->
     proc_lib:start_link(?MODULE, leaf, [below(Parent, Name), OnStop, self()]);
-start({sup, Name, _, _, _, Strategy, Intensity, Auto, Children}, Parent) ->
+start({sup, Name, _, _, _, Strategy, Intensity, Period, Auto, Children}, Parent) ->
     Path = below(Parent, Name),
-    supervisor:start_link(?MODULE, {Path, Strategy, Intensity, Auto, Children}).
+    supervisor:start_link(?MODULE, {Path, Strategy, Intensity, Period, Auto, Children}).
 
 %% A child of a simple_one_for_one supervisor: the template, under a name of its own.
 start_dynamic(Template, Parent, Name) ->
     start(setelement(2, Template, Name), Parent).
 
-init({Path, Strategy, Intensity, Auto, Children}) ->
+init({Path, Strategy, Intensity, Period, Auto, Children}) ->
     ok = call({starting, self(), Path, supervisor}),
-    %% Nothing leaves the window while a script runs.
-    Flags = #{strategy => Strategy, intensity => Intensity, period => 1000000, auto_shutdown => Auto},
+    Flags = #{strategy => Strategy, intensity => Intensity, period => Period, auto_shutdown => Auto},
     {ok, {Flags, [spec(Child, Path, Strategy) || Child <- Children]}}.
 
 spec(Template, Path, simple_one_for_one) ->

@@ -26,6 +26,7 @@ enum Draft {
     /// Who ends, how, and what is asked for right after that.
     InARow(Index, End, Box<Draft>),
     FailStarts(Index, u32),
+    Pass,
     /// Where, what, the name of which other, and how often what below it fails at first.
     Start(Index, Box<Node>, Option<Index>, Option<(Index, u32)>),
     Stop(Index),
@@ -35,6 +36,11 @@ enum Draft {
 
 /// How many operations a script has at most.
 const MOST_OPERATIONS: usize = 60;
+/// A script takes less than the first by itself, and more than each when it lets time pass often enough.
+/// No sum of what passes comes near one of them: OTP counts whole seconds, and a script takes some.
+const PERIODS: [u64; 2] = [100_000, 1_000_000];
+/// How long nothing happens.
+const PASSES: u64 = 400_000;
 /// An intensity that no script reaches.
 const NEVER: u32 = 100_000;
 
@@ -96,15 +102,17 @@ fn branch(
         1 => Just(AutoShutdown::AnySignificant),
         1 => Just(AutoShutdown::AllSignificant),
     ];
-    let policies = (strategy, 0..5u32, auto_shutdown, restart(), any::<bool>());
+    let intensity = (0..5u32, proptest::sample::select(&PERIODS[..]));
+    let policies = (strategy, intensity, auto_shutdown, restart(), any::<bool>());
     (policies, children, template).prop_map(|(policies, children, template)| {
-        let (strategy, intensity, auto_shutdown, restart, is_significant) = policies;
+        let (strategy, (intensity, period), auto_shutdown, restart, is_significant) = policies;
         Branch {
             name: String::new(),
             restart,
             is_significant,
             strategy,
             intensity,
+            period,
             auto_shutdown,
             children: match strategy {
                 Restarts::Dynamic => vec![template],
@@ -153,6 +161,7 @@ fn draft(together: bool) -> BoxedStrategy<Draft> {
         2 => index().prop_map(Draft::Stop),
         2 => index().prop_map(Draft::Restart),
         1 => index().prop_map(Draft::Delete),
+        1 => Just(Draft::Pass),
     ]
     .boxed()
 }
@@ -271,6 +280,7 @@ impl Writer {
                         .push(Operation::FailStarts(leaf.path, times));
                 }
             }
+            Draft::Pass => self.operations.push(Operation::Pass(PASSES)),
             Draft::Together(at, ends) => {
                 if let Some(branch) = self.pick(at, is_branch) {
                     self.write_together(&branch, ends);

@@ -94,7 +94,7 @@ fn start() -> Node {
     });
     let mut input = process.stdin.take().expect("piped");
     // The module is loaded once this is answered; nothing of the folder is needed any more.
-    let empty = "{{sup,<<\"r\">>,temporary,false,infinity,one_for_one,1,never,[]},[]}.";
+    let empty = "{{sup,<<\"r\">>,temporary,false,infinity,one_for_one,1,1,never,[]},[]}.";
     writeln!(input, "{empty}").expect("the node lives");
     while lines.recv_timeout(PATIENCE).expect("the node lives") != "done" {}
     drop(std::fs::remove_dir_all(&folder));

@@ -23,9 +23,7 @@ const ABOVE: &str = "/t";
 /// Long enough for everything that has a time limit here. Nobody waits for it: the clock is paused.
 const AT_REST: Duration = Duration::from_secs(600);
 /// Longer than that: an answer that has not come by then never will.
-const PATIENCE: Duration = Duration::from_secs(100_000);
-/// Nothing leaves the window while a script runs.
-const PERIOD: Duration = Duration::from_secs(1_000_000);
+const PATIENCE: Duration = Duration::from_secs(500_000);
 
 /// Runs a script on our side.
 pub(crate) fn run(script: &Script) -> Vec<Step> {
@@ -206,6 +204,10 @@ impl Ours {
 
     async fn operate(&mut self, operation: &Operation) -> String {
         match operation {
+            Operation::Pass(seconds) => {
+                tokio::time::sleep(Duration::from_secs(*seconds)).await;
+                "ok".to_owned()
+            }
             Operation::End(path, end) => self.strike(path, *end).to_owned(),
             Operation::Together(below, ends) => match self.supervisor(below) {
                 Some(_) => {
@@ -340,7 +342,7 @@ fn declare_branch(
     };
     let supervisor = supervisor
         .backoff(Backoff::none())
-        .intensity(branch.intensity, PERIOD)
+        .intensity(branch.intensity, Duration::from_secs(branch.period))
         .auto_shutdown(branch.auto_shutdown)
         .restart(branch.restart);
     let supervisor = match branch.is_significant {

@@ -28,6 +28,7 @@ fn branch(name: &str, strategy: Strategy, children: Vec<Node>) -> Branch {
         is_significant: false,
         strategy,
         intensity: 1,
+        period: 1_000_000,
         auto_shutdown: AutoShutdown::Never,
         children,
     }

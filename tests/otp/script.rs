@@ -42,6 +42,8 @@ pub(crate) struct Branch {
     pub(crate) is_significant: bool,
     pub(crate) strategy: Strategy,
     pub(crate) intensity: u32,
+    /// In seconds.
+    pub(crate) period: u64,
     pub(crate) auto_shutdown: AutoShutdown,
     pub(crate) children: Vec<Node>,
 }
@@ -95,6 +97,8 @@ impl End {
 
 #[derive(Debug, Clone)]
 pub(crate) enum Operation {
+    /// So many seconds go by.
+    Pass(u64),
     End(String, End),
     /// Several children of one supervisor end before it hears of the first.
     Together(String, Vec<(String, End)>),
@@ -187,11 +191,12 @@ impl Display for Branch {
         };
         write!(
             f,
-            "{{sup,<<\"{}\">>,{},{},infinity,{strategy},{},{},{}}}",
+            "{{sup,<<\"{}\">>,{},{},infinity,{strategy},{},{},{},{}}}",
             self.name,
             atom(self.restart),
             self.is_significant,
             self.intensity,
+            self.period,
             atom(self.auto_shutdown),
             list(&self.children)
         )
@@ -215,6 +220,7 @@ impl Display for Operation {
             write!(f, "{{{what},<<\"{supervisor}\">>,<<\"{name}\">>}}")
         };
         match self {
+            Self::Pass(seconds) => write!(f, "{{pass,{seconds}}}"),
             Self::StartDynamic(below, child) => command("start_dynamic", below, child.name()),
             Self::StopDynamic(below, name) => command("stop_dynamic", below, name),
             Self::Stop(below, name) => command("stop", below, name),
