@@ -1,6 +1,6 @@
 //! A leaf of ours that does as the script says: a task, a worker or an actor.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -26,7 +26,8 @@ struct Shared {
     fails: HashMap<String, u32>,
     ways: HashMap<String, Way>,
     /// What each run is like, by path and incarnation.
-    runs: HashMap<(String, u64), Leaf>,
+    /// In the order in which they began: a name that is given again counts from 1 again.
+    runs: HashMap<(String, u64), VecDeque<Leaf>>,
 }
 
 /// How a leaf is told to end.
@@ -65,10 +66,10 @@ impl World {
         }
     }
 
-    /// Returns what a run is like that has begun.
-    pub(crate) fn run(&self, path: &str, incarnation: u64) -> Option<Leaf> {
+    /// Takes what the next run of this number is like, if it has begun.
+    pub(crate) fn take_run(&self, path: &str, incarnation: u64) -> Option<Leaf> {
         let run = (path.to_owned(), incarnation);
-        self.lock().runs.get(&run).cloned()
+        self.lock().runs.get_mut(&run)?.pop_front()
     }
 
     fn reach_by(&self, path: &str, way: Way) {
@@ -89,7 +90,13 @@ struct Part {
 impl Part {
     fn begin(&self, cx: &Context) -> Result<(), BoxError> {
         let run = (self.path.clone(), cx.incarnation());
-        self.world.lock().runs.insert(run, self.leaf.clone());
+        let mut world = self.world.lock();
+        world
+            .runs
+            .entry(run)
+            .or_default()
+            .push_back(self.leaf.clone());
+        drop(world);
         if let Some(handle) = &self.handle {
             self.world.reach_by(&self.path, Way::Handle(handle.clone()));
         }

@@ -44,6 +44,7 @@ async fn run_on(script: &Script) -> Vec<Step> {
         running,
         world: World::default(),
         is_up: HashMap::new(),
+        present: HashMap::new(),
         started: HashSet::new(),
         declared: HashMap::new(),
     };
@@ -71,6 +72,8 @@ struct Ours {
     world: World,
     /// Whether the present run of each node was acknowledged.
     is_up: HashMap<String, bool>,
+    /// What the leaf at a path is like in its present run.
+    present: HashMap<String, Leaf>,
     started: HashSet<String>,
     /// What was declared last at each path.
     declared: HashMap<String, Node>,
@@ -151,6 +154,10 @@ impl Ours {
         let how = match &event.kind {
             EventKind::Starting => {
                 self.is_up.insert(path.clone(), false);
+                self.present.remove(&path);
+                if let Some(leaf) = self.world.take_run(&path, event.incarnation) {
+                    self.present.insert(path.clone(), leaf);
+                }
                 self.started.insert(path.clone());
                 return Some(format!("start {path}"));
             }
@@ -160,20 +167,16 @@ impl Ours {
             }
             EventKind::StartFailed { .. } => "start_failed",
             EventKind::Exited { exit, .. } => exit.code(),
-            EventKind::Stopped { outcome, .. } => {
-                self.stopped(&path, event.incarnation, outcome)?
-            }
+            EventKind::Stopped { outcome, .. } => self.stopped(&path, outcome)?,
             _ => return None,
         };
         // A panic would be a mistake of this test: nothing of it panics.
         Some(format!("end {path} {how}"))
     }
 
-    fn stopped(&self, path: &str, incarnation: u64, outcome: &Outcome) -> Option<&'static str> {
-        let leaf = self
-            .world
-            .run(path, incarnation)
-            .or_else(|| self.leaf(path));
+    fn stopped(&self, path: &str, outcome: &Outcome) -> Option<&'static str> {
+        let leaf = self.present.get(path).cloned();
+        let leaf = leaf.or_else(|| self.leaf(path));
         let is_brutal = leaf.as_ref().is_some_and(|leaf| leaf.stop == Stop::Brutal);
         let was_up = self.is_up.get(path).copied().unwrap_or_default();
         Some(match outcome {
