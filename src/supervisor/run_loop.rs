@@ -1,7 +1,7 @@
 //! The loop of one supervisor: it waits, asks [`decide`](super::decide), and does what that says.
 //!
-//! The only place where decisions take effect, and the only `select!` over what a supervisor hears. It awaits nothing that a child could hold up:
-//! not its factory, start, stop, mailbox or drop.
+//! The only place where decisions take effect, and the only `select!` over what a supervisor hears.
+//! It awaits nothing that a child could hold up: not its factory, start, stop, mailbox or drop.
 //!
 //! # Invariants
 //!

@@ -6,8 +6,8 @@
 //! which everybody sleeps is a deadlock and fails, so a lost wake-up shows as one.
 //!
 //! What this does not see: orders that only weak memory allows (an atomic is sequentially consistent
-//! here), and the inside of tokio's `Notify`, `oneshot` and `broadcast` and of ractor, each call of
-//! which is one step. tokio checks its own with loom.
+//! here), and the inside of tokio's `Notify` and `oneshot` and of ractor, each call of which is one
+//! step. tokio checks its own with loom.
 //!
 //! A scenario that fails prints its schedule. `PERENNIAL_SCHEDULE=<schedule>` with the test's name
 //! runs that one alone; `PERENNIAL_LONG=1` tries a hundred times as many.

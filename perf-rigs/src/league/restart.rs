@@ -229,12 +229,12 @@ fn long_storm() -> Heat {
         }],
         ours: Contender {
             name: "perennial, 10 000",
-            run: |_| Some(vec![rate(LONG)]),
+            run: |_| Some(vec![rate(LONG)?]),
         },
         peers: vec![(
             Contender {
                 name: "perennial, 500",
-                run: |_| Some(vec![rate(SHORT)]),
+                run: |_| Some(vec![rate(SHORT)?]),
             },
             vec![Must::AtLeast(0.9)],
         )],
@@ -242,11 +242,9 @@ fn long_storm() -> Heat {
 }
 
 /// Restarts a second in a storm of so many, after one of the same length to warm up.
-fn rate(count: usize) -> f64 {
-    let _warm = restarts(Pace::Hot, count, ours::actor);
-    let figures = restarts(Pace::Hot, count, ours::actor);
-    let rate = figures.and_then(|figures| figures.last().copied());
-    rate.unwrap_or(f64::NAN)
+fn rate(count: usize) -> Option<f64> {
+    let _warm = restarts(Pace::Hot, count, ours::actor)?;
+    restarts(Pace::Hot, count, ours::actor)?.last().copied()
 }
 
 #[cfg(feature = "peers")]
