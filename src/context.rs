@@ -10,6 +10,8 @@
 
 mod current;
 mod fault;
+mod inside;
+mod notices;
 mod run;
 
 use std::fmt;
@@ -19,11 +21,13 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-pub(crate) use self::current::{within, within_blocking, within_hook};
+pub(crate) use self::current::within_blocking;
 #[cfg(feature = "testkit")]
 pub(crate) use self::fault::Fault;
 pub(crate) use self::fault::breakable;
-pub(crate) use self::run::{Identity, News, Notice, Notices, Run, StartFailure, StopShare};
+pub(crate) use self::inside::Inside;
+pub(crate) use self::notices::{News, Notice, Notices};
+pub(crate) use self::run::{Above, Identity, LastAct, Run, StartFailure, StopShare};
 use crate::path::Path;
 use crate::shutdown::Shutdown;
 

@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 #[cfg(feature = "daemon")]
 pub(crate) use self::catch::chain_panics;
-pub(crate) use self::catch::{Catch, catch, catch_blocking, install_panic_hook};
+pub(crate) use self::catch::{catch, catch_blocking, install_panic_hook};
 
 /// The error type of task, worker, step and blocking bodies.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync + 'static>;

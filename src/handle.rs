@@ -30,6 +30,7 @@ use tokio::sync::oneshot;
 use tokio::task::coop;
 
 pub(crate) use self::address::{Address, AnyAddress, Claim, Deliver, Refused, Routed};
+pub(crate) use self::ledger::Ledger;
 pub(crate) use self::meter::Meter;
 pub(crate) use self::queue::{Messages, Queue};
 

@@ -7,6 +7,7 @@ pub(crate) mod cell;
 mod children;
 mod decide;
 mod door;
+mod ends;
 mod live;
 mod reaper;
 mod run_loop;

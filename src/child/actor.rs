@@ -25,15 +25,13 @@ use std::sync::Arc;
 use std::task::{Context as PollContext, Poll, Waker};
 
 use ractor::{Actor, ActorProcessingErr, ActorRef, ActorRuntime, RpcReplyPort, SupervisionEvent};
-use tracing::Instrument;
 
-use self::mailbox::Mailbox;
-use super::launch::{Body, Control, End, Launched, Seat};
+use self::mailbox::{Gate, Mailbox};
+use super::launch::{Body, End, Launched, Seat};
 use super::{Child, Kind};
-use crate::context::{Context, Run, breakable, within_blocking, within_hook};
-use crate::exit::{BoxError, Exit, Panic, catch, catch_blocking};
-use crate::handle::{Meter, Reply, Routed};
-use crate::sync::atomic::{AtomicBool, Ordering};
+use crate::context::{Context, Inside, Run, breakable, within_blocking};
+use crate::exit::{BoxError, Exit, Panic, catch_blocking};
+use crate::handle::{Reply, Routed};
 
 impl<M: ractor::Message> Child<M> {
     /// Declares a ractor actor.
@@ -44,13 +42,7 @@ impl<M: ractor::Message> Child<M> {
         A: Actor<Msg = M>,
         F: Fn(Context) -> (A, A::Arguments) + Send + Sync + 'static,
     {
-        Self::new(
-            name,
-            Kind::Actor,
-            Arc::new(ActorBody {
-                factory: Arc::new(factory),
-            }),
-        )
+        Self::new(name, Kind::Actor, Arc::new(ActorBody { factory }))
     }
 }
 
@@ -76,10 +68,23 @@ impl<T> From<Reply<T>> for RpcReplyPort<T> {
     }
 }
 
-type Factory<A> = dyn Fn(Context) -> (A, <A as Actor>::Arguments) + Send + Sync;
-
 struct ActorBody<F> {
-    factory: Arc<F>,
+    factory: F,
+}
+
+/// A body as its incarnations see it, which know the actor and not the closure that makes it.
+trait Make<A: Actor>: Send + Sync {
+    fn make(&self, cx: Context) -> (A, A::Arguments);
+}
+
+impl<A, F> Make<A> for ActorBody<F>
+where
+    A: Actor,
+    F: Fn(Context) -> (A, A::Arguments) + Send + Sync + 'static,
+{
+    fn make(&self, cx: Context) -> (A, A::Arguments) {
+        (self.factory)(cx)
+    }
 }
 
 impl<A, F> Body<A::Msg> for ActorBody<F>
@@ -87,21 +92,16 @@ where
     A: Actor,
     F: Fn(Context) -> (A, A::Arguments) + Send + Sync + 'static,
 {
-    fn launch(&self, cx: Context, seat: &Seat<A::Msg>) -> io::Result<Launched> {
-        let meter = Meter::new(seat.address.capacity(), seat.address.ledger());
-        let meter = Arc::new(meter);
+    fn launch(self: Arc<Self>, run: &Arc<Run>, seat: &Seat<A::Msg>) -> io::Result<Launched> {
+        let gate = Arc::new(Gate::new(seat.address.capacity(), seat.address.ledger()));
         let incarnation = Incarnation::<A> {
-            cx,
+            run: Arc::clone(run),
             seat: seat.clone(),
-            factory: Arc::clone(&self.factory) as Arc<Factory<A>>,
-            meter: Arc::clone(&meter),
-            draining: Arc::default(),
+            body: self,
+            gate: Arc::clone(&gate),
             alive: None,
             routed: None,
         };
-        let draining = Arc::clone(&incarnation.draining);
-        #[cfg(feature = "testkit")]
-        let run = Arc::clone(incarnation.cx.run());
         let spawned = ActorRuntime::spawn(None, Supervised::<A>(PhantomData), incarnation);
         // Unconstrained: a supervisor that used up its budget must not see this as pending.
         let mut spawned = pin!(tokio::task::unconstrained(spawned));
@@ -114,7 +114,7 @@ where
                 run.fault_point().rouse_with(rouse::of(actor.get_cell()));
                 Ok(Launched {
                     end: End::Task(task),
-                    control: Some(Box::new(ActorControl { actor, draining })),
+                    control: Some(Arc::new(Mailbox { actor, gate })),
                 })
             }
             Poll::Ready(Err(error)) => Err(io::Error::other(error.to_string())),
@@ -123,35 +123,15 @@ where
     }
 }
 
-/// Reaches an actor through its ports.
-struct ActorControl<M> {
-    actor: ActorRef<M>,
-    draining: Arc<AtomicBool>,
-}
-
-impl<M: ractor::Message> Control for ActorControl<M> {
-    fn drain(&self) {
-        // Told to the mailbox first, so that no sender takes a refusal for the end of the run.
-        self.draining.store(true, Ordering::Release);
-        // Fails only when the actor has ended, which is what it asks for.
-        drop(self.actor.drain());
-    }
-
-    fn stop(&self) {
-        self.actor.stop(None);
-    }
-}
-
 /// The actor that ractor sees.
 struct Supervised<A>(PhantomData<fn() -> A>);
 
 /// The state that ractor sees: the user's actor with its own state, once it is made.
 struct Incarnation<A: Actor> {
-    cx: Context,
+    run: Arc<Run>,
     seat: Seat<A::Msg>,
-    factory: Arc<Factory<A>>,
-    meter: Arc<Meter>,
-    draining: Arc<AtomicBool>,
+    body: Arc<dyn Make<A>>,
+    gate: Arc<Gate>,
     alive: Option<(A, A::State)>,
     routed: Option<Routed<A::Msg>>,
 }
@@ -174,11 +154,14 @@ impl<A: Actor> Actor for Supervised<A> {
         myself: ActorRef<A::Msg>,
         incarnation: &mut Incarnation<A>,
     ) -> Result<(), ActorProcessingErr> {
-        let run = Arc::clone(incarnation.cx.run());
-        let span = run.span().clone();
-        within_hook(&run, incarnation.start(myself))
-            .instrument(span)
-            .await
+        incarnation.start(myself.clone()).await?;
+        let Some((actor, state)) = incarnation.alive.as_mut() else {
+            return Err(Recorded.into());
+        };
+        // Called inside the future: a hook may panic before it returns its own.
+        let hook = async { actor.post_start(myself, state).await };
+        let started = inside(&incarnation.run, hook).await;
+        incarnation.keep_on(started)
     }
 
     async fn handle(
@@ -187,13 +170,12 @@ impl<A: Actor> Actor for Supervised<A> {
         message: A::Msg,
         incarnation: &mut Incarnation<A>,
     ) -> Result<(), ActorProcessingErr> {
-        incarnation.meter.leave();
+        incarnation.gate.meter.leave();
         let Some((actor, state)) = incarnation.alive.as_mut() else {
             return Err(Recorded.into());
         };
-        // Called inside the future: a hook may panic before it returns its own.
         let hook = async { actor.handle(myself, message, state).await };
-        let handled = inside(incarnation.cx.run(), hook).await;
+        let handled = inside(&incarnation.run, hook).await;
         incarnation.keep_on(handled)
     }
 
@@ -213,7 +195,7 @@ impl<A: Actor> Actor for Supervised<A> {
             }
             actor.handle_supervisor_evt(myself, event, state).await
         };
-        let handled = inside(incarnation.cx.run(), hook).await;
+        let handled = inside(&incarnation.run, hook).await;
         incarnation.keep_on(handled)
     }
 
@@ -227,44 +209,40 @@ impl<A: Actor> Actor for Supervised<A> {
             return Err(Recorded.into());
         };
         let hook = async { actor.post_stop(myself, state).await };
-        let stopped = inside(incarnation.cx.run(), hook).await;
+        let stopped = inside(&incarnation.run, hook).await;
         incarnation.keep_on(stopped)?;
         incarnation.bury();
-        incarnation.cx.run().record_good_end();
+        incarnation.run.record_good_end();
         Ok(())
     }
 }
 
 impl<A: Actor> Incarnation<A> {
+    /// Makes the user's actor and runs its `pre_start`; then lets messages in and says that it is up.
     async fn start(&mut self, myself: ActorRef<A::Msg>) -> Result<(), ActorProcessingErr> {
-        let mailbox = Arc::new(Mailbox {
-            actor: myself.clone(),
-            meter: Arc::clone(&self.meter),
-            draining: Arc::clone(&self.draining),
-        });
-        let (factory, cx) = (Arc::clone(&self.factory), self.cx.clone());
-        let starting = myself.clone();
-        let hook = async move {
-            let (actor, arguments) = factory(cx);
+        let (body, cx, starting) = (&self.body, Context::new(&self.run), myself.clone());
+        let hook = async {
+            let (actor, arguments) = body.make(cx);
             let state = actor.pre_start(starting, arguments).await?;
             Ok((actor, state))
         };
-        match catch(breakable(self.cx.run(), hook)).await {
+        match Inside::of(&self.run, breakable(&self.run, hook)).await {
             Ok(Ok(alive)) => self.alive = Some(alive),
-            failed => {
-                return self.keep_on(failed.map(|made| made.map(drop)));
-            }
+            failed => return self.keep_on(failed.map(|made| made.map(drop))),
         }
-        self.routed = Some(self.seat.route_to(self.cx.run(), mailbox));
-        if !self.seat.explicit_ready {
-            self.cx.run().acknowledge();
-        }
-        let Some((actor, state)) = self.alive.as_mut() else {
-            return Err(Recorded.into());
+        let mailbox = Mailbox {
+            actor: myself,
+            gate: Arc::clone(&self.gate),
         };
-        let hook = async { actor.post_start(myself, state).await };
-        let started = catch(breakable(self.cx.run(), hook)).await;
-        self.keep_on(started)
+        self.routed = Some(self.seat.route_to(&self.run, Arc::new(mailbox)));
+        if !self.seat.explicit_ready {
+            self.run.acknowledge();
+        }
+        // What is told is told in a poll of its own (see `inside`).
+        if self.run.tell_what_waits() || !self.seat.explicit_ready {
+            tokio::task::yield_now().await;
+        }
+        Ok(())
     }
 
     /// Goes on after a hook that succeeded; records a failure and ends the actor otherwise.
@@ -274,10 +252,11 @@ impl<A: Actor> Incarnation<A> {
     ) -> Result<(), ActorProcessingErr> {
         let exit = match outcome {
             Ok(Ok(())) => return Ok(()),
-            Ok(Err(error)) => Exit::of_error(error),
+            // What the error says and drops is the child's code.
+            Ok(Err(error)) => within_blocking(&self.run, || Exit::of_error(error)),
             Err(panic) => Exit::Panicked(panic),
         };
-        self.cx.run().record(exit);
+        self.run.record(exit);
         self.routed = None;
         self.bury();
         Err(Recorded.into())
@@ -287,7 +266,7 @@ impl<A: Actor> Incarnation<A> {
     /// else was: then it can only be logged.
     fn bury(&mut self) {
         let alive = self.alive.take();
-        let run = self.cx.run();
+        let run = &self.run;
         let dropping = || within_blocking(run, || drop(alive));
         if let Err(panic) = catch_blocking(AssertUnwindSafe(dropping))
             && !run.is_first_record(Exit::Panicked(panic.clone()))
@@ -303,19 +282,21 @@ impl<A: Actor> Drop for Incarnation<A> {
         self.routed = None;
         self.bury();
         // ractor drops what waits; the route is down, so nothing can come in any more.
-        self.meter.end();
+        self.gate.meter.end();
     }
 }
 
-/// Runs a hook of the user's as part of its run: caught, in the run's span, with its context.
-fn inside<F>(
-    run: &Arc<Run>,
-    hook: F,
-) -> impl Future<Output = Result<Result<(), BoxError>, Panic>> + use<F>
+/// Runs a hook of the user's as part of its run. What it told the supervisor is told in a poll of its
+/// own: the actor would begin its next hook in the same one (invariant 1 of `context::current`).
+async fn inside<F>(run: &Arc<Run>, hook: F) -> Result<Result<(), BoxError>, Panic>
 where
     F: Future<Output = Result<(), BoxError>>,
 {
-    within_hook(run, catch(breakable(run, hook))).instrument(run.span().clone())
+    let outcome = Inside::of(run, breakable(run, hook)).await;
+    if run.tell_what_waits() {
+        tokio::task::yield_now().await;
+    }
+    outcome
 }
 
 /// What ractor is told when the exit has been recorded here.

@@ -13,7 +13,7 @@ use tokio::sync::oneshot;
 use super::body::record;
 use super::launch::{Body, End, Launched, Seat};
 use super::{Child, Kind};
-use crate::context::{Context, within_blocking};
+use crate::context::{Context, Run, within_blocking};
 use crate::exit::{BoxError, catch_blocking};
 
 impl Child {
@@ -25,13 +25,7 @@ impl Child {
     where
         F: Fn(Context) -> Result<(), BoxError> + Send + Sync + 'static,
     {
-        Self::new(
-            name,
-            Kind::Blocking,
-            Arc::new(BlockingBody {
-                body: Arc::new(body),
-            }),
-        )
+        Self::new(name, Kind::Blocking, Arc::new(BlockingBody { body }))
     }
 }
 
@@ -50,28 +44,28 @@ impl Child {
 }
 
 struct BlockingBody<F> {
-    body: Arc<F>,
+    body: F,
 }
 
 impl<F> Body<Infallible> for BlockingBody<F>
 where
     F: Fn(Context) -> Result<(), BoxError> + Send + Sync + 'static,
 {
-    fn launch(&self, cx: Context, seat: &Seat<Infallible>) -> io::Result<Launched> {
-        let body = Arc::clone(&self.body);
+    fn launch(self: Arc<Self>, run: &Arc<Run>, seat: &Seat<Infallible>) -> io::Result<Launched> {
+        let run = Arc::clone(run);
         let explicit = seat.explicit_ready;
-        let name = cx.path().name().to_owned();
+        let name = run.path().name().to_owned();
         let (ended, end) = oneshot::channel::<()>();
         let on_thread = move || {
             // So that timers, sockets and `cx.spawn` work on this thread too.
-            let _runtime = cx.run().runtime().enter();
-            let _span = cx.run().span().enter();
+            let _runtime = run.runtime().enter();
+            let _span = run.span().enter();
             if !explicit {
-                cx.run().acknowledge();
+                run.acknowledge();
             }
-            let own = cx.clone();
-            let outcome = within_blocking(cx.run(), || catch_blocking(|| body(own)));
-            record(&cx, outcome);
+            let cx = Context::new(&run);
+            let outcome = within_blocking(&run, || catch_blocking(|| (self.body)(cx)));
+            record(&run, outcome);
             drop(ended);
         };
         thread::Builder::new().name(name).spawn(on_thread)?;

@@ -1,14 +1,15 @@
 //! Runs an asynchronous body: what tasks, workers and steps have in common.
 
-use std::future::{Future, poll_fn};
-use std::pin::pin;
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context as PollContext, Poll, ready};
 
-use tokio::task::JoinHandle;
-use tracing::Instrument;
+use pin_project_lite::pin_project;
 
-use crate::context::{Context, breakable, within};
-use crate::exit::{BoxError, Catch, Exit, Panic};
+use super::launch::{End, Seat};
+use crate::context::{Inside, LastAct, Run, breakable, within_blocking};
+use crate::exit::{BoxError, Exit, Panic};
 
 /// When a body's start counts as acknowledged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,59 +22,90 @@ pub(super) enum Acknowledge {
     Explicit,
 }
 
+impl Acknowledge {
+    /// After the first poll, unless the child was declared to say so itself.
+    pub(super) fn of<M>(seat: &Seat<M>) -> Self {
+        match seat.explicit_ready {
+            true => Self::Explicit,
+            false => Self::FirstPoll,
+        }
+    }
+}
+
 /// Spawns a body whose future is made inside its own task.
 ///
 /// `up` runs at the acknowledgement; what it returns is dropped when the body ends.
-pub(super) fn spawn<F, Fut, U, G>(
-    cx: Context,
-    acknowledge: Acknowledge,
-    up: U,
-    make: F,
-) -> JoinHandle<()>
+pub(super) fn spawn<F, Fut, U, G>(run: &Arc<Run>, acknowledge: Acknowledge, up: U, make: F) -> End
 where
     F: FnOnce() -> Fut + Send + 'static,
     Fut: Future<Output = Result<(), BoxError>> + Send + 'static,
-    U: FnOnce() -> G + Send + 'static,
+    U: FnOnce(&Run) -> G + Send + 'static,
     G: Send + 'static,
 {
-    let span = cx.run().span().clone();
-    let current = Arc::clone(cx.run());
-    let supervised = async move {
-        let run = cx.run();
-        // Both the factory and its future run inside the catch.
-        let body = breakable(run, async move { make().await });
-        let mut body = pin!(Catch::new(body));
-        let mut up = Some(up);
-        let mut routed = None;
-        if acknowledge == Acknowledge::Explicit {
-            routed = up.take().map(|up| up());
+    // Both the factory and its future run inside the catch.
+    let body = breakable(run, async move { make().await });
+    let task = tokio::spawn(Supervised {
+        body: Inside::new(run, body),
+        acknowledge,
+        up: Some(up),
+        routed: None,
+        last_act: LastAct::of(run),
+    });
+    End::Told(task.abort_handle())
+}
+
+pin_project! {
+    /// One run of a body. Its fields are dropped in their order.
+    struct Supervised<F, U, G> {
+        #[pin]
+        body: Inside<Arc<Run>, F>,
+        acknowledge: Acknowledge,
+        up: Option<U>,
+        routed: Option<G>,
+        last_act: LastAct,
+    }
+}
+
+impl<F, U, G> Future for Supervised<F, U, G>
+where
+    F: Future<Output = Result<(), BoxError>>,
+    U: FnOnce(&Run) -> G,
+{
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut PollContext<'_>) -> Poll<()> {
+        let this = self.project();
+        let run = this.last_act.run();
+        if *this.acknowledge == Acknowledge::Explicit
+            && let Some(up) = this.up.take()
+        {
+            *this.routed = Some(up(run));
         }
-        let outcome = poll_fn(|poll| {
-            let polled = body.as_mut().poll(poll);
-            if polled.is_pending()
-                && acknowledge == Acknowledge::FirstPoll
-                && let Some(up) = up.take()
-            {
-                routed = Some(up());
-                run.acknowledge();
-            }
-            polled
-        })
-        .await;
-        if acknowledge != Acknowledge::Explicit && matches!(outcome, Ok(Ok(()))) {
+        let polled = this.body.poll(cx);
+        if polled.is_pending()
+            && *this.acknowledge == Acknowledge::FirstPoll
+            && let Some(up) = this.up.take()
+        {
+            *this.routed = Some(up(run));
             run.acknowledge();
         }
-        record(&cx, outcome);
-        drop(routed);
-    };
-    tokio::spawn(within(&current, supervised).instrument(span))
+        let outcome = ready!(polled);
+        if *this.acknowledge != Acknowledge::Explicit && matches!(outcome, Ok(Ok(()))) {
+            run.acknowledge();
+        }
+        record(run, outcome);
+        *this.routed = None;
+        run.tell_what_waits();
+        Poll::Ready(())
+    }
 }
 
 /// Records how a body ended.
-pub(super) fn record(cx: &Context, outcome: Result<Result<(), BoxError>, Panic>) {
+pub(super) fn record(run: &Arc<Run>, outcome: Result<Result<(), BoxError>, Panic>) {
     match outcome {
-        Ok(Ok(())) => cx.run().record_good_end(),
-        Ok(Err(error)) => cx.run().record(Exit::of_error(error)),
-        Err(panic) => cx.run().record(Exit::Panicked(panic)),
+        Ok(Ok(())) => run.record_good_end(),
+        // What the error says and drops is the child's code.
+        Ok(Err(error)) => within_blocking(run, || run.record(Exit::of_error(error))),
+        Err(panic) => run.record(Exit::Panicked(panic)),
     }
 }

@@ -1,21 +1,18 @@
 //! How a supervisor runs a leaf without knowing its kind or message type.
 
-use std::future::Future;
 use std::io;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context as PollContext, Poll};
 
 use tokio::sync::oneshot;
-use tokio::task::JoinHandle;
+use tokio::task::{AbortHandle, JoinHandle};
 
-use crate::context::{Context, Run};
+use crate::context::Run;
 use crate::handle::{Address, AnyAddress, Claim, Deliver, Routed};
 
 /// Starts one run of a child whose messages are `M`.
 pub(crate) trait Body<M>: Send + Sync {
     /// Starts a run and returns at once; the user's code runs elsewhere.
-    fn launch(&self, cx: Context, seat: &Seat<M>) -> io::Result<Launched>;
+    fn launch(self: Arc<Self>, run: &Arc<Run>, seat: &Seat<M>) -> io::Result<Launched>;
 }
 
 /// A run that was started.
@@ -23,7 +20,7 @@ pub(crate) struct Launched {
     /// Resolves when the run's task has ended and dropped its state.
     pub(crate) end: End,
     /// Reaches what does not listen to the context: a mailbox. Absent where there is none.
-    pub(crate) control: Option<Box<dyn Control>>,
+    pub(crate) control: Option<Arc<dyn Control>>,
 }
 
 /// Ends the receiving of messages by one run.
@@ -37,31 +34,29 @@ pub(crate) trait Control: Send + Sync {
     fn stop(&self);
 }
 
-impl From<JoinHandle<()>> for Launched {
-    fn from(task: JoinHandle<()>) -> Self {
-        Self {
-            end: End::Task(task),
-            control: None,
-        }
+impl From<End> for Launched {
+    fn from(end: End) -> Self {
+        Self { end, control: None }
     }
 }
 
-/// The true end of a run.
+/// The true end of a run: its task is over and has dropped its state.
 pub(crate) enum End {
-    /// A task; its handle resolves after the task's state was dropped.
+    /// A task of ours, which tells it to the supervisor as its [`LastAct`](crate::context::LastAct).
+    Told(AbortHandle),
+    /// Somebody else's task; its handle resolves after the task's state was dropped.
     Task(JoinHandle<()>),
     /// A thread, which drops the sender as its last act.
     Thread(oneshot::Receiver<()>),
 }
 
-impl Future for End {
-    type Output = ();
-
-    fn poll(self: Pin<&mut Self>, cx: &mut PollContext<'_>) -> Poll<()> {
-        // The result is of no use: why the run ended is what it recorded.
-        match self.get_mut() {
-            Self::Task(task) => Pin::new(task).poll(cx).map(drop),
-            Self::Thread(thread) => Pin::new(thread).poll(cx).map(drop),
+impl End {
+    /// Returns what a kill aborts; nothing ends a thread.
+    fn abort_handle(&self) -> Option<AbortHandle> {
+        match self {
+            Self::Told(task) => Some(task.clone()),
+            Self::Task(task) => Some(task.abort_handle()),
+            Self::Thread(_) => None,
         }
     }
 }
@@ -118,9 +113,9 @@ impl<M: Send + 'static> Launch for Leaf<M> {
         };
         self.claim.address().revive();
         run.set_address(self.address());
-        let launched = self.body.launch(Context::new(run), &seat)?;
-        if let End::Task(task) = &launched.end {
-            run.set_task(task.abort_handle());
+        let launched = Arc::clone(&self.body).launch(run, &seat)?;
+        if let Some(task) = launched.end.abort_handle() {
+            run.set_task(task);
         }
         Ok(launched)
     }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::body::{self, Acknowledge};
 use super::launch::{Body, Launched, Seat};
 use super::{Child, Kind};
-use crate::context::Context;
+use crate::context::{Context, Run};
 use crate::exit::BoxError;
 
 impl Child {
@@ -19,13 +19,7 @@ impl Child {
         F: Fn(Context) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = Result<(), BoxError>> + Send + 'static,
     {
-        Self::new(
-            name,
-            Kind::Step,
-            Arc::new(StepBody {
-                factory: Arc::new(factory),
-            }),
-        )
+        Self::new(name, Kind::Step, Arc::new(StepBody { factory }))
     }
 
     /// Declares a step that is given its own clone of `state` at each start.
@@ -42,7 +36,7 @@ impl Child {
 }
 
 struct StepBody<F> {
-    factory: Arc<F>,
+    factory: F,
 }
 
 impl<F, Fut> Body<Infallible> for StepBody<F>
@@ -50,9 +44,10 @@ where
     F: Fn(Context) -> Fut + Send + Sync + 'static,
     Fut: Future<Output = Result<(), BoxError>> + Send + 'static,
 {
-    fn launch(&self, cx: Context, _seat: &Seat<Infallible>) -> io::Result<Launched> {
-        let factory = Arc::clone(&self.factory);
-        let own = cx.clone();
-        Ok(body::spawn(cx, Acknowledge::Finished, || (), move || factory(own)).into())
+    fn launch(self: Arc<Self>, run: &Arc<Run>, _seat: &Seat<Infallible>) -> io::Result<Launched> {
+        let cx = Context::new(run);
+        let make = move || (self.factory)(cx);
+        let acknowledge = Acknowledge::Finished;
+        Ok(body::spawn(run, acknowledge, |_run| (), make).into())
     }
 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::body::{self, Acknowledge};
 use super::launch::{Body, Launched, Seat};
 use super::{Child, Kind};
-use crate::context::Context;
+use crate::context::{Context, Run};
 use crate::exit::BoxError;
 
 impl Child {
@@ -20,13 +20,7 @@ impl Child {
         F: Fn(Context) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = Result<(), BoxError>> + Send + 'static,
     {
-        Self::new(
-            name,
-            Kind::Task,
-            Arc::new(TaskBody {
-                factory: Arc::new(factory),
-            }),
-        )
+        Self::new(name, Kind::Task, Arc::new(TaskBody { factory }))
     }
 
     /// Declares a task that is given its own clone of `state` at each start.
@@ -43,7 +37,7 @@ impl Child {
 }
 
 struct TaskBody<F> {
-    factory: Arc<F>,
+    factory: F,
 }
 
 impl<F, Fut> Body<Infallible> for TaskBody<F>
@@ -51,14 +45,10 @@ where
     F: Fn(Context) -> Fut + Send + Sync + 'static,
     Fut: Future<Output = Result<(), BoxError>> + Send + 'static,
 {
-    fn launch(&self, cx: Context, seat: &Seat<Infallible>) -> io::Result<Launched> {
-        let factory = Arc::clone(&self.factory);
-        let acknowledge = if seat.explicit_ready {
-            Acknowledge::Explicit
-        } else {
-            Acknowledge::FirstPoll
-        };
-        let own = cx.clone();
-        Ok(body::spawn(cx, acknowledge, || (), move || factory(own)).into())
+    fn launch(self: Arc<Self>, run: &Arc<Run>, seat: &Seat<Infallible>) -> io::Result<Launched> {
+        let cx = Context::new(run);
+        let make = move || (self.factory)(cx);
+        let acknowledge = Acknowledge::of(seat);
+        Ok(body::spawn(run, acknowledge, |_run| (), make).into())
     }
 }

@@ -6,8 +6,8 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::Child;
-use super::launch::{Launch, Launched};
-use crate::context::{Context, Identity, Notices, Run};
+use super::launch::{End, Launch, Launched};
+use crate::context::{Above, Context, Identity, News, Run};
 use crate::exit::Exit;
 use crate::handle::inbox::Inbox;
 use crate::handle::{CastError, Handle};
@@ -23,7 +23,7 @@ type Trace = Arc<Mutex<Vec<String>>>;
 struct Launching {
     leaf: Arc<dyn Launch>,
     run: Arc<Run>,
-    notices: Arc<Notices>,
+    above: Arc<Above>,
     launched: Launched,
 }
 
@@ -35,13 +35,13 @@ impl Launching {
             key: 0,
             incarnation: 1,
         };
-        let notices = Arc::<Notices>::default();
-        let run = Run::new(identity, EarlyNotice::default(), Arc::clone(&notices));
+        let above = Above::new(&EarlyNotice::default());
+        let run = Run::new(identity, &above);
         let launched = leaf.launch(&run).expect("it launches");
         Self {
             leaf,
             run,
-            notices,
+            above,
             launched,
         }
     }
@@ -62,7 +62,10 @@ impl Launching {
 
     /// Waits for the end; returns how it ended, and how many messages wait and were lost.
     async fn end(self) -> (Exit, usize, u64) {
-        self.launched.end.await;
+        match self.launched.end {
+            End::Task(task) => drop(task.await),
+            _ => while self.above.notices().next().await.news != News::Over {},
+        }
         let reading = self.leaf.address().read();
         (self.run.exit(), reading.depth, reading.lost)
     }
@@ -123,7 +126,7 @@ fn slow_worker(trace: &Trace) -> Child<u32> {
 async fn with_three_messages(child: Child<u32>) -> (Launching, Handle<u32>) {
     let handle = child.handle();
     let launching = Launching::of(child.while_down(WhileDown::Hold(8)));
-    launching.notices.next().await;
+    launching.above.notices().next().await;
     for n in 1..=3 {
         handle.cast(n).expect("it is up");
     }

@@ -5,9 +5,9 @@ use std::io;
 use std::sync::Arc;
 
 use super::body::{self, Acknowledge};
-use super::launch::{Body, Control, End, Launched, Seat};
+use super::launch::{Body, Control, Launched, Seat};
 use super::{Child, Kind};
-use crate::context::Context;
+use crate::context::{Context, Run};
 use crate::exit::BoxError;
 use crate::handle::Queue;
 use crate::handle::inbox::{Inbox, inbox};
@@ -22,13 +22,7 @@ impl<M: Send + 'static> Child<M> {
         F: Fn(Context, Inbox<M>) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = Result<(), BoxError>> + Send + 'static,
     {
-        Self::new(
-            name,
-            Kind::Worker,
-            Arc::new(WorkerBody {
-                factory: Arc::new(factory),
-            }),
-        )
+        Self::new(name, Kind::Worker, Arc::new(WorkerBody { factory }))
     }
 }
 
@@ -48,7 +42,7 @@ impl<M: Send + 'static> Child<M> {
 }
 
 struct WorkerBody<F> {
-    factory: Arc<F>,
+    factory: F,
 }
 
 impl<M, F, Fut> Body<M> for WorkerBody<F>
@@ -57,35 +51,29 @@ where
     F: Fn(Context, Inbox<M>) -> Fut + Send + Sync + 'static,
     Fut: Future<Output = Result<(), BoxError>> + Send + 'static,
 {
-    fn launch(&self, cx: Context, seat: &Seat<M>) -> io::Result<Launched> {
-        let factory = Arc::clone(&self.factory);
-        let acknowledge = if seat.explicit_ready {
-            Acknowledge::Explicit
-        } else {
-            Acknowledge::FirstPoll
+    fn launch(self: Arc<Self>, run: &Arc<Run>, seat: &Seat<M>) -> io::Result<Launched> {
+        let acknowledge = Acknowledge::of(seat);
+        let (inbox, queue) = inbox(seat.address.capacity(), seat.address.ledger());
+        let cx = Context::new(run);
+        let make = move || (self.factory)(cx, inbox);
+        let up = {
+            let (seat, mailbox) = (seat.clone(), Arc::clone(&queue));
+            move |run: &Run| seat.route_to(run, mailbox)
         };
-        let (slot, inbox, queue) = inbox(seat.address.capacity(), seat.address.ledger());
-        let seat = seat.clone();
-        let run = Arc::clone(cx.run());
-        let up = move || seat.route_to(&run, Arc::new(slot));
-        let own = cx.clone();
-        let task = body::spawn(cx, acknowledge, up, move || factory(own, inbox));
         Ok(Launched {
-            end: End::Task(task),
-            control: Some(Box::new(WorkerControl(queue))),
+            end: body::spawn(run, acknowledge, up, make),
+            control: Some(queue),
         })
     }
 }
 
 /// Reaches a worker through the queue that it receives from.
-struct WorkerControl<M>(Arc<Queue<M>>);
-
-impl<M: Send> Control for WorkerControl<M> {
+impl<M: Send> Control for Queue<M> {
     fn drain(&self) {
-        self.0.drain();
+        Self::drain(self);
     }
 
     fn stop(&self) {
-        self.0.stop();
+        Self::stop(self);
     }
 }

@@ -1,4 +1,4 @@
-//! Which run the code that executes now belongs to, and what that run has to say.
+//! Which run the code that executes now belongs to.
 //!
 //! Set around every poll of a child's own futures, around its thread and around the drop of its
 //! state; what these spawn by other means than `Context::spawn` belongs to no run.
@@ -9,8 +9,7 @@
 //!    that is woken by a worker thread waits in a slot of that thread which no other thread takes
 //!    from: a child that wakes its supervisor and then blocks would hold up both.
 
-use std::future::{Future, poll_fn};
-use std::pin::pin;
+use std::cell::RefCell;
 use std::sync::Arc;
 
 use super::Run;
@@ -20,62 +19,78 @@ struct Current {
     is_in_poll: bool,
 }
 
-tokio::task_local! {
-    static CURRENT: Current;
+thread_local! {
+    static CURRENT: RefCell<Option<Current>> = const { RefCell::new(None) };
 }
 
-/// Makes `run` the current one whenever the future, with which its task ends, is polled or dropped.
-pub(crate) fn within<F: Future>(
-    run: &Arc<Run>,
-    future: F,
-) -> impl Future<Output = F::Output> + use<F> {
-    CURRENT.scope(current_of(run, true), telling(future, false))
+/// What was current before; put back also when the code in between panics.
+struct Outer {
+    before: Option<Current>,
+    is_entered: bool,
 }
 
-/// Makes `run` the current one whenever the future is polled or dropped, and lets the poll of the task
-/// end before that goes on: an actor would begin its next hook in the same one (invariant 1).
-pub(crate) fn within_hook<F: Future>(
-    run: &Arc<Run>,
-    future: F,
-) -> impl Future<Output = F::Output> + use<F> {
-    CURRENT.scope(current_of(run, true), telling(future, true))
-}
-
-async fn telling<F: Future>(future: F, task_goes_on: bool) -> F::Output {
-    let tell = || CURRENT.with(|current| current.run.tell_what_waits());
-    let mut future = pin!(future);
-    let output = poll_fn(|poll| {
-        let polled = future.as_mut().poll(poll);
-        if polled.is_pending() {
-            tell();
+impl Outer {
+    fn enter(run: Arc<Run>, is_in_poll: bool) -> Self {
+        Self {
+            before: swap(Some(Current { run, is_in_poll })),
+            is_entered: true,
         }
-        polled
-    })
-    .await;
-    if tell() && task_goes_on {
-        tokio::task::yield_now().await;
     }
-    output
+
+    /// Puts the outer one back and returns the run that was entered.
+    fn leave(mut self) -> Option<Arc<Run>> {
+        self.is_entered = false;
+        swap(self.before.take()).map(|current| current.run)
+    }
+}
+
+impl Drop for Outer {
+    fn drop(&mut self) {
+        if self.is_entered {
+            drop(swap(self.before.take()));
+        }
+    }
+}
+
+/// Sets what is current and returns what was. On a thread that has torn down its locals nothing is.
+fn swap(next: Option<Current>) -> Option<Current> {
+    let mut next = Some(next);
+    let swapped = CURRENT.try_with(|current| next.take().and_then(|next| current.replace(next)));
+    swapped.unwrap_or_else(|_torn_down| next.flatten())
+}
+
+/// Makes `run` the current one while the closure polls or drops a future of its. The run is lent: no
+/// reference is counted.
+pub(super) fn while_polling<T>(run: &mut Option<Arc<Run>>, poll: impl FnOnce() -> T) -> T {
+    let Some(lent) = run.take() else {
+        return poll();
+    };
+    let outer = Outer::enter(lent, true);
+    let polled = poll();
+    *run = outer.leave();
+    polled
 }
 
 /// Makes `run` the current one while the closure runs.
 pub(crate) fn within_blocking<T>(run: &Arc<Run>, body: impl FnOnce() -> T) -> T {
-    CURRENT.sync_scope(current_of(run, false), body)
-}
-
-fn current_of(run: &Arc<Run>, is_in_poll: bool) -> Current {
-    let run = Arc::clone(run);
-    Current { run, is_in_poll }
+    let _outer = Outer::enter(Arc::clone(run), false);
+    body()
 }
 
 /// Returns the run that the caller belongs to.
 pub(super) fn current() -> Option<Arc<Run>> {
-    CURRENT.try_with(|current| Arc::clone(&current.run)).ok()
+    let run =
+        |current: &RefCell<Option<Current>>| Some(Arc::clone(&current.borrow().as_ref()?.run));
+    CURRENT.try_with(run).ok().flatten()
 }
 
 /// Tells whether a poll of this very run is under way on this thread.
 pub(super) fn is_in_poll_of(run: &Run) -> bool {
-    let is_it =
-        |current: &Current| current.is_in_poll && std::ptr::eq(&raw const *current.run, run);
+    let is_it = |current: &RefCell<Option<Current>>| {
+        current
+            .borrow()
+            .as_ref()
+            .is_some_and(|current| current.is_in_poll && std::ptr::eq(&raw const *current.run, run))
+    };
     CURRENT.try_with(is_it).unwrap_or(false)
 }

@@ -1,7 +1,5 @@
 //! One incarnation, as its own task and its supervisor share it.
 
-use std::any::Any;
-use std::collections::VecDeque;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,19 +7,19 @@ use std::time::Duration;
 use tokio::runtime;
 use tokio::task::{AbortHandle, JoinHandle};
 use tokio::time::Instant;
-use tracing::Instrument;
 
-use super::current::{is_in_poll_of, within};
+use super::current::is_in_poll_of;
 #[cfg(feature = "testkit")]
 use super::fault::FaultPoint;
-use crate::exit::{Catch, Exit, Panic};
+use super::inside::Inside;
+use super::notices::{News, Notice, Notices};
+use crate::exit::{Exit, Panic};
 use crate::handle::AnyAddress;
 use crate::path::Path;
-use crate::shutdown::plan::StopNeed;
 use crate::shutdown::report::Stopped;
 use crate::shutdown::{EarlyNotice, StopSignal};
 use crate::sync::atomic::{AtomicBool, Ordering};
-use crate::sync::{Mutex, Notify, lock};
+use crate::sync::{Mutex, lock};
 
 /// Which run of which child.
 #[derive(Debug, Clone)]
@@ -32,74 +30,6 @@ pub(crate) struct Identity {
     pub(crate) incarnation: u64,
 }
 
-/// What a run tells its supervisor while its task lives.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum News {
-    /// Its start is acknowledged.
-    Started,
-    /// Its own task has ended; subtasks of it still run.
-    Ending,
-    /// A supervisor is over, but for tasks that hang.
-    LeftHung,
-    /// What a supervisor has below it now needs another time to stop.
-    StopNeed(StopNeed),
-    /// It put its deadline off.
-    Extended(Instant),
-}
-
-/// The news of one run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Notice {
-    pub(crate) key: u64,
-    pub(crate) incarnation: u64,
-    pub(crate) news: News,
-}
-
-/// Notices on their way to the supervisor.
-///
-/// A queue of its own and not a channel, whose bound would have to be waited for: each run is up, over
-/// and hung once, and of several extensions in a row only the last is kept, so what waits is bounded
-/// by what the supervisor itself began and by how often its children extend in turns.
-#[derive(Debug, Default)]
-pub(crate) struct Notices {
-    queue: Mutex<VecDeque<Notice>>,
-    notify: Notify,
-}
-
-impl Notices {
-    fn push(&self, notice: Notice) {
-        let mut queue = lock(&self.queue);
-        match (queue.back_mut(), notice.news) {
-            // Only the last of several extensions counts.
-            (Some(last), News::Extended(_))
-                if matches!(last.news, News::Extended(_))
-                    && (last.key, last.incarnation) == (notice.key, notice.incarnation) =>
-            {
-                *last = notice;
-            }
-            _ => queue.push_back(notice),
-        }
-        drop(queue);
-        self.notify.notify_one();
-    }
-
-    /// Takes the next notice if there is one.
-    pub(crate) fn try_next(&self) -> Option<Notice> {
-        lock(&self.queue).pop_front()
-    }
-
-    /// Waits for the next notice.
-    pub(crate) async fn next(&self) -> Notice {
-        loop {
-            if let Some(notice) = self.try_next() {
-                return notice;
-            }
-            // `notify_one` keeps a permit, so that a push between the check and this is seen.
-            self.notify.notified().await;
-        }
-    }
-}
-
 /// Which node below a supervisor could not be started, and why.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct StartFailure {
@@ -107,14 +37,36 @@ pub(crate) struct StartFailure {
     pub(crate) exit: Exit,
 }
 
+/// What all runs below one incarnation of a supervisor share.
+#[derive(Debug)]
+pub(crate) struct Above {
+    early_notice: EarlyNotice,
+    notices: Notices,
+    runtime: runtime::Handle,
+}
+
+impl Above {
+    /// Makes it on the runtime that the runs are to use.
+    pub(crate) fn new(early_notice: &EarlyNotice) -> Arc<Self> {
+        Arc::new(Self {
+            early_notice: early_notice.clone(),
+            notices: Notices::default(),
+            runtime: runtime::Handle::current(),
+        })
+    }
+
+    /// Returns what the runs have to say.
+    pub(crate) fn notices(&self) -> &Notices {
+        &self.notices
+    }
+}
+
 /// One incarnation of a child.
 #[derive(Debug)]
 pub(crate) struct Run {
     identity: Identity,
     stop: Arc<StopSignal>,
-    early_notice: EarlyNotice,
-    notices: Arc<Notices>,
-    runtime: runtime::Handle,
+    above: Arc<Above>,
     span: tracing::Span,
     acknowledged: AtomicBool,
     over: AtomicBool,
@@ -128,15 +80,34 @@ pub(crate) struct Run {
 #[derive(Debug, Default)]
 struct Ending {
     exit: Option<Exit>,
-    /// News that wait for the end of a poll.
-    untold: Vec<News>,
     /// What a kill aborts; absent for threads, which can't be killed.
     task: Option<AbortHandle>,
     /// What a kill closes before; absent for supervisors.
     address: Option<Arc<dyn AnyAddress>>,
-    /// Kept while a killed run ends: a worker must not take it for the end of its inbox, return,
-    /// and look as if it had ended well.
-    closed_mailbox: Option<Box<dyn Any + Send + Sync>>,
+    /// No subtask is begun any more.
+    is_closed: bool,
+    /// What few runs have: apart, because there may be 100 000 runs.
+    rare: Option<Box<Rare>>,
+}
+
+impl Ending {
+    fn rare(&mut self) -> &mut Rare {
+        self.rare.get_or_insert_default()
+    }
+
+    /// Lets no subtask begin, and tells whether none is left.
+    fn close(&mut self) -> bool {
+        self.is_closed = true;
+        self.rare
+            .as_ref()
+            .is_none_or(|rare| rare.subtasks.tasks.is_empty() && rare.subtasks.begun == 0)
+    }
+}
+
+#[derive(Debug, Default)]
+struct Rare {
+    /// News that wait for the end of a poll.
+    untold: Vec<News>,
     subtasks: Subtasks,
     start_failure: Option<StartFailure>,
     stopped: StopShare,
@@ -152,7 +123,34 @@ struct Subtasks {
     prune_at: usize,
     /// Being spawned at this moment, outside the lock.
     begun: usize,
-    is_closed: bool,
+}
+
+/// Held by the task of a run and dropped after everything else in it, however it ends: tells the
+/// supervisor that the run is over.
+pub(crate) struct LastAct(Arc<Run>);
+
+impl LastAct {
+    pub(crate) fn of(run: &Arc<Run>) -> Self {
+        Self(Arc::clone(run))
+    }
+
+    pub(crate) fn run(&self) -> &Arc<Run> {
+        &self.0
+    }
+}
+
+impl Drop for LastAct {
+    fn drop(&mut self) {
+        if lock(&self.0.ending).close() {
+            return self.0.say_over();
+        }
+        let run = Arc::clone(&self.0);
+        let rest = async move {
+            run.end_subtasks().await;
+            run.say_over();
+        };
+        drop(self.0.runtime().spawn(rest));
+    }
 }
 
 /// How many subtasks are kept before the ended ones are first looked for.
@@ -177,20 +175,14 @@ pub(crate) struct StopShare {
 }
 
 impl Run {
-    pub(crate) fn new(
-        identity: Identity,
-        early_notice: EarlyNotice,
-        notices: Arc<Notices>,
-    ) -> Arc<Self> {
+    pub(crate) fn new(identity: Identity, above: &Arc<Above>) -> Arc<Self> {
         let span = tracing::info_span!(
             parent: None, "child", path = %identity.path, incarnation = identity.incarnation
         );
         Arc::new(Self {
             identity,
             stop: Arc::default(),
-            early_notice,
-            notices,
-            runtime: runtime::Handle::current(),
+            above: Arc::clone(above),
             span,
             acknowledged: AtomicBool::new(false),
             over: AtomicBool::new(false),
@@ -209,16 +201,20 @@ impl Run {
         self.identity.incarnation
     }
 
+    pub(crate) fn key_and_incarnation(&self) -> (u64, u64) {
+        (self.identity.key, self.identity.incarnation)
+    }
+
     pub(crate) fn stop(&self) -> &Arc<StopSignal> {
         &self.stop
     }
 
     pub(crate) fn early_notice(&self) -> &EarlyNotice {
-        &self.early_notice
+        &self.above.early_notice
     }
 
     pub(crate) fn runtime(&self) -> &runtime::Handle {
-        &self.runtime
+        &self.above.runtime
     }
 
     pub(crate) fn span(&self) -> &tracing::Span {
@@ -246,7 +242,8 @@ impl Run {
     /// (invariant 1 of `current`).
     pub(crate) fn tell(&self, news: News) {
         if is_in_poll_of(self) {
-            let untold = &mut lock(&self.ending).untold;
+            let mut ending = lock(&self.ending);
+            let untold = &mut ending.rare().untold;
             // Only the last of several extensions counts.
             untold.retain(|earlier| {
                 !matches!((earlier, news), (News::Extended(_), News::Extended(_)))
@@ -260,18 +257,18 @@ impl Run {
 
     /// Tells what was kept back during a poll, and whether there was anything. The flag is read by
     /// the thread that set it, or by one that polls the same task later, which orders the two.
-    pub(super) fn tell_what_waits(&self) -> bool {
+    pub(crate) fn tell_what_waits(&self) -> bool {
         if !self.has_untold.load(Ordering::Relaxed) {
             return false;
         }
         self.has_untold.store(false, Ordering::Relaxed);
-        let untold = std::mem::take(&mut lock(&self.ending).untold);
+        let untold = std::mem::take(&mut lock(&self.ending).rare().untold);
         untold.into_iter().for_each(|news| self.push(news));
         true
     }
 
     fn push(&self, news: News) {
-        self.notices.push(Notice {
+        self.above.notices.push(Notice {
             key: self.identity.key,
             incarnation: self.identity.incarnation,
             news,
@@ -338,8 +335,9 @@ impl Run {
         self.stop.close();
         let subtasks: Vec<_> = {
             let ending = lock(&self.ending);
-            let subtasks = ending.subtasks.tasks.iter().map(JoinHandle::abort_handle);
-            subtasks.collect()
+            let rare = ending.rare.iter();
+            let subtasks = rare.flat_map(|rare| &rare.subtasks.tasks);
+            subtasks.map(JoinHandle::abort_handle).collect()
         };
         subtasks.iter().for_each(AbortHandle::abort);
         self.abort();
@@ -366,8 +364,8 @@ impl Run {
         };
         let Some(task) = task else { return };
         // Closed first, so that nothing is on its way into a mailbox while that is dropped.
-        if let Some(mailbox) = address.and_then(|address| address.close()) {
-            lock(&self.ending).closed_mailbox = Some(mailbox);
+        if let Some(address) = address {
+            address.close();
         }
         task.abort();
     }
@@ -377,27 +375,29 @@ impl Run {
         subtask: impl Future<Output = ()> + Send + 'static,
     ) {
         let run = Arc::clone(self);
+        let watched = Inside::new(self, subtask);
         let watched = async move {
-            if let Err(panic) = Catch::new(subtask).await {
+            if let Err(panic) = watched.await {
                 run.fail(panic);
             }
+            run.tell_what_waits();
         };
         {
             let mut ending = lock(&self.ending);
-            if ending.subtasks.is_closed {
+            if ending.is_closed {
                 drop(ending);
                 tracing::debug!(parent: &self.span, "a subtask was dropped: its run has ended");
                 return;
             }
-            ending.subtasks.begun += 1;
+            ending.rare().subtasks.begun += 1;
         }
         // Outside the lock: on a runtime that is closing, the future is dropped here and now, and
         // with it what the user put there.
-        let watched = within(self, watched).instrument(self.span.clone());
-        let task = self.runtime.spawn(watched);
+        let task = self.runtime().spawn(watched);
         let mut ending = lock(&self.ending);
-        ending.subtasks.begun -= 1;
-        ending.subtasks.add(task);
+        let subtasks = &mut ending.rare().subtasks;
+        subtasks.begun -= 1;
+        subtasks.add(task);
     }
 
     /// Ends all subtasks and waits for their end (invariant 2 of the module above).
@@ -405,16 +405,13 @@ impl Run {
         loop {
             let (tasks, is_last) = {
                 let mut ending = lock(&self.ending);
-                ending.subtasks.is_closed = true;
-                let tasks = std::mem::take(&mut ending.subtasks.tasks);
-                let is_last = ending.subtasks.begun == 0;
-                let mailbox = ending.closed_mailbox.take();
-                drop(ending);
-                drop(mailbox);
-                (tasks, is_last)
+                if ending.close() {
+                    return;
+                }
+                let subtasks = &mut ending.rare().subtasks;
+                (std::mem::take(&mut subtasks.tasks), subtasks.begun == 0)
             };
             tasks.iter().for_each(JoinHandle::abort);
-            let is_none = tasks.is_empty();
             if tasks.iter().any(|task| !task.is_finished()) {
                 self.tell(News::Ending);
             }
@@ -422,12 +419,17 @@ impl Run {
                 // Why it ended was recorded by itself.
                 drop(task.await);
             }
-            if is_last && is_none {
+            if is_last {
                 return;
             }
             // One may be spawned at this moment by another thread.
             tokio::task::yield_now().await;
         }
+    }
+
+    fn say_over(&self) {
+        self.set_over();
+        self.push(News::Over);
     }
 
     /// Remembers that the task has ended.
@@ -444,12 +446,15 @@ impl Run {
 
     /// Leaves the task that goes on with this run's work after its own task is gone.
     pub(crate) fn leave_reaper(&self, reaper: JoinHandle<()>) {
-        lock(&self.ending).reaper = Some(reaper);
+        lock(&self.ending).rare().reaper = Some(reaper);
     }
 
     /// Waits for that task, if there is one.
     pub(crate) async fn reaped(&self) {
-        let reaper = lock(&self.ending).reaper.take();
+        let reaper = lock(&self.ending)
+            .rare
+            .as_mut()
+            .and_then(|rare| rare.reaper.take());
         if let Some(reaper) = reaper {
             // A reaper that failed has nothing more to say.
             drop(reaper.await);
@@ -458,20 +463,25 @@ impl Run {
 
     /// Leaves word of the node below this supervisor that could not be started.
     pub(crate) fn leave_start_failure(&self, failure: StartFailure) {
-        lock(&self.ending).start_failure.get_or_insert(failure);
+        lock(&self.ending)
+            .rare()
+            .start_failure
+            .get_or_insert(failure);
     }
 
     pub(crate) fn take_start_failure(&self) -> Option<StartFailure> {
-        lock(&self.ending).start_failure.take()
+        lock(&self.ending).rare.as_mut()?.start_failure.take()
     }
 
     /// Leaves a supervisor's part of the stop report for its parent.
     pub(crate) fn leave_report(&self, stopped: StopShare) {
-        lock(&self.ending).stopped = stopped;
+        lock(&self.ending).rare().stopped = stopped;
     }
 
     pub(crate) fn take_report(&self) -> StopShare {
-        std::mem::take(&mut lock(&self.ending).stopped)
+        let mut ending = lock(&self.ending);
+        let stopped = ending.rare.as_mut().map(|rare| &mut rare.stopped);
+        stopped.map(std::mem::take).unwrap_or_default()
     }
 }
 

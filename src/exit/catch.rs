@@ -15,10 +15,10 @@ use std::any::Any;
 use std::cell::Cell;
 use std::future::{Future, poll_fn};
 use std::panic::{AssertUnwindSafe, PanicHookInfo, catch_unwind};
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::sync::Once;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::{Context, Poll};
+use std::task::Poll;
 
 use super::{Location, Panic};
 
@@ -91,10 +91,8 @@ fn into_panic(payload: Box<dyn Any + Send>) -> Panic {
     Panic { message, location }
 }
 
-/// Runs one hook of an actor and turns its panic into a value.
-///
-/// Does not allocate: it stands around every message. What a hook's future holds is dropped by its
-/// last poll, so that nothing is left to panic afterwards.
+/// Runs a future of ours and turns its panic into a value. What the user's futures need more than that
+/// is in [`Inside`](crate::context::Inside).
 pub(crate) async fn catch<F: Future>(hook: F) -> Result<F::Output, Panic> {
     let mut hook = pin!(hook);
     poll_fn(|cx| match catch_blocking(|| hook.as_mut().poll(cx)) {
@@ -104,82 +102,20 @@ pub(crate) async fn catch<F: Future>(hook: F) -> Result<F::Output, Panic> {
     .await
 }
 
-/// The body of a task; its panics become values, in its polls as well as in its drop.
-pub(crate) struct Catch<F> {
-    future: Option<Pin<Box<F>>>,
-}
-
-impl<F> Catch<F> {
-    /// Wraps a future; the future is boxed so that a panic can drop it in place.
-    pub(crate) fn new(future: F) -> Self {
-        Self {
-            future: Some(Box::pin(future)),
-        }
-    }
-}
-
-impl<F: Future> Future for Catch<F> {
-    type Output = Result<F::Output, Panic>;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let Some(future) = self.future.as_mut() else {
-            return Poll::Pending;
-        };
-        let polled = match catch_blocking(|| future.as_mut().poll(cx)) {
-            Ok(Poll::Pending) => return Poll::Pending,
-            Ok(Poll::Ready(value)) => Ok(value),
-            Err(panic) => Err(panic),
-        };
-        // Dropped here and not with `self`, so that a drop that panics is part of the outcome.
-        let future = self.future.take();
-        Poll::Ready(match catch_blocking(|| drop(future)) {
-            Ok(()) => polled,
-            Err(panic) => polled.and(Err(panic)),
-        })
-    }
-}
-
-impl<F> Drop for Catch<F> {
-    fn drop(&mut self) {
-        // Killed at an await: its exit is known, and what its drop raises can only be logged.
-        if let Some(future) = self.future.take()
-            && let Err(panic) = catch_blocking(|| drop(future))
-        {
-            tracing::error!(%panic, "what a killed child held panicked when it was dropped");
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{Catch, catch_blocking, install_panic_hook};
+    use super::{catch, catch_blocking, install_panic_hook};
 
     #[tokio::test]
     async fn a_panic_says_what_and_where() {
         install_panic_hook();
-        let caught = Catch::new(async { panic!("no {}", "disk") }).await;
+        let caught = catch(async { panic!("no {}", "disk") }).await;
         let Err::<(), _>(panic) = caught else {
             panic!("it panicked")
         };
         assert_eq!(&*panic.message, "no disk");
         let location = panic.location.expect("the hook is ours");
         assert!(location.file.ends_with("catch.rs"), "{location}");
-    }
-
-    #[tokio::test]
-    async fn a_drop_that_panics_is_part_of_the_outcome() {
-        struct Bomb;
-        impl Drop for Bomb {
-            fn drop(&mut self) {
-                panic!("in drop");
-            }
-        }
-        let bomb = Bomb;
-        let caught = Catch::new(async move {
-            let _held = &bomb;
-        })
-        .await;
-        assert_eq!(&*caught.expect_err("the drop panicked").message, "in drop");
     }
 
     #[test]

@@ -8,7 +8,6 @@
 //!    above was restarted, and its declaration brought the child back.
 //! 3. Locks are taken in the order route, held, mailbox; no message is dropped under one.
 
-use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
 
@@ -30,6 +29,8 @@ pub(crate) trait Deliver<M>: Send + Sync {
     fn take_over(&self, held: &mut Messages<M>);
     /// Wakes the receiver after a take-over, when no lock is held any more.
     fn rouse(&self);
+    /// Says that no sender finds it any more: what waits is all that comes.
+    fn leave(&self);
     /// Returns how many messages wait, and when the oldest was sent.
     fn waiting(&self) -> (usize, Option<Instant>);
 }
@@ -51,9 +52,9 @@ pub(crate) trait AnyAddress: fmt::Debug + Send + Sync {
     fn read(&self) -> MailboxReading;
     /// Says that the run it leads to is up.
     fn acknowledge(&self);
-    /// Takes the route down: a run that is about to be killed accepts nothing more. Returns what
-    /// would end the run's inbox when it is dropped.
-    fn close(&self) -> Option<Box<dyn Any + Send + Sync>>;
+    /// Takes the route down: a run that is about to be killed accepts nothing more. Its inbox does not
+    /// end by that: a worker must not return, and look as if it had ended well.
+    fn close(&self);
     /// Says that no run can follow.
     fn retire(&self);
 }
@@ -199,18 +200,19 @@ impl<M> Address<M> {
     /// Routes to a run for as long as the returned guard lives; not once the child is gone, whose
     /// run may be a late one that hung.
     pub(crate) fn route_to(self: &Arc<Self>, mailbox: Arc<dyn Deliver<M>>) -> Routed<M> {
-        let previous = {
+        let is_gone = {
             let mut route = write(&self.route);
-            if matches!(*route, Route::Gone) {
-                None
-            } else {
+            let is_gone = matches!(*route, Route::Gone);
+            if !is_gone {
                 mailbox.take_over(&mut lock(&self.held).waiting);
-                let next = Route::Up(Arc::clone(&mailbox));
-                Some(std::mem::replace(&mut *route, next))
+                *route = Route::Up(Arc::clone(&mailbox));
             }
+            is_gone
         };
-        drop(previous);
-        mailbox.rouse();
+        match is_gone {
+            true => mailbox.leave(),
+            false => mailbox.rouse(),
+        }
         self.changed.notify_waiters();
         Routed(Arc::clone(self))
     }
@@ -264,9 +266,8 @@ impl<M: Send + 'static> AnyAddress for Address<M> {
         self.changed.notify_waiters();
     }
 
-    fn close(&self) -> Option<Box<dyn Any + Send + Sync>> {
-        let mailbox = self.take_down()?;
-        Some(Box::new(mailbox))
+    fn close(&self) {
+        drop(self.take_down());
     }
 
     fn retire(&self) {
@@ -275,7 +276,9 @@ impl<M: Send + 'static> AnyAddress for Address<M> {
             let previous = std::mem::replace(&mut *route, Route::Gone);
             (previous, std::mem::take(&mut lock(&self.held).waiting))
         };
-        drop(previous);
+        if let Route::Up(mailbox) = previous {
+            mailbox.leave();
+        }
         self.changed.notify_waiters();
         if held.is_empty() {
             return;
@@ -333,6 +336,8 @@ pub(crate) struct Routed<M>(Arc<Address<M>>);
 
 impl<M> Drop for Routed<M> {
     fn drop(&mut self) {
-        drop(self.0.take_down());
+        if let Some(mailbox) = self.0.take_down() {
+            mailbox.leave();
+        }
     }
 }

@@ -76,47 +76,33 @@ impl<M> fmt::Debug for Inbox<M> {
     }
 }
 
-/// The sending end of an inbox. When it is dropped no more messages come.
-pub(crate) struct Slot<M> {
-    queue: Arc<Queue<M>>,
-}
-
-/// Makes an inbox with its sending end, and the queue between them, which can be drained and
-/// stopped.
-pub(crate) fn inbox<M>(
-    capacity: usize,
-    ledger: &Arc<Ledger>,
-) -> (Slot<M>, Inbox<M>, Arc<Queue<M>>) {
+/// Makes an inbox, and the queue behind it, which can be sent to, drained and stopped.
+pub(crate) fn inbox<M>(capacity: usize, ledger: &Arc<Ledger>) -> (Inbox<M>, Arc<Queue<M>>) {
     let queue = Arc::new(Queue::new(capacity, ledger));
-    let slot = Slot {
-        queue: Arc::clone(&queue),
-    };
     let inbox = Inbox {
         queue: Arc::clone(&queue),
     };
-    (slot, inbox, queue)
+    (inbox, queue)
 }
 
-impl<M> Drop for Slot<M> {
-    fn drop(&mut self) {
-        self.queue.close_for_good();
-    }
-}
-
-impl<M: Send> Deliver<M> for Slot<M> {
+impl<M: Send> Deliver<M> for Queue<M> {
     fn deliver(&self, message: M) -> Result<(), Refused<M>> {
-        self.queue.push(message)
+        self.push(message)
     }
 
     fn take_over(&self, held: &mut Messages<M>) {
-        self.queue.take_over(held);
+        Self::take_over(self, held);
     }
 
     fn rouse(&self) {
-        self.queue.rouse();
+        Self::rouse(self);
+    }
+
+    fn leave(&self) {
+        self.close_for_good();
     }
 
     fn waiting(&self) -> (usize, Option<Instant>) {
-        self.queue.waiting()
+        Self::waiting(self)
     }
 }

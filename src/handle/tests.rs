@@ -37,8 +37,8 @@ impl<M: Send> Seat<M> {
     }
 
     fn run(&self) -> Run<M> {
-        let (slot, inbox, queue) = inbox(self.address().capacity(), self.address().ledger());
-        let routed = self.address().route_to(Arc::new(slot));
+        let (inbox, queue) = inbox(self.address().capacity(), self.address().ledger());
+        let routed = self.address().route_to(Arc::clone(&queue) as _);
         Run {
             inbox,
             queue,

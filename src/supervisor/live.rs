@@ -1,17 +1,16 @@
 //! A child as its supervisor's loop holds it: everything that decisions do not need.
 
 use std::collections::BTreeMap;
-use std::future::Future;
-use std::pin::Pin;
 use std::sync::Arc;
 
 use super::cell::Cell;
 use super::children::Key;
 use super::decide::StopTimes;
+use super::ends::Ends;
 use super::status::{NodeStatus, State};
 use super::{Node, NodeKind, Tree, spawn};
 use crate::child::{Control, End, Kind, Launched};
-use crate::context::{Identity, Notices, Run};
+use crate::context::{Above, Identity, Run};
 use crate::exit::{ErrorChain, Exit};
 use crate::shutdown::StopSignal;
 use crate::shutdown::report::{Outcome, Stopped};
@@ -21,11 +20,8 @@ pub(super) struct Live {
     pub(super) node: Arc<Node>,
     pub(super) cell: Arc<Cell>,
     pub(super) run: Option<Arc<Run>>,
-    pub(super) control: Option<Box<dyn Control>>,
+    pub(super) control: Option<Arc<dyn Control>>,
 }
-
-/// Which run ended; its task is gone, its state and its subtasks too.
-pub(super) type Ending = Pin<Box<dyn Future<Output = (Key, u64)> + Send>>;
 
 /// The children of one supervisor, in start order.
 pub(super) type Lives = BTreeMap<Key, Live>;
@@ -33,8 +29,9 @@ pub(super) type Lives = BTreeMap<Key, Live>;
 /// Whose child it is.
 pub(super) struct Parent<'a> {
     pub(super) tree: &'a Arc<Tree>,
-    pub(super) notices: &'a Arc<Notices>,
+    pub(super) above: &'a Arc<Above>,
     pub(super) stop: &'a Arc<StopSignal>,
+    pub(super) ends: &'a mut Ends,
 }
 
 impl Live {
@@ -72,24 +69,24 @@ impl Live {
         }
     }
 
-    /// Starts an incarnation. A launch that fails has ended with the reason.
-    pub(super) fn start(&mut self, key: Key, incarnation: u64, parent: &Parent<'_>) -> Ending {
+    /// Starts an incarnation, whose end its parent then expects. A launch that fails has ended with
+    /// the reason.
+    pub(super) fn start(&mut self, key: Key, incarnation: u64, parent: Parent<'_>) {
         let identity = Identity {
             path: self.cell.path().clone(),
             key,
             incarnation,
         };
-        let early_notice = parent.tree.early_notice().clone();
-        let run = Run::new(identity, early_notice, Arc::clone(parent.notices));
+        let run = Run::new(identity, parent.above);
         run.stop().stands_below(parent.stop);
         let launched = match &self.node.0 {
             NodeKind::Leaf(_, launch) => launch.launch(&run),
-            NodeKind::Supervisor(below) => Ok(Launched::from(spawn::supervisor(
+            NodeKind::Supervisor(below) => Ok(Launched::from(End::Task(spawn::supervisor(
                 parent.tree,
                 below,
                 &self.cell,
                 &run,
-            ))),
+            )))),
         };
         self.run = Some(Arc::clone(&run));
         #[cfg(feature = "testkit")]
@@ -97,12 +94,11 @@ impl Live {
         match launched {
             Ok(Launched { end, control }) => {
                 self.control = control;
-                Box::pin(ended(end, run, (key, incarnation)))
+                parent.ends.expect(run, end);
             }
             Err(error) => {
                 run.record(Exit::Failed(ErrorChain::new(&error)));
-                run.set_over();
-                Box::pin(std::future::ready((key, incarnation)))
+                parent.ends.never_began(&run);
             }
         }
     }
@@ -134,15 +130,6 @@ impl Live {
             children,
         }
     }
-}
-
-/// Waits until nothing of a run is left.
-pub(super) async fn ended(end: End, run: Arc<Run>, who: (Key, u64)) -> (Key, u64) {
-    end.await;
-    run.reaped().await;
-    run.end_subtasks().await;
-    run.set_over();
-    who
 }
 
 /// Names what still lives below a supervisor that did not end in time.

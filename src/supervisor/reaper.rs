@@ -14,15 +14,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::StreamExt;
-use futures_util::stream::FuturesUnordered;
 use tokio::time::{Instant, sleep_until};
 
 use super::decide::StopTimes;
-use super::live::{Ending, Live, Lives};
+use super::ends::Ends;
+use super::live::{Live, Lives};
 use super::status::State;
 use super::{Tree, spawn};
-use crate::context::Run;
+use crate::context::{Above, Run};
 use crate::event::EventKind;
 use crate::exit::Exit;
 use crate::shutdown::plan::{self, Turn};
@@ -35,7 +34,8 @@ pub(super) struct Reaper {
     /// The supervisor's own run: by when it must have ended.
     pub(super) supervisor: Arc<Run>,
     pub(super) lives: Lives,
-    pub(super) ends: FuturesUnordered<Ending>,
+    pub(super) ends: Ends,
+    pub(super) above: Arc<Above>,
     /// Whether all are asked at once: the children of a dynamic supervisor.
     pub(super) all_at_once: bool,
 }
@@ -52,7 +52,7 @@ pub(super) struct Reaped {
     pub(super) report: Vec<Stopped>,
     pub(super) lives: Lives,
     /// The ends of those that hang.
-    pub(super) ends: FuturesUnordered<Ending>,
+    pub(super) ends: Ends,
 }
 
 /// What a wait for the end of a run came to.
@@ -167,7 +167,7 @@ impl Reaper {
             tokio::select! {
                 biased;
                 _deadline = self.supervisor.stop().earlier_than(told) => return Waited::Tightened,
-                Some(_ended) = self.ends.next(), if !self.ends.is_empty() => {}
+                () = self.ends.next_of_all(self.above.notices()), if !self.ends.is_empty() => {}
                 () = sleep_until(at) => return Waited::Due,
             }
         }

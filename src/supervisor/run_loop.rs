@@ -20,20 +20,18 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use futures_util::StreamExt;
-use futures_util::stream::FuturesUnordered;
 use tokio::sync::mpsc;
-use tokio::task::unconstrained;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::cell::Cell;
 use super::children::{Key, Policy, Ticket, restart_of};
 use super::decide::{Happened, Mode, Rules, Supervision, Timer};
-use super::live::{Ending, Live, Lives};
+use super::ends::Ends;
+use super::live::{Live, Lives};
 use super::reaper::Reaper;
 use super::{Node, NodeKind, Supervisor, Tree, door, spawn};
 use crate::command::{COMMAND_QUEUE_CAPACITY, ChildAnswer, Command, StartAnswer};
-use crate::context::{News, Notice, Notices, Run, StopShare, breakable};
+use crate::context::{Above, News, Notice, Run, StopShare, breakable};
 use crate::exit::{Exit, Panic, catch, catch_blocking};
 use crate::path::Path;
 use crate::policy::restart::Strategy;
@@ -57,14 +55,14 @@ pub(super) struct RunLoop {
     cell: Arc<Cell>,
     /// The supervisor's own run, as its parent sees it.
     run: Arc<Run>,
-    notices: Arc<Notices>,
+    above: Arc<Above>,
     commands: mpsc::Receiver<Command<Arc<Node>>>,
     supervision: Supervision,
     lives: Lives,
     /// For look-ups only; nothing iterates over it.
     keys: HashMap<String, Key>,
     next_key: Key,
-    ends: FuturesUnordered<Ending>,
+    ends: Ends,
     timers: BinaryHeap<Reverse<(Instant, Timer)>>,
     /// Goes off when the first of them is due. Kept from one wait to the next: to register a timer
     /// wakes the thread that waits for timers, which then takes work away from this one.
@@ -123,13 +121,13 @@ impl RunLoop {
             declared: Arc::clone(declared),
             cell: Arc::clone(cell),
             run: Arc::clone(run),
-            notices: Arc::default(),
+            above: Above::new(tree.early_notice()),
             commands,
             supervision: Supervision::new(rules, jitter, Instant::now()),
             lives: Lives::new(),
             keys: HashMap::new(),
             next_key: 0,
-            ends: FuturesUnordered::new(),
+            ends: Ends::default(),
             timers: BinaryHeap::new(),
             alarm: Box::pin(sleep_until(Instant::now())),
             need: declared.stop_need(),
@@ -185,7 +183,9 @@ impl RunLoop {
             if !self.ends.is_empty() {
                 self.run.tell(News::LeftHung);
             }
-            while self.ends.next().await.is_some() {}
+            while !self.ends.is_empty() {
+                self.ends.next_of_all(self.above.notices()).await;
+            }
         })
     }
 
@@ -238,11 +238,8 @@ impl RunLoop {
             deadline = self.run.stop().earlier_than(told) => {
                 Woken::StopOrdered(deadline)
             }
-            // Under tokio's cooperative budget a large set of ends is polled again and again.
-            Some((key, incarnation)) = unconstrained(self.ends.next()), if !self.ends.is_empty() => {
-                Woken::Ended(key, incarnation)
-            }
-            notice = self.notices.next() => Woken::Told(notice),
+            Some((key, incarnation)) = self.ends.next() => Woken::Ended(key, incarnation),
+            notice = self.above.notices().next() => Woken::Told(notice),
             Some(command) = self.commands.recv() => Woken::Command(command),
             () = self.alarm.as_mut(), if next_timer.is_some() => Woken::TimersDue,
         }
@@ -267,7 +264,7 @@ impl RunLoop {
 
     fn fire_due_timers(&mut self) {
         // First: a child may have put off what is due now.
-        while let Some(notice) = self.notices.try_next() {
+        while let Some(notice) = self.above.notices().try_next() {
             self.told(notice);
         }
         let now = Instant::now();
@@ -331,6 +328,10 @@ impl RunLoop {
         let happened = match news {
             News::Started => Happened::Started { key, incarnation },
             News::Ending => Happened::Ending { key, incarnation },
+            News::Over => {
+                self.ends.heard_of_one();
+                return self.ended(key, incarnation);
+            }
             News::LeftHung => Happened::LeftHung { key, incarnation },
             News::StopNeed(need) => {
                 self.happened(Happened::StopNeed {
@@ -417,6 +418,7 @@ impl RunLoop {
             supervisor: Arc::clone(&self.run),
             lives: std::mem::take(&mut self.lives),
             ends: std::mem::take(&mut self.ends),
+            above: Arc::clone(&self.above),
             all_at_once: self.declared.strategy == Strategy::Dynamic,
         }
     }
@@ -431,10 +433,13 @@ impl Drop for RunLoop {
         self.declared.door.close();
         let reaper = self.reaper();
         let declared = self.declared.children.len();
+        let above = Arc::clone(&self.above);
         let walk = async move {
             let mut reaped = reaper.walk().await;
             forget_run_time_children(&mut reaped.lives, declared);
-            while reaped.ends.next().await.is_some() {}
+            while !reaped.ends.is_empty() {
+                reaped.ends.next_of_all(above.notices()).await;
+            }
         };
         self.run.leave_reaper(self.run.runtime().spawn(walk));
     }

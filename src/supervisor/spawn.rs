@@ -12,8 +12,8 @@ use super::Supervisor;
 use super::cell::Cell;
 use super::run_loop::RunLoop;
 use crate::bus::{Bus, DEFAULT_BUS_CAPACITY};
-use crate::child::{End, Kind};
-use crate::context::{Identity, Notices, Run};
+use crate::child::Kind;
+use crate::context::{Above, Identity, Run};
 use crate::event::{EventKind, Events};
 use crate::path::Path;
 use crate::policy::backoff::{Jitter, random_seed};
@@ -141,8 +141,8 @@ pub(crate) struct Root {
     pub(crate) cell: Arc<Cell>,
     pub(crate) run: Arc<Run>,
     /// What the root has to say, as a child of nobody.
-    pub(crate) notices: Arc<Notices>,
-    pub(crate) end: End,
+    pub(crate) above: Arc<Above>,
+    pub(crate) task: JoinHandle<()>,
 }
 
 /// Begins a tree at its root.
@@ -157,19 +157,18 @@ pub(crate) fn root(tree: &Arc<Tree>, declared: &Arc<Supervisor>) -> Root {
         key: 0,
         incarnation: 1,
     };
-    let notices = Arc::<Notices>::default();
-    let early_notice = tree.early_notice().clone();
-    let run = Run::new(identity, early_notice, Arc::clone(&notices));
+    let above = Above::new(tree.early_notice());
+    let run = Run::new(identity, &above);
     #[cfg(feature = "testkit")]
     cell.set_run(&run);
     // The only place that sets it, once for each tree.
     drop(tree.root.set((Arc::clone(&cell), Arc::clone(&run))));
-    let end = End::Task(supervisor(tree, declared, &cell, &run));
+    let task = supervisor(tree, declared, &cell, &run);
     Root {
         cell,
         run,
-        notices,
-        end,
+        above,
+        task,
     }
 }
 

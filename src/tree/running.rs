@@ -173,8 +173,8 @@ async fn watch_until_over(tree: &Tree, root: &mut Root, is_up: &watch::Sender<bo
         let news = tokio::select! {
             biased;
             // First: a root that was up and is over already was up.
-            notice = root.notices.next() => notice.news,
-            () = &mut root.end => return,
+            notice = root.above.notices().next() => notice.news,
+            _ended = &mut root.task => return,
         };
         match news {
             News::Started => {
@@ -182,7 +182,7 @@ async fn watch_until_over(tree: &Tree, root: &mut Root, is_up: &watch::Sender<bo
                 is_up.send_replace(true);
             }
             News::LeftHung => return,
-            News::Ending | News::StopNeed(_) | News::Extended(_) => {}
+            News::Ending | News::Over | News::StopNeed(_) | News::Extended(_) => {}
         }
     }
 }

@@ -5,14 +5,42 @@ use std::sync::Arc;
 use ractor::{ActorRef, MessagingErr};
 use tokio::time::Instant;
 
-use crate::handle::{Deliver, Messages, Meter, Refused};
+use crate::child::Control;
+use crate::handle::{Deliver, Ledger, Messages, Meter, Refused};
 use crate::sync::atomic::{AtomicBool, Ordering};
 
-/// The sending end of one run of an actor.
+/// What lets messages into one run of an actor; made before the actor is.
+pub(super) struct Gate {
+    pub(super) meter: Meter,
+    is_draining: AtomicBool,
+}
+
+impl Gate {
+    pub(super) fn new(capacity: usize, ledger: &Arc<Ledger>) -> Self {
+        Self {
+            meter: Meter::new(capacity, ledger),
+            is_draining: AtomicBool::new(false),
+        }
+    }
+}
+
+/// The sending end of one run of an actor, which also ends it through its ports.
 pub(super) struct Mailbox<M> {
     pub(super) actor: ActorRef<M>,
-    pub(super) meter: Arc<Meter>,
-    pub(super) draining: Arc<AtomicBool>,
+    pub(super) gate: Arc<Gate>,
+}
+
+impl<M: ractor::Message> Control for Mailbox<M> {
+    fn drain(&self) {
+        // Said first, so that no sender takes a refusal for the end of the run.
+        self.gate.is_draining.store(true, Ordering::Release);
+        // Fails only when the actor has ended, which is what it asks for.
+        drop(self.actor.drain());
+    }
+
+    fn stop(&self) {
+        self.actor.stop(None);
+    }
 }
 
 impl<M: ractor::Message> Mailbox<M> {
@@ -29,12 +57,12 @@ impl<M: ractor::Message> Mailbox<M> {
 impl<M: ractor::Message> Deliver<M> for Mailbox<M> {
     fn deliver(&self, message: M) -> Result<(), Refused<M>> {
         // Counted in before it is queued, so that the actor never counts it out first.
-        if !self.meter.enter() {
+        if !self.gate.meter.enter() {
             return Err(Refused::Full(message));
         }
         self.send(message).map_err(|message| {
-            self.meter.withdraw();
-            if self.draining.load(Ordering::Acquire) {
+            self.gate.meter.withdraw();
+            if self.gate.is_draining.load(Ordering::Acquire) {
                 Refused::Draining(message)
             } else {
                 Refused::Ended(message)
@@ -44,10 +72,10 @@ impl<M: ractor::Message> Deliver<M> for Mailbox<M> {
 
     fn take_over(&self, held: &mut Messages<M>) {
         while let Some((sent_at, message)) = held.pop_front() {
-            self.meter.enter_held(sent_at);
+            self.gate.meter.enter_held(sent_at);
             // It wakes the actor's own task, which is tokio's and runs no user code in here.
             if let Err(message) = self.send(message) {
-                self.meter.withdraw();
+                self.gate.meter.withdraw();
                 held.push_front((sent_at, message));
                 return;
             }
@@ -56,7 +84,10 @@ impl<M: ractor::Message> Deliver<M> for Mailbox<M> {
 
     fn rouse(&self) {}
 
+    // It ends with its actor.
+    fn leave(&self) {}
+
     fn waiting(&self) -> (usize, Option<Instant>) {
-        self.meter.waiting()
+        self.gate.meter.waiting()
     }
 }

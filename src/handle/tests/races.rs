@@ -224,8 +224,8 @@ fn what_is_held_while_the_child_is_retired_is_lost_or_comes_back() {
             let address = Arc::clone(seat.address());
             move || {
                 let seat = super::inbox(2, address.ledger());
-                let (slot, inbox, _queue) = seat;
-                let routed = address.route_to(Arc::new(slot));
+                let (inbox, queue) = seat;
+                let routed = address.route_to(queue);
                 drop(inbox);
                 drop(routed);
             }
@@ -361,9 +361,9 @@ fn what_is_held_is_not_given_to_a_run_that_has_dropped_its_inbox() {
             let handle = seat.handle.clone();
             move || casting(&handle, 1, 2)
         });
-        let (slot, inbox, _queue) = super::inbox(4, seat.address().ledger());
+        let (inbox, queue) = super::inbox(4, seat.address().ledger());
         let ending = spawn(move || drop(inbox));
-        let routed = seat.address().route_to(Arc::new(slot));
+        let routed = seat.address().route_to(queue);
         ending.join().expect("no panic");
         drop(routed);
         let mut next = seat.run();
@@ -610,6 +610,8 @@ impl Deliver<Message> for Port {
     }
 
     fn rouse(&self) {}
+
+    fn leave(&self) {}
 
     fn waiting(&self) -> (usize, Option<Instant>) {
         self.meter.waiting()

@@ -9,14 +9,14 @@ use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
 use crate::child::{Child, End, Launch, Launched};
-use crate::context::{Identity, News, Notices, Run};
+use crate::context::{Above, Identity, News, Run};
 use crate::exit::Exit;
 use crate::handle::inbox::Inbox;
 use crate::handle::{AnyAddress, CastError};
 use crate::path::Path;
 use crate::policy::backoff::Backoff;
 use crate::supervisor::cell::Cell;
-use crate::supervisor::live::{Ending, ended};
+use crate::supervisor::ends::Ends;
 use crate::supervisor::status::State;
 use crate::supervisor::{Node, NodeKind, Supervisor, SupervisorHandle, Tree, spawn};
 use crate::sync::{Mutex, lock};
@@ -29,7 +29,7 @@ struct Dropped {
     cell: Arc<Cell>,
     handle: SupervisorHandle,
     task: AbortHandle,
-    end: Ending,
+    ends: Ends,
 }
 
 /// Starts a supervisor in a task that can be dropped.
@@ -42,24 +42,25 @@ async fn start(declared: Supervisor) -> Dropped {
         crate::child::Kind::Supervisor,
         crate::policy::restart::Restart::Permanent,
     );
-    let notices = Arc::<Notices>::default();
+    let above = Above::new(tree.early_notice());
     let identity = Identity {
         path,
         key: 0,
         incarnation: 1,
     };
-    let run = Run::new(identity, tree.early_notice().clone(), Arc::clone(&notices));
+    let run = Run::new(identity, &above);
     let handle = declared.handle();
     let spawned = spawn::supervisor(&tree, &declared, &cell, &run);
     let task = spawned.abort_handle();
-    let end = Box::pin(ended(End::Task(spawned), Arc::clone(&run), (0, 1)));
-    assert_eq!(notices.next().await.news, News::Started);
+    let mut ends = Ends::default();
+    ends.expect(Arc::clone(&run), End::Task(spawned));
+    assert_eq!(above.notices().next().await.news, News::Started);
     Dropped {
         run,
         cell,
         handle,
         task,
-        end,
+        ends,
     }
 }
 
@@ -98,10 +99,10 @@ async fn the_children_of_a_dropped_supervisor_stop_in_reverse_before_its_end_is_
         .child(Supervisor::one_for_one("below").child(traced("b", &trace)))
         .child(deaf("c", &trace))
         .child(traced("d", &trace));
-    let dropped = start(declared).await;
+    let mut dropped = start(declared).await;
     let began = Instant::now();
     dropped.task.abort();
-    dropped.end.await;
+    dropped.ends.next().await;
     assert_eq!(*lock(&trace), ["d", "c killed", "b", "a"]);
     assert_eq!(began.elapsed(), Duration::from_millis(4_950));
     assert_eq!(dropped.run.exit(), Exit::Killed);
@@ -123,13 +124,13 @@ async fn a_stop_bounds_what_a_dropped_supervisor_leaves() {
         .child(traced("a", &trace))
         .child(deaf("b", &trace))
         .child(deaf("c", &trace));
-    let dropped = start(declared).await;
+    let mut dropped = start(declared).await;
     let began = Instant::now();
     dropped.task.abort();
     tokio::time::sleep(Duration::from_millis(100)).await;
     let deadline = began + Duration::from_secs(1);
     dropped.run.stop().request(deadline, deadline);
-    dropped.end.await;
+    dropped.ends.next().await;
     assert!(
         began.elapsed() <= Duration::from_secs(1),
         "{:?}",
@@ -141,7 +142,7 @@ async fn a_stop_bounds_what_a_dropped_supervisor_leaves() {
 #[tokio::test(start_paused = true)]
 async fn the_children_of_a_dropped_dynamic_supervisor_stop_all_at_once_and_for_good() {
     let trace = Trace::default();
-    let dropped = start(Supervisor::dynamic("inner")).await;
+    let mut dropped = start(Supervisor::dynamic("inner")).await;
     let worker = Child::worker("worker", |_cx, mut inbox: Inbox<u32>| async move {
         while inbox.recv().await.is_some() {}
         Ok(())
@@ -155,7 +156,7 @@ async fn the_children_of_a_dropped_dynamic_supervisor_stop_all_at_once_and_for_g
     assert!(added.iter().all(Result::is_ok), "{added:?}");
     let began = Instant::now();
     dropped.task.abort();
-    dropped.end.await;
+    dropped.ends.next().await;
     assert_eq!(*lock(&trace), ["c killed", "b killed"]);
     assert!(
         began.elapsed() <= Duration::from_secs(5),
@@ -200,12 +201,12 @@ async fn a_child_whose_launch_failed_is_down_and_not_waited_for() {
     let declared = Supervisor::one_for_one("inner")
         .child(traced("a", &trace))
         .child(Node(NodeKind::Leaf(specification, launch)));
-    let dropped = start(declared).await;
+    let mut dropped = start(declared).await;
     tokio::time::sleep(Duration::from_secs(1)).await;
     assert_eq!(states(&dropped.cell), [State::Running, State::BackingOff]);
     let began = Instant::now();
     dropped.task.abort();
-    dropped.end.await;
+    dropped.ends.next().await;
     assert_eq!(began.elapsed(), Duration::ZERO);
     assert_eq!(states(&dropped.cell), [State::Down; 2]);
 }

@@ -62,14 +62,15 @@ impl RunLoop {
     fn start(&mut self, key: Key, incarnation: u64) {
         let parent = Parent {
             tree: &self.tree,
-            notices: &self.notices,
+            above: &self.above,
             stop: self.run.stop(),
+            ends: &mut self.ends,
         };
         let Some(live) = self.lives.get_mut(&key) else {
             return;
         };
         live.cell.begin(incarnation);
-        self.ends.push(live.start(key, incarnation, &parent));
+        live.start(key, incarnation, parent);
     }
 
     fn note(&mut self, key: Key, kind: EventKind) {

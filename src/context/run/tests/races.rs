@@ -9,7 +9,7 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::task::JoinHandle;
 
 use crate::child::Seat;
-use crate::context::run::{Identity, News, Notices, Run};
+use crate::context::{Above, Identity, News, Run};
 use crate::exit::{Exit, Panic};
 use crate::handle::inbox::inbox;
 use crate::handle::{Address, AnyAddress, Claim, Handle};
@@ -22,14 +22,15 @@ fn runtime() -> Runtime {
 }
 
 /// A run without a child, inside `runtime`.
-fn run(runtime: &Runtime, notices: &Arc<Notices>) -> Arc<Run> {
+fn run(runtime: &Runtime) -> (Arc<Run>, Arc<Above>) {
     let _entered = runtime.enter();
+    let above = Above::new(&EarlyNotice::default());
     let identity = Identity {
         path: Path::root("x"),
         key: 1,
         incarnation: 1,
     };
-    Run::new(identity, EarlyNotice::default(), Arc::clone(notices))
+    (Run::new(identity, &above), above)
 }
 
 /// Lets the tasks run, without waiting for one that nobody wakes.
@@ -49,7 +50,7 @@ fn panicked() -> Panic {
 fn a_run_whose_subtask_failed_before_its_task_was_known_is_aborted() {
     check(|| {
         let runtime = runtime();
-        let run = run(&runtime, &Arc::default());
+        let (run, _above) = run(&runtime);
         let task = runtime.spawn(std::future::pending::<()>());
         let subtask = spawn({
             let run = Arc::clone(&run);
@@ -65,7 +66,7 @@ fn a_run_whose_subtask_failed_before_its_task_was_known_is_aborted() {
 fn a_run_ends_for_one_reason() {
     check(|| {
         let runtime = runtime();
-        let run = run(&runtime, &Arc::default());
+        let (run, _above) = run(&runtime);
         let exits = [Exit::Normal, Exit::Panicked(panicked())];
         let recording = exits.map(|exit| {
             let run = Arc::clone(&run);
@@ -83,8 +84,7 @@ fn a_run_ends_for_one_reason() {
 fn no_news_is_lost_and_the_supervisor_sleeps_through_none() {
     check(|| {
         let runtime = runtime();
-        let notices = Arc::<Notices>::default();
-        let run = run(&runtime, &notices);
+        let (run, above) = run(&runtime);
         // A run that is ready on two threads at once tells it once.
         let telling = [(); 2].map(|()| {
             let run = Arc::clone(&run);
@@ -93,13 +93,13 @@ fn no_news_is_lost_and_the_supervisor_sleeps_through_none() {
                 run.tell(News::Ending);
             })
         });
-        let mut heard = [(); 3].map(|()| block_on(notices.next()).news);
+        let mut heard = [(); 3].map(|()| block_on(above.notices().next()).news);
         for telling in telling {
             telling.join().expect("no panic");
         }
         heard.sort_by_key(|news| *news == News::Ending);
         assert_eq!(heard, [News::Started, News::Ending, News::Ending]);
-        assert_eq!(notices.try_next(), None);
+        assert_eq!(above.notices().try_next(), None);
     });
 }
 
@@ -107,7 +107,7 @@ fn no_news_is_lost_and_the_supervisor_sleeps_through_none() {
 fn a_subtask_that_is_spawned_while_its_run_ends_ends_with_it() {
     check(|| {
         let runtime = runtime();
-        let run = run(&runtime, &Arc::default());
+        let (run, _above) = run(&runtime);
         let life = Arc::new(());
         let spawning = spawn({
             let (run, life) = (Arc::clone(&run), Arc::clone(&life));
@@ -136,7 +136,7 @@ fn a_subtask_that_is_spawned_while_its_run_ends_ends_with_it() {
 fn a_run_that_says_that_it_is_up_while_its_route_goes_up_is_ready_for_its_senders() {
     check(|| {
         let runtime = runtime();
-        let run = run(&runtime, &Arc::default());
+        let (run, _above) = run(&runtime);
         let claim = Claim::<u8>::new();
         run.set_address(Arc::<Address<u8>>::clone(claim.address()));
         let waiting = spawn({
@@ -151,8 +151,8 @@ fn a_run_that_says_that_it_is_up_while_its_route_goes_up_is_ready_for_its_sender
             address: Arc::clone(claim.address()),
             explicit_ready: true,
         };
-        let (slot, _inbox, _queue) = inbox(1, claim.address().ledger());
-        let _routed = seat.route_to(&run, Arc::new(slot));
+        let (_inbox, queue) = inbox(1, claim.address().ledger());
+        let _routed = seat.route_to(&run, queue);
         saying.join().expect("no panic");
         assert_eq!(waiting.join().expect("no panic"), Ok(()));
     });
@@ -162,7 +162,7 @@ fn a_run_that_says_that_it_is_up_while_its_route_goes_up_is_ready_for_its_sender
 fn a_run_that_is_killed_while_its_route_goes_up_is_not_left_reachable() {
     check(|| {
         let runtime = runtime();
-        let run = run(&runtime, &Arc::default());
+        let (run, _above) = run(&runtime);
         let claim = Claim::<u8>::new();
         run.set_address(Arc::<Address<u8>>::clone(claim.address()));
         let task = runtime.spawn(std::future::pending::<()>());
@@ -172,8 +172,8 @@ fn a_run_that_is_killed_while_its_route_goes_up_is_not_left_reachable() {
             move || run.kill()
         });
         let ledger = claim.address().ledger();
-        let (slot, inbox, _queue) = inbox(1, ledger);
-        let routed = claim.address().route_to(Arc::new(slot));
+        let (inbox, queue) = inbox(1, ledger);
+        let routed = claim.address().route_to(queue);
         run.acknowledge();
         drop(routed);
         drop(inbox);

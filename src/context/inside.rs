@@ -1,0 +1,162 @@
+//! Runs a future of the user's as part of a run: in its span, as its code, inside a catch.
+//!
+//! Written by hand and not as a pile of adapters: it stands around every body and every message of an
+//! actor, and each adapter would keep another copy of the future in the task of each child.
+//!
+//! # Invariants
+//!
+//! 1. The future is polled, and dropped, inside the catch: a panic of either is part of the outcome.
+//! 2. News are told between two polls, never within one (invariant 1 of `current`).
+
+use std::future::Future;
+use std::ops::Deref;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use pin_project_lite::pin_project;
+
+use super::Run;
+use super::current::while_polling;
+use crate::exit::{Panic, catch_blocking};
+
+pin_project! {
+    /// A future of a run, which is held or borrowed. The future's panics become values.
+    pub(crate) struct Inside<R, F>
+    where
+        R: Deref<Target = Run>,
+    {
+        run: R,
+        // The same, for the time of a poll.
+        lent: Option<Arc<Run>>,
+        #[pin]
+        future: Option<F>,
+    }
+
+    impl<R, F> PinnedDrop for Inside<R, F>
+    where
+        R: Deref<Target = Run>,
+    {
+        fn drop(this: Pin<&mut Self>) {
+            let mut this = this.project();
+            if this.future.is_none() {
+                return;
+            }
+            // Killed at an await: its exit is known, and what its drop raises can only be logged.
+            if let Err(panic) = inside(this.run, this.lent, || this.future.set(None)) {
+                tracing::error!(%panic, "what a killed child held panicked when it was dropped");
+            }
+        }
+    }
+}
+
+impl<F> Inside<Arc<Run>, F> {
+    /// Makes a future part of a run for as long as it takes.
+    pub(crate) fn new(run: &Arc<Run>, future: F) -> Self {
+        Self {
+            run: Arc::clone(run),
+            lent: Some(Arc::clone(run)),
+            future: Some(future),
+        }
+    }
+}
+
+impl<'a, F> Inside<&'a Run, F> {
+    /// Makes a future part of a run that outlives it.
+    pub(crate) fn of(run: &'a Arc<Run>, future: F) -> Self {
+        Self {
+            run,
+            lent: Some(Arc::clone(run)),
+            future: Some(future),
+        }
+    }
+}
+
+impl<R: Deref<Target = Run>, F: Future> Future for Inside<R, F> {
+    type Output = Result<F::Output, Panic>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut this = self.project();
+        let polled = inside(this.run, this.lent, || {
+            let future = this.future.as_mut().as_pin_mut();
+            future.map_or(Poll::Pending, |future| future.poll(cx))
+        });
+        let outcome = match polled {
+            Ok(Poll::Pending) => {
+                this.run.tell_what_waits();
+                return Poll::Pending;
+            }
+            Ok(Poll::Ready(value)) => Ok(value),
+            Err(panic) => Err(panic),
+        };
+        // Dropped here and not with `self`, so that a drop that panics is part of the outcome.
+        let dropped = inside(this.run, this.lent, || this.future.set(None));
+        Poll::Ready(match dropped {
+            Ok(()) => outcome,
+            Err(panic) => outcome.and(Err(panic)),
+        })
+    }
+}
+
+/// Calls code of a run.
+fn inside<T>(run: &Run, lent: &mut Option<Arc<Run>>, code: impl FnOnce() -> T) -> Result<T, Panic> {
+    let _entered = run.span().enter();
+    while_polling(lent, || catch_blocking(code))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Inside;
+    use crate::context::{Above, Context, Identity, Run};
+    use crate::path::Path;
+    use crate::shutdown::EarlyNotice;
+    use crate::sync::{Mutex, lock};
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    fn run() -> Arc<Run> {
+        let identity = Identity {
+            path: Path::root("x"),
+            key: 0,
+            incarnation: 7,
+        };
+        Run::new(identity, &Above::new(&EarlyNotice::default()))
+    }
+
+    /// Notes the incarnation that it is dropped in, and panics.
+    struct Bomb(Arc<Mutex<Option<u64>>>);
+
+    impl Drop for Bomb {
+        fn drop(&mut self) {
+            *lock(&self.0) = Context::current().map(|cx| cx.incarnation());
+            panic!("in drop");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_drop_that_panics_is_part_of_the_outcome() {
+        let seen = Arc::new(Mutex::new(None));
+        let bomb = Bomb(Arc::clone(&seen));
+        let caught = Inside::new(&run(), async move {
+            let _held = &bomb;
+        });
+        let panic = caught.await.expect_err("the drop panicked");
+        assert_eq!(&*panic.message, "in drop");
+        assert_eq!(*lock(&seen), Some(7), "the child's own code");
+    }
+
+    #[tokio::test]
+    async fn what_is_dropped_at_an_await_is_dropped_as_the_childs_own_code() {
+        let seen = Arc::new(Mutex::new(None));
+        let bomb = Bomb(Arc::clone(&seen));
+        let run = run();
+        let pending = Inside::of(&run, async move {
+            let _held = &bomb;
+            std::future::pending::<()>().await;
+        });
+        let waited = tokio::time::timeout(Duration::from_millis(1), pending).await;
+        assert!(waited.is_err(), "and its panic goes no further");
+        assert_eq!(*lock(&seen), Some(7));
+        assert!(Context::current().is_none());
+    }
+}

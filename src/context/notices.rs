@@ -1,0 +1,92 @@
+//! What runs tell their supervisor while it watches them.
+//!
+//! A queue of its own and not a channel, whose bound would have to be waited for: each run is up, over
+//! and hung once, and of several extensions in a row only the last is kept, so what waits is bounded
+//! by what the supervisor itself began and by how often its children extend in turns.
+
+use std::collections::VecDeque;
+use std::future::poll_fn;
+use std::task::{Context, Poll, Waker};
+
+use tokio::time::Instant;
+
+use crate::shutdown::plan::StopNeed;
+use crate::sync::{Mutex, lock};
+
+/// What a run tells its supervisor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum News {
+    /// Its start is acknowledged.
+    Started,
+    /// Its own task has ended; subtasks of it still run.
+    Ending,
+    /// Its task, with its state and its subtasks, is no more. Not told by all kinds of children.
+    Over,
+    /// A supervisor is over, but for tasks that hang.
+    LeftHung,
+    /// What a supervisor has below it now needs another time to stop.
+    StopNeed(StopNeed),
+    /// It put its deadline off.
+    Extended(Instant),
+}
+
+/// The news of one run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Notice {
+    pub(crate) key: u64,
+    pub(crate) incarnation: u64,
+    pub(crate) news: News,
+}
+
+/// Notices on their way to the supervisor, oldest first.
+#[derive(Debug, Default)]
+pub(crate) struct Notices(Mutex<Waiting>);
+
+#[derive(Debug, Default)]
+struct Waiting {
+    queue: VecDeque<Notice>,
+    supervisor: Option<Waker>,
+}
+
+impl Notices {
+    pub(super) fn push(&self, notice: Notice) {
+        let supervisor = {
+            let mut waiting = lock(&self.0);
+            match (waiting.queue.back_mut(), notice.news) {
+                // Only the last of several extensions counts.
+                (Some(last), News::Extended(_))
+                    if matches!(last.news, News::Extended(_))
+                        && (last.key, last.incarnation) == (notice.key, notice.incarnation) =>
+                {
+                    *last = notice;
+                }
+                _ => waiting.queue.push_back(notice),
+            }
+            waiting.supervisor.take()
+        };
+        if let Some(supervisor) = supervisor {
+            supervisor.wake();
+        }
+    }
+
+    /// Takes the next notice if there is one.
+    pub(crate) fn try_next(&self) -> Option<Notice> {
+        lock(&self.0).queue.pop_front()
+    }
+
+    /// Waits for the next notice. There is one who waits: another one takes its place.
+    pub(crate) async fn next(&self) -> Notice {
+        poll_fn(|cx| self.poll_next(cx)).await
+    }
+
+    fn poll_next(&self, cx: &mut Context<'_>) -> Poll<Notice> {
+        let mut waiting = lock(&self.0);
+        if let Some(notice) = waiting.queue.pop_front() {
+            return Poll::Ready(notice);
+        }
+        let stale = waiting.supervisor.replace(cx.waker().clone());
+        drop(waiting);
+        drop(stale);
+        Poll::Pending
+    }
+}
