@@ -14,7 +14,7 @@ mod worker;
 
 use std::convert::Infallible;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use self::launch::Leaf;
@@ -62,11 +62,18 @@ pub struct Child<M: Send + 'static = Infallible> {
     while_down: WhileDown,
 }
 
-/// How a leaf is treated; what it runs stands beside it.
+/// What is declared of a leaf; what it runs stands beside it.
 #[derive(Debug, Clone)]
 pub(crate) struct Specification {
     pub(crate) name: String,
     pub(crate) kind: Kind,
+    /// Shared by all leaves that were declared without a wish of their own.
+    pub(crate) treatment: Arc<Treatment>,
+}
+
+/// How a leaf is started, restarted and stopped.
+#[derive(Debug, Clone)]
+pub(crate) struct Treatment {
     pub(crate) restart: Option<Restart>,
     pub(crate) backoff: Option<Backoff>,
     pub(crate) start_timeout: Duration,
@@ -80,22 +87,28 @@ pub(crate) struct Specification {
     pub(crate) on_hung: OnHung,
 }
 
+static DEFAULT_TREATMENT: LazyLock<Arc<Treatment>> = LazyLock::new(|| {
+    Arc::new(Treatment {
+        restart: None,
+        backoff: None,
+        start_timeout: DEFAULT_START_TIMEOUT,
+        stop_timeout: DEFAULT_STOP_TIMEOUT,
+        stop_reserve: None,
+        explicit_ready: false,
+        limit: None,
+        on_limit: None,
+        is_significant: false,
+        stop: Stop::default(),
+        on_hung: OnHung::default(),
+    })
+});
+
 impl<M: Send + 'static> Child<M> {
     fn new(name: impl Into<String>, kind: Kind, body: Arc<dyn launch::Body<M>>) -> Self {
         let specification = Specification {
             name: name.into(),
             kind,
-            restart: None,
-            backoff: None,
-            start_timeout: DEFAULT_START_TIMEOUT,
-            stop_timeout: DEFAULT_STOP_TIMEOUT,
-            stop_reserve: None,
-            explicit_ready: false,
-            limit: None,
-            on_limit: None,
-            is_significant: false,
-            stop: Stop::default(),
-            on_hung: OnHung::default(),
+            treatment: Arc::clone(&DEFAULT_TREATMENT),
         };
         Self {
             specification,
@@ -104,6 +117,10 @@ impl<M: Send + 'static> Child<M> {
             mailbox_capacity: DEFAULT_MAILBOX_CAPACITY,
             while_down: WhileDown::default(),
         }
+    }
+
+    fn treatment(&mut self) -> &mut Treatment {
+        Arc::make_mut(&mut self.specification.treatment)
     }
 
     /// Returns a handle to this child, valid before its start and across its restarts.
@@ -146,13 +163,13 @@ impl<M: Send + 'static> Child<M> {
 
     /// Sets whether the child is restarted after it ended by itself.
     pub fn restart(mut self, restart: Restart) -> Self {
-        self.specification.restart = Some(restart);
+        self.treatment().restart = Some(restart);
         self
     }
 
     /// Sets how long the child waits before each restart. Default: the supervisor's backoff.
     pub fn backoff(mut self, backoff: Backoff) -> Self {
-        self.specification.backoff = Some(backoff);
+        self.treatment().backoff = Some(backoff);
         self
     }
 
@@ -161,7 +178,7 @@ impl<M: Send + 'static> Child<M> {
     ///
     /// Each decision to restart counts when it is made, and once more when that start fails.
     pub fn limit(mut self, restarts: u32, period: Duration) -> Self {
-        self.specification.limit = Some(Intensity { restarts, period });
+        self.treatment().limit = Some(Intensity { restarts, period });
         self
     }
 
@@ -169,38 +186,38 @@ impl<M: Send + 'static> Child<M> {
     ///
     /// Default: quarantine; in a `one_for_all` or `rest_for_one` supervisor, escalate.
     pub fn on_limit(mut self, on_limit: OnLimit) -> Self {
-        self.specification.on_limit = Some(on_limit);
+        self.treatment().on_limit = Some(on_limit);
         self
     }
 
     /// Makes the child one whose end for good can end its supervisor: see
     /// [`Supervisor::auto_shutdown`](crate::supervisor::Supervisor::auto_shutdown). Default: no.
     pub fn significant(mut self) -> Self {
-        self.specification.is_significant = true;
+        self.treatment().is_significant = true;
         self
     }
 
     /// Sets how the child is asked to stop. Default: ahead of its mailbox.
     pub fn stop(mut self, stop: Stop) -> Self {
-        self.specification.stop = stop;
+        self.treatment().stop = stop;
         self
     }
 
     /// Sets what follows when the child neither stops nor dies. Default: it is reported.
     pub fn on_hung(mut self, on_hung: OnHung) -> Self {
-        self.specification.on_hung = on_hung;
+        self.treatment().on_hung = on_hung;
         self
     }
 
     /// Sets how long a start may take before it counts as failed. Default 30 s.
     pub fn start_timeout(mut self, timeout: Duration) -> Self {
-        self.specification.start_timeout = timeout;
+        self.treatment().start_timeout = timeout;
         self
     }
 
     /// Sets how long a stop may take at most. Default 5 s; less when the shutdown has less left.
     pub fn stop_timeout(mut self, timeout: Duration) -> Self {
-        self.specification.stop_timeout = timeout;
+        self.treatment().stop_timeout = timeout;
         self
     }
 
@@ -208,7 +225,7 @@ impl<M: Send + 'static> Child<M> {
     ///
     /// Default: its stop timeout, 100 ms or an equal share of the budget, whichever is least.
     pub fn stop_reserve(mut self, reserve: Duration) -> Self {
-        self.specification.stop_reserve = Some(reserve);
+        self.treatment().stop_reserve = Some(reserve);
         self
     }
 
@@ -218,7 +235,7 @@ impl<M: Send + 'static> Child<M> {
     /// Default: an actor when its `pre_start` returned, a worker or task after its first poll, a
     /// thread when it runs, a step when it finished.
     pub fn explicit_ready(mut self) -> Self {
-        self.specification.explicit_ready = true;
+        self.treatment().explicit_ready = true;
         self
     }
 
@@ -226,7 +243,7 @@ impl<M: Send + 'static> Child<M> {
         let leaf = Leaf {
             body: self.body,
             claim: self.claim,
-            explicit_ready: self.specification.explicit_ready,
+            explicit_ready: self.specification.treatment.explicit_ready,
         };
         (self.specification, Arc::new(leaf))
     }

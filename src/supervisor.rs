@@ -9,6 +9,7 @@ mod decide;
 mod door;
 mod ends;
 mod live;
+mod names;
 mod reaper;
 mod run_loop;
 pub(crate) mod spawn;
@@ -305,7 +306,7 @@ impl Node {
 
     fn worst_case_stop(&self) -> Duration {
         match &self.0 {
-            NodeKind::Leaf(specification, _) => specification.stop_timeout,
+            NodeKind::Leaf(specification, _) => specification.treatment.stop_timeout,
             NodeKind::Supervisor(supervisor) => supervisor.worst_case_stop(),
         }
     }
@@ -313,13 +314,16 @@ impl Node {
     /// Returns what is kept back for this node and all below it while its siblings stop.
     pub(crate) fn floors(&self) -> Floors {
         match &self.0 {
-            NodeKind::Leaf(specification, _) => match specification.stop_reserve {
+            NodeKind::Leaf(specification, _) => match specification.treatment.stop_reserve {
                 Some(by_hand) => Floors {
                     by_hand,
                     ..Floors::default()
                 },
                 None => Floors {
-                    by_default: specification.stop_timeout.min(DEFAULT_STOP_RESERVE),
+                    by_default: specification
+                        .treatment
+                        .stop_timeout
+                        .min(DEFAULT_STOP_RESERVE),
                     ..Floors::default()
                 },
             },

@@ -12,6 +12,8 @@
 //! 2. The user's actor and state are dropped inside a catch, in the actor's own task, before that
 //!    task ends.
 //! 3. `ActorRef<A::Msg>` stays the user's: the wrapper's message type is the actor's own.
+//! 4. The future of each hook but `handle` is boxed: an actor's task has room for the largest of them
+//!    for as long as it lives, several times over, and most wait for messages.
 
 mod mailbox;
 #[cfg(feature = "testkit")]
@@ -149,19 +151,21 @@ impl<A: Actor> Actor for Supervised<A> {
         Ok(incarnation)
     }
 
-    async fn post_start(
+    fn post_start(
         &self,
         myself: ActorRef<A::Msg>,
         incarnation: &mut Incarnation<A>,
-    ) -> Result<(), ActorProcessingErr> {
-        incarnation.start(myself.clone()).await?;
-        let Some((actor, state)) = incarnation.alive.as_mut() else {
-            return Err(Recorded.into());
-        };
-        // Called inside the future: a hook may panic before it returns its own.
-        let hook = async { actor.post_start(myself, state).await };
-        let started = inside(&incarnation.run, hook).await;
-        incarnation.keep_on(started)
+    ) -> impl Future<Output = Result<(), ActorProcessingErr>> + Send {
+        Box::pin(async move {
+            incarnation.start(myself.clone()).await?;
+            let Some((actor, state)) = incarnation.alive.as_mut() else {
+                return Err(Recorded.into());
+            };
+            // Called inside the future: a hook may panic before it returns its own.
+            let hook = async { actor.post_start(myself, state).await };
+            let started = inside(&incarnation.run, hook).await;
+            incarnation.keep_on(started)
+        })
     }
 
     async fn handle(
@@ -179,41 +183,45 @@ impl<A: Actor> Actor for Supervised<A> {
         incarnation.keep_on(handled)
     }
 
-    async fn handle_supervisor_evt(
+    fn handle_supervisor_evt(
         &self,
         myself: ActorRef<A::Msg>,
         event: SupervisionEvent,
         incarnation: &mut Incarnation<A>,
-    ) -> Result<(), ActorProcessingErr> {
-        let Some((actor, state)) = incarnation.alive.as_mut() else {
-            return Err(Recorded.into());
-        };
-        let hook = async {
-            #[cfg(feature = "testkit")]
-            if rouse::is_from_here(&event) {
-                return Ok(());
-            }
-            actor.handle_supervisor_evt(myself, event, state).await
-        };
-        let handled = inside(&incarnation.run, hook).await;
-        incarnation.keep_on(handled)
+    ) -> impl Future<Output = Result<(), ActorProcessingErr>> + Send {
+        Box::pin(async move {
+            let Some((actor, state)) = incarnation.alive.as_mut() else {
+                return Err(Recorded.into());
+            };
+            let hook = async {
+                #[cfg(feature = "testkit")]
+                if rouse::is_from_here(&event) {
+                    return Ok(());
+                }
+                actor.handle_supervisor_evt(myself, event, state).await
+            };
+            let handled = inside(&incarnation.run, hook).await;
+            incarnation.keep_on(handled)
+        })
     }
 
-    async fn post_stop(
+    fn post_stop(
         &self,
         myself: ActorRef<A::Msg>,
         incarnation: &mut Incarnation<A>,
-    ) -> Result<(), ActorProcessingErr> {
-        incarnation.routed = None;
-        let Some((actor, state)) = incarnation.alive.as_mut() else {
-            return Err(Recorded.into());
-        };
-        let hook = async { actor.post_stop(myself, state).await };
-        let stopped = inside(&incarnation.run, hook).await;
-        incarnation.keep_on(stopped)?;
-        incarnation.bury();
-        incarnation.run.record_good_end();
-        Ok(())
+    ) -> impl Future<Output = Result<(), ActorProcessingErr>> + Send {
+        Box::pin(async move {
+            incarnation.routed = None;
+            let Some((actor, state)) = incarnation.alive.as_mut() else {
+                return Err(Recorded.into());
+            };
+            let hook = async { actor.post_stop(myself, state).await };
+            let stopped = inside(&incarnation.run, hook).await;
+            incarnation.keep_on(stopped)?;
+            incarnation.bury();
+            incarnation.run.record_good_end();
+            Ok(())
+        })
     }
 }
 

@@ -37,7 +37,8 @@ pub(crate) struct Cell {
     restart: Restart,
     facts: Mutex<Facts>,
     mailbox: OnceLock<Arc<dyn AnyAddress>>,
-    children: Mutex<Children>,
+    /// Absent until there are some: most nodes are leaves.
+    children: Mutex<Option<Box<Children>>>,
     /// The present or the last run, for whoever wants to do something to it from outside.
     #[cfg(feature = "testkit")]
     run: Mutex<Weak<Run>>,
@@ -93,7 +94,8 @@ struct Facts {
     state: State,
     incarnation: u64,
     since: Instant,
-    restarts: [u64; Exit::CODES.len()],
+    /// Absent before the first.
+    restarts: Option<Box<[u64; Exit::CODES.len()]>>,
     last_exit: Option<Exit>,
     last_seq: u64,
     is_dynamic: bool,
@@ -105,7 +107,7 @@ impl Cell {
             state: State::Pending,
             incarnation: 0,
             since: Instant::now(),
-            restarts: [0; Exit::CODES.len()],
+            restarts: None,
             last_exit: None,
             last_seq: 0,
             is_dynamic: false,
@@ -138,6 +140,7 @@ impl Cell {
     /// Returns the child's cell, made anew unless an earlier incarnation of this supervisor had it.
     pub(crate) fn child(&self, key: u64, make: impl FnOnce() -> Arc<Self>) -> Arc<Self> {
         let mut children = lock(&self.children);
+        let children = children.get_or_insert_default();
         let cell = match children.absent.remove(&key) {
             Some(cell) => children.present.entry(key).or_insert(cell),
             None => children.present.entry(key).or_insert_with(make),
@@ -147,12 +150,17 @@ impl Cell {
 
     /// Keeps where the commands of a child that is a supervisor go in.
     pub(crate) fn keep_door(&self, key: u64, door: &Arc<Door>) {
-        lock(&self.children).doors.insert(key, Arc::clone(door));
+        let mut children = lock(&self.children);
+        let children = children.get_or_insert_default();
+        children.doors.insert(key, Arc::clone(door));
     }
 
     /// Removes a child; it stays visible among the recently ended.
     pub(crate) fn forget(&self, key: u64, is_declared: bool) {
         let mut children = lock(&self.children);
+        let Some(children) = children.as_mut() else {
+            return;
+        };
         let Some(cell) = children.present.remove(&key) else {
             return;
         };
@@ -174,6 +182,9 @@ impl Cell {
     /// Forgets what an earlier incarnation of this supervisor added while it ran.
     pub(crate) fn forget_from(&self, first_key: u64) {
         let mut children = lock(&self.children);
+        let Some(children) = children.as_mut() else {
+            return;
+        };
         drop(children.doors.split_off(&first_key));
         for child in children.present.split_off(&first_key).values() {
             children.removed.add(child.messages());
@@ -182,10 +193,12 @@ impl Cell {
 
     /// Sums up the messages of this node and of everything below it.
     fn messages(&self) -> Messages {
-        let children = lock(&self.children);
-        let mut sum = children.removed();
-        for child in children.present.values() {
-            sum.add(child.messages());
+        let mut sum = Messages::default();
+        if let Some(children) = &*lock(&self.children) {
+            sum = children.removed();
+            for child in children.present.values() {
+                sum.add(child.messages());
+            }
         }
         if let Some(mailbox) = self.mailbox.get() {
             let reading = mailbox.read();
@@ -232,7 +245,7 @@ impl Cell {
         if matches!(kind, EventKind::Starting) && facts.incarnation > 1 {
             let before = facts.last_exit.as_ref().map_or("normal", Exit::code);
             if let Some(slot) = Exit::CODES.iter().position(|code| *code == before) {
-                facts.restarts[slot] += 1;
+                facts.restarts.get_or_insert_default()[slot] += 1;
             }
         }
         if let EventKind::Exited { exit, .. } | EventKind::StartFailed { exit } = &kind {
@@ -250,11 +263,13 @@ impl Cell {
 
     /// Reads this node and everything below it.
     pub(crate) fn read(&self) -> NodeStatus {
-        let (children, removed, recently_ended) = {
-            let children = lock(&self.children);
-            let present: Vec<_> = children.present.values().cloned().collect();
-            let ended = children.ended.iter().cloned().collect();
-            (present, children.removed(), ended)
+        let (children, removed, recently_ended) = match &*lock(&self.children) {
+            Some(children) => {
+                let present: Vec<_> = children.present.values().cloned().collect();
+                let ended = children.ended.iter().cloned().collect();
+                (present, children.removed(), ended)
+            }
+            None => (Vec::new(), Messages::default(), Vec::new()),
         };
         let mailbox = self.mailbox.get().map(|address| address.read());
         let facts = lock(&self.facts);
@@ -266,7 +281,7 @@ impl Cell {
             state: facts.state,
             incarnation: facts.incarnation,
             since: facts.since,
-            restarts: facts.restarts,
+            restarts: facts.restarts.as_deref().copied().unwrap_or_default(),
             last_exit: facts.last_exit.clone(),
             mailbox_depth: mailbox.map(|mailbox| mailbox.depth),
             mailbox_oldest: mailbox
@@ -293,11 +308,13 @@ impl Cell {
             let rest = path.strip_prefix(child.path.as_str());
             rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
         };
-        let child = lock(&self.children)
-            .present
-            .values()
-            .find(leads_there)
-            .cloned();
+        let child = {
+            let children = lock(&self.children);
+            let mut present = children
+                .iter()
+                .flat_map(|children| children.present.values());
+            present.find(leads_there).cloned()
+        };
         child?.find(path)
     }
 
@@ -305,6 +322,7 @@ impl Cell {
     pub(crate) fn find_door(self: &Arc<Self>, path: &str) -> Option<Arc<Door>> {
         let above = self.find(path.rsplit_once('/')?.0)?;
         let children = lock(&above.children);
+        let children = children.as_ref()?;
         let (key, _) = children
             .present
             .iter()

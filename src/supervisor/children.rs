@@ -1,6 +1,7 @@
 //! The children of one supervisor as its decisions see them: plain state, in start order.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -18,7 +19,7 @@ use crate::shutdown::plan::{self, Floors};
 pub(super) type Key = u64;
 
 /// What a decision needs to know of a child's declaration.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub(super) struct Policy {
     pub(super) restart: Restart,
     pub(super) backoff: Backoff,
@@ -87,19 +88,23 @@ impl Policy {
             NodeKind::Leaf(leaf, _) => Self {
                 restart,
                 backoff: leaf
+                    .treatment
                     .backoff
                     .clone()
                     .unwrap_or_else(|| supervisor.child_backoff.clone()),
-                start_timeout: Some(leaf.start_timeout),
-                stop_timeout: Some(leaf.stop_timeout),
-                worst_case_stop: leaf.stop_timeout,
-                stop_reserve: leaf.stop_reserve.map_or(Reserve::Default, Reserve::Exactly),
+                start_timeout: Some(leaf.treatment.start_timeout),
+                stop_timeout: Some(leaf.treatment.stop_timeout),
+                worst_case_stop: leaf.treatment.stop_timeout,
+                stop_reserve: leaf
+                    .treatment
+                    .stop_reserve
+                    .map_or(Reserve::Default, Reserve::Exactly),
                 kind: leaf.kind,
-                limit: leaf.limit,
-                on_limit: leaf.on_limit.unwrap_or(on_limit),
-                is_significant: leaf.is_significant,
-                stop: leaf.stop,
-                on_hung: leaf.on_hung,
+                limit: leaf.treatment.limit,
+                on_limit: leaf.treatment.on_limit.unwrap_or(on_limit),
+                is_significant: leaf.treatment.is_significant,
+                stop: leaf.treatment.stop,
+                on_hung: leaf.treatment.on_hung,
             },
             NodeKind::Supervisor(below) => Self {
                 restart,
@@ -130,7 +135,7 @@ impl Policy {
 /// Decides the restart type of a node that may not say one.
 pub(super) fn restart_of(node: &Node, strategy: Strategy) -> Restart {
     let (set, kind) = match &node.0 {
-        NodeKind::Leaf(leaf, _) => (leaf.restart, leaf.kind),
+        NodeKind::Leaf(leaf, _) => (leaf.treatment.restart, leaf.kind),
         NodeKind::Supervisor(below) => (below.restart, Kind::Supervisor),
     };
     set.unwrap_or(match (strategy, kind) {
@@ -209,13 +214,14 @@ pub(super) type Ticket = u64;
 /// One child.
 #[derive(Debug, Clone)]
 pub(super) struct ChildState {
-    pub(super) policy: Policy,
+    /// Shared by those that were declared alike.
+    pub(super) policy: Arc<Policy>,
     pub(super) phase: Phase,
     pub(super) incarnation: u64,
     /// Restarts in a row without a good run between them.
     pub(super) attempt: u32,
     /// The restarts that its own limit counts.
-    pub(super) window: Option<Window>,
+    pub(super) window: Option<Box<Window>>,
     /// Since when it has been without a run that is up; `None` before its first.
     pub(super) down_since: Option<Instant>,
     /// Started, or being started, by the group restart under way.
@@ -226,9 +232,9 @@ pub(super) struct ChildState {
 }
 
 impl ChildState {
-    pub(super) fn new(policy: Policy, incarnation: u64) -> Self {
+    pub(super) fn new(policy: Arc<Policy>, incarnation: u64) -> Self {
         Self {
-            window: policy.limit.map(Window::new),
+            window: policy.limit.map(Window::new).map(Box::new),
             policy,
             phase: Phase::Pending,
             incarnation,

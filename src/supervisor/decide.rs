@@ -19,6 +19,7 @@ mod start;
 mod stop;
 mod walk;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -242,8 +243,21 @@ impl Supervision {
 
     /// Adds a child after all others; it does not start by itself.
     pub(super) fn add(&mut self, key: Key, policy: Policy, incarnation: u64) {
+        let policy = self.shared(policy);
         self.children
             .insert(key, ChildState::new(policy, incarnation));
+    }
+
+    /// Returns what the child before was given if that is the same: 100 000 workers are one policy.
+    fn shared(&self, policy: Policy) -> Arc<Policy> {
+        let last = self
+            .children
+            .last_key_value()
+            .map(|(_, child)| &child.policy);
+        match last {
+            Some(last) if **last == policy => Arc::clone(last),
+            _ => Arc::new(policy),
+        }
     }
 
     /// Tells whether it knows that the tree's shutdown has begun.
@@ -306,8 +320,9 @@ impl Supervision {
                 need,
             } => {
                 if let Some(child) = self.present(key, incarnation) {
-                    child.policy.worst_case_stop = need.worst_case;
-                    child.policy.stop_reserve = Reserve::Below(need.floors);
+                    let policy = Arc::make_mut(&mut child.policy);
+                    policy.worst_case_stop = need.worst_case;
+                    policy.stop_reserve = Reserve::Below(need.floors);
                 }
             }
             Happened::Added { key, ticket } => self.added(key, ticket),

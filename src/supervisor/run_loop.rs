@@ -15,7 +15,7 @@ mod commands;
 mod log;
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap, HashMap};
+use std::collections::{BTreeMap, BinaryHeap};
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -28,6 +28,7 @@ use super::children::{Key, Policy, Ticket, restart_of};
 use super::decide::{Happened, Mode, Rules, Supervision, Timer};
 use super::ends::Ends;
 use super::live::{Live, Lives};
+use super::names::Names;
 use super::reaper::Reaper;
 use super::{Node, NodeKind, Supervisor, Tree, door, spawn};
 use crate::command::{COMMAND_QUEUE_CAPACITY, ChildAnswer, Command, StartAnswer};
@@ -59,8 +60,7 @@ pub(super) struct RunLoop {
     commands: mpsc::Receiver<Command<Arc<Node>>>,
     supervision: Supervision,
     lives: Lives,
-    /// For look-ups only; nothing iterates over it.
-    keys: HashMap<String, Key>,
+    names: Names,
     next_key: Key,
     ends: Ends,
     timers: BinaryHeap<Reverse<(Instant, Timer)>>,
@@ -125,7 +125,7 @@ impl RunLoop {
             commands,
             supervision: Supervision::new(rules, jitter, Instant::now()),
             lives: Lives::new(),
-            keys: HashMap::new(),
+            names: Names::default(),
             next_key: 0,
             ends: Ends::default(),
             timers: BinaryHeap::new(),
@@ -140,26 +140,26 @@ impl RunLoop {
             finished: None,
         };
         for node in &declared.children {
-            new.admit(Arc::clone(node), node.name().to_owned());
+            new.admit(Arc::clone(node), node.name());
         }
         new
     }
 
     /// Gives a child a place at the end of the order.
-    fn admit(&mut self, node: Arc<Node>, name: String) -> Key {
+    fn admit(&mut self, node: Arc<Node>, name: &str) -> Key {
         let key = self.next_key;
         self.next_key += 1;
         let restart = restart_of(&node, self.declared.strategy);
-        let path = self.cell.path().join(&name);
+        let path = || self.cell.path().join(name);
         let cell = self
             .cell
-            .child(key, || Cell::new(path, node.kind(), restart));
+            .child(key, || Cell::new(path(), node.kind(), restart));
         if let NodeKind::Supervisor(below) = &node.0 {
             self.cell.keep_door(key, &below.door);
         }
         self.supervision
             .add(key, Policy::of(&node, &self.declared), cell.incarnation());
-        self.keys.insert(name, key);
+        self.names.insert(cell.path().clone(), key);
         self.lives.insert(key, Live::new(node, cell));
         key
     }

@@ -174,7 +174,7 @@ fn supervisor_at(supervisor: &Supervisor, path: &Path) -> Result<(), InvalidTree
 
 fn node_at(node: &Node, path: &Path) -> Result<(), InvalidTree> {
     match &node.0 {
-        NodeKind::Leaf(leaf, _) if leaf.explicit_ready && leaf.kind == Kind::Step => {
+        NodeKind::Leaf(leaf, _) if leaf.treatment.explicit_ready && leaf.kind == Kind::Step => {
             let what = "a step has started when it has finished; it can't say so earlier";
             let path = path.clone();
             Err(InvalidTree::Unsupported { path, what })

@@ -88,7 +88,7 @@ impl RunLoop {
         let Some(live) = self.lives.remove(&key) else {
             return;
         };
-        self.keys.remove(live.cell.path().name());
+        self.names.remove(live.cell.path().name());
         if !self.is_declared(key) {
             self.tell_stop_need(key);
         }

@@ -21,7 +21,7 @@ impl RunLoop {
                 answer,
                 only_accept,
             } => {
-                let Some(key) = self.keys.get(&name).copied() else {
+                let Some(key) = self.names.get(&name) else {
                     return drop(answer.send(Err(self.not_found(&name))));
                 };
                 let path = self.cell.path().join(&name);
@@ -64,7 +64,7 @@ impl RunLoop {
             name => name.to_owned(),
         };
         let path = self.cell.path().join(&name);
-        let key = self.admit(node, name);
+        let key = self.admit(node, &name);
         if let Some(live) = self.lives.get(&key) {
             live.cell.set_dynamic();
         }
@@ -76,7 +76,7 @@ impl RunLoop {
     /// Returns the first number, from the child's own on, that is nobody's name.
     fn free_number(&self) -> String {
         let numbers = (self.next_key..).map(|number| number.to_string());
-        let mut free = numbers.filter(|number| !self.keys.contains_key(number));
+        let mut free = numbers.filter(|number| self.names.get(number).is_none());
         free.next().unwrap_or_default()
     }
 
@@ -101,8 +101,8 @@ impl RunLoop {
             return Some(StartChildError::Invalid { reason });
         }
         // First: to wait for room would not help whoever asks for a name that is taken.
-        if let Some(key) = self.keys.get(node.name()) {
-            let is_alive = self.supervision.has_task(*key);
+        if let Some(key) = self.names.get(node.name()) {
+            let is_alive = self.supervision.has_task(key);
             return Some(StartChildError::AlreadyPresent { path, is_alive });
         }
         let max_children = self.declared.max_children;
