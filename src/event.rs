@@ -178,14 +178,21 @@ impl EventFilter {
 /// The tree's own bus.
 pub(crate) type Events = Bus<SubsystemEvent>;
 
-/// Publishes what happened to a node and returns the event's number.
-pub(crate) fn publish(events: &Events, path: &Path, incarnation: u64, kind: EventKind) -> u64 {
-    // Read while the bus is held, so that `at` rises with `seq`.
-    events.publish_with(|seq| SubsystemEvent {
+/// Publishes what happened to a node and returns the event's number and instant.
+pub(crate) fn publish(
+    events: &Events,
+    path: &Path,
+    incarnation: u64,
+    kind: EventKind,
+) -> (u64, Instant) {
+    let mut happened = None;
+    let seq = events.publish_with(|seq| SubsystemEvent {
         seq,
-        at: Instant::now(),
+        // Read while the bus is held, so that it rises with `seq`.
+        at: *happened.insert(Instant::now()),
         path: path.clone(),
         incarnation,
         kind,
-    })
+    });
+    (seq, happened.unwrap_or_else(Instant::now))
 }

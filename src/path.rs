@@ -31,7 +31,7 @@ impl Path {
 
     /// Makes the path of a child below this node; the name has been validated.
     pub(crate) fn join(&self, name: &str) -> Self {
-        Self(Arc::from(format!("{}/{name}", self.0)))
+        Self(Arc::from([&*self.0, "/", name].concat()))
     }
 
     /// Returns the whole path, as `/pipeline/ingest`.

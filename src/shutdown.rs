@@ -77,6 +77,8 @@ pub(crate) struct EarlyNotice {
 #[derive(Debug, Default)]
 struct NoticeShared {
     begun: Mutex<Option<Shutdown>>,
+    /// Whether there is one: every decision of every supervisor asks.
+    is_begun: AtomicBool,
     is_over: AtomicBool,
     notify: Notify,
 }
@@ -88,6 +90,7 @@ impl EarlyNotice {
             let mut begun = lock(&self.shared.begun);
             let first = begun.is_none();
             begun.get_or_insert(shutdown);
+            self.shared.is_begun.store(true, Ordering::Release);
             first
         };
         self.shared.notify.notify_waiters();
@@ -101,7 +104,10 @@ impl EarlyNotice {
 
     /// Returns the shutdown if it has begun.
     pub(crate) fn get(&self) -> Option<Shutdown> {
-        *lock(&self.shared.begun)
+        match self.shared.is_begun.load(Ordering::Acquire) {
+            true => *lock(&self.shared.begun),
+            false => None,
+        }
     }
 
     /// Says that the tree has ended.
@@ -134,6 +140,8 @@ impl EarlyNotice {
 #[derive(Debug, Default)]
 pub(crate) struct StopSignal {
     asked: Mutex<Option<Asked>>,
+    /// Whether anything was: those below ask at each decision.
+    is_asked: AtomicBool,
     notify: Notify,
     /// That of the supervisor above; the root has none.
     above: OnceLock<Arc<StopSignal>>,
@@ -162,7 +170,10 @@ impl StopSignal {
     }
 
     fn own_deadline(&self) -> Option<Instant> {
-        lock(&self.asked).map(|asked| asked.deadline)
+        match self.is_asked.load(Ordering::Acquire) {
+            true => lock(&self.asked).map(|asked| asked.deadline),
+            false => None,
+        }
     }
 
     /// Asks for a stop by `deadline`, which the child may put off to `latest`; an earlier deadline
@@ -192,6 +203,7 @@ impl StopSignal {
                 latest: known.latest.min(latest),
                 is_requested: known.is_requested || is_requested,
             });
+            self.is_asked.store(true, Ordering::Release);
         }
         self.notify.notify_waiters();
     }

@@ -8,6 +8,7 @@ mod children;
 mod decide;
 mod door;
 mod ends;
+mod in_order;
 mod live;
 mod names;
 mod reaper;

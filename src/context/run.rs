@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::runtime;
 use tokio::task::{AbortHandle, JoinHandle};
 use tokio::time::Instant;
+use tracing::Span;
 
 use super::current::is_in_poll_of;
 #[cfg(feature = "testkit")]
@@ -67,7 +68,8 @@ pub(crate) struct Run {
     identity: Identity,
     stop: Arc<StopSignal>,
     above: Arc<Above>,
-    span: tracing::Span,
+    /// Absent where nobody listens.
+    span: Option<Box<Span>>,
     acknowledged: AtomicBool,
     over: AtomicBool,
     has_untold: AtomicBool,
@@ -75,6 +77,8 @@ pub(crate) struct Run {
     fault_point: FaultPoint,
     ending: Mutex<Ending>,
 }
+
+static NO_SPAN: Span = Span::none();
 
 /// What a run leaves behind.
 #[derive(Debug, Default)]
@@ -183,7 +187,7 @@ impl Run {
             identity,
             stop: Arc::default(),
             above: Arc::clone(above),
-            span,
+            span: (!span.is_disabled()).then(|| Box::new(span)),
             acknowledged: AtomicBool::new(false),
             over: AtomicBool::new(false),
             has_untold: AtomicBool::new(false),
@@ -217,8 +221,8 @@ impl Run {
         &self.above.runtime
     }
 
-    pub(crate) fn span(&self) -> &tracing::Span {
-        &self.span
+    pub(crate) fn span(&self) -> &Span {
+        self.span.as_deref().unwrap_or(&NO_SPAN)
     }
 
     /// Returns where a fault from outside gets in.
@@ -346,7 +350,7 @@ impl Run {
     /// A subtask panicked: the whole run ends with it.
     fn fail(&self, panic: Panic) {
         if !self.is_first_record(Exit::Panicked(panic.clone())) {
-            tracing::error!(parent: &self.span, %panic, "a subtask panicked after its run had ended");
+            tracing::error!(parent: self.span(), %panic, "a subtask panicked after its run had ended");
         }
         // A thread can't be killed, but it can listen.
         let now = Instant::now();
@@ -386,7 +390,7 @@ impl Run {
             let mut ending = lock(&self.ending);
             if ending.is_closed {
                 drop(ending);
-                tracing::debug!(parent: &self.span, "a subtask was dropped: its run has ended");
+                tracing::debug!(parent: self.span(), "a subtask was dropped: its run has ended");
                 return;
             }
             ending.rare().subtasks.begun += 1;

@@ -254,11 +254,13 @@ impl Cell {
         if let EventKind::Stopped { outcome, .. } = &kind {
             facts.last_exit = exit_after(outcome).or(facts.last_exit.take());
         }
-        if let Some(state) = state_after(&kind) {
+        let state = state_after(&kind);
+        let (seq, at) = event::publish(events, &self.path, facts.incarnation, kind);
+        facts.last_seq = seq;
+        if let Some(state) = state {
             facts.state = state;
-            facts.since = Instant::now();
+            facts.since = at;
         }
-        facts.last_seq = event::publish(events, &self.path, facts.incarnation, kind);
     }
 
     /// Reads this node and everything below it.

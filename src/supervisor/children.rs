@@ -1,11 +1,11 @@
 //! The children of one supervisor as its decisions see them: plain state, in start order.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::in_order::InOrder;
 use super::{Node, NodeKind, Supervisor};
 use crate::child::Kind;
 use crate::policy::backoff::Backoff;
@@ -264,6 +264,5 @@ impl ChildState {
     }
 }
 
-/// The children in start order. A `BTreeMap` because keys rise with the order, removal among
-/// 100 000 must be cheap, and iteration must not depend on a hash.
-pub(super) type Children = BTreeMap<Key, ChildState>;
+/// The children in start order.
+pub(super) type Children = InOrder<ChildState>;

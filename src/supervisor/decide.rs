@@ -44,6 +44,9 @@ use crate::shutdown::report::Outcome;
 /// an overloaded machine from the verdict.
 pub(super) const KILL_PATIENCE: Duration = Duration::from_secs(1);
 
+/// For how many actions room is kept from one decision to the next: far more than most have.
+const ACTIONS_KEPT: usize = 64;
+
 /// Something a supervisor has to react to.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Happened {
@@ -220,7 +223,7 @@ impl Supervision {
     /// Makes a supervisor without children.
     pub(super) fn new(rules: Rules, jitter: Jitter, now: Instant) -> Self {
         Self {
-            children: Children::new(),
+            children: Children::default(),
             mode: Mode::Starting {
                 next: 0,
                 deferred: Vec::new(),
@@ -252,8 +255,9 @@ impl Supervision {
     fn shared(&self, policy: Policy) -> Arc<Policy> {
         let last = self
             .children
-            .last_key_value()
-            .map(|(_, child)| &child.policy);
+            .values()
+            .next_back()
+            .map(|child| &child.policy);
         match last {
             Some(last) if **last == policy => Arc::clone(last),
             _ => Arc::new(policy),
@@ -330,6 +334,14 @@ impl Supervision {
         }
         self.actions.append(&mut self.answers);
         std::mem::take(&mut self.actions)
+    }
+
+    /// Takes back what held the last decision's actions, so that the next one allocates nothing.
+    pub(super) fn take_back(&mut self, mut actions: Vec<Action>) {
+        actions.clear();
+        if self.actions.is_empty() && actions.capacity() <= ACTIONS_KEPT {
+            self.actions = actions;
+        }
     }
 
     /// The body is over: what is left of the task has a little time to end.

@@ -1,12 +1,12 @@
 //! A child as its supervisor's loop holds it: everything that decisions do not need.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::cell::Cell;
 use super::children::Key;
 use super::decide::StopTimes;
 use super::ends::Ends;
+use super::in_order::InOrder;
 use super::status::{NodeStatus, State};
 use super::{Node, NodeKind, Tree, spawn};
 use crate::child::{Control, End, Kind, Launched};
@@ -24,7 +24,7 @@ pub(super) struct Live {
 }
 
 /// The children of one supervisor, in start order.
-pub(super) type Lives = BTreeMap<Key, Live>;
+pub(super) type Lives = InOrder<Live>;
 
 /// Whose child it is.
 pub(super) struct Parent<'a> {

@@ -24,7 +24,7 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::cell::Cell;
-use super::children::{Key, Policy, Ticket, restart_of};
+use super::children::{Children, Key, Policy, Ticket, restart_of};
 use super::decide::{Happened, Mode, Rules, Supervision, Timer};
 use super::ends::Ends;
 use super::live::{Live, Lives};
@@ -116,6 +116,8 @@ impl RunLoop {
             on_limit: declared.on_limit,
             auto_shutdown: declared.auto_shutdown,
         };
+        let mut supervision = Supervision::new(rules, jitter, Instant::now());
+        supervision.children = Children::with_capacity(declared.children.len());
         let mut new = Self {
             tree: Arc::clone(tree),
             declared: Arc::clone(declared),
@@ -123,8 +125,8 @@ impl RunLoop {
             run: Arc::clone(run),
             above: Above::new(tree.early_notice()),
             commands,
-            supervision: Supervision::new(rules, jitter, Instant::now()),
-            lives: Lives::new(),
+            supervision,
+            lives: Lives::with_capacity(declared.children.len()),
             names: Names::default(),
             next_key: 0,
             ends: Ends::default(),
@@ -380,9 +382,11 @@ impl RunLoop {
             self.supervision.decide(Happened::ShutdownBegan, now);
         }
         self.supervision.set_bound(self.run.stop().bound());
-        for action in self.supervision.decide(happened, now) {
+        let mut actions = self.supervision.decide(happened, now);
+        for action in actions.drain(..) {
             self.apply(action);
         }
+        self.supervision.take_back(actions);
         // A meltdown was asked for by nobody: its time counts from the decision.
         if self.asked.is_none()
             && let Mode::Leaving { walk, .. } = &self.supervision.mode

@@ -173,7 +173,7 @@ impl Planner {
 
 impl Supervisor {
     /// Sums up the reserves set by hand below this supervisor.
-    fn reserve_by_hand(&self) -> Duration {
+    pub(crate) fn reserve_by_hand(&self) -> Duration {
         let reserves = self.children.iter().map(|node| match &node.0 {
             NodeKind::Leaf(leaf, _) => leaf.treatment.stop_reserve.unwrap_or_default(),
             NodeKind::Supervisor(below) => below.reserve_by_hand(),

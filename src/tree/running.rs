@@ -125,7 +125,10 @@ impl Supervisor {
 /// Checks a declaration as a whole before anything starts.
 fn check(declared: &Supervisor) -> Result<(), StartError> {
     supervisor::validate(declared)?;
-    declared.stop_plan(declared.shutdown_budget)?;
+    // Nothing else can make a plan impossible.
+    if !declared.reserve_by_hand().is_zero() {
+        declared.stop_plan(declared.shutdown_budget)?;
+    }
     Ok(())
 }
 

@@ -38,7 +38,7 @@ impl Supervision {
             return;
         }
         if let Mode::Starting { next, .. } = &mut self.mode
-            && let Some((&key, _)) = self.children.range(*next..).next()
+            && let Some(key) = self.children.first_from(*next)
         {
             *next = key + 1;
             return self.start(key);

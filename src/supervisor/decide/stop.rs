@@ -247,7 +247,9 @@ impl Supervision {
         if let Mode::Leaving { walk, .. } = &mut self.mode {
             // One whose turn has not come is reported when it comes, as down already.
             let was_its_turn = walk.end_turn(key);
-            walk.release(key);
+            if !was_its_turn {
+                walk.release(key);
+            }
             self.answer_stop(key, is_hung);
             if was_its_turn {
                 self.report(key, outcome, times);

@@ -29,7 +29,7 @@ use crate::policy::limit::OnLimit;
 use crate::policy::restart::{Restart, Strategy};
 use crate::policy::stop::{OnHung, Stop};
 use crate::shutdown::report::Outcome;
-use crate::supervisor::children::{Key, Phase, Policy, Reserve, Stopping, Ticket};
+use crate::supervisor::children::{ChildState, Key, Phase, Policy, Reserve, Stopping, Ticket};
 
 /// Nothing was started.
 const NONE: [(Key, u64); 0] = [];
@@ -181,8 +181,13 @@ impl Bench {
         }
     }
 
+    fn child(&self, key: Key) -> &ChildState {
+        let child = self.supervision.children.get(&key);
+        child.expect("the child is there")
+    }
+
     fn incarnation(&self, key: Key) -> u64 {
-        self.supervision.children[&key].incarnation
+        self.child(key).incarnation
     }
 
     fn ends(&mut self, key: Key, exit: Exit) -> Vec<Action> {
@@ -234,7 +239,7 @@ impl Bench {
     }
 
     fn phase(&self, key: Key) -> Phase {
-        self.supervision.children[&key].phase
+        self.child(key).phase
     }
 
     fn is_up(&self, key: Key) -> bool {

@@ -22,7 +22,7 @@ fn rest_for_one_leaves_earlier_siblings_alone() {
     assert_eq!(started(&bench.acknowledges(1)), [(2, 2)]);
     bench.acknowledges(2);
     assert!(matches!(bench.phase(0), Phase::Up { .. }));
-    assert_eq!(bench.supervision.children[&0].incarnation, 1);
+    assert_eq!(bench.incarnation(0), 1);
 }
 
 #[test]

@@ -59,7 +59,7 @@ fn unset_the_intensity_guards_only_children_without_backoff() {
     for _ in 0..20 {
         bench.ends(0, failed());
         bench.now += seconds(1);
-        let incarnation = bench.supervision.children[&0].incarnation;
+        let incarnation = bench.incarnation(0);
         bench.tell(Happened::Due(Timer::BackoffOver {
             key: 0,
             incarnation,

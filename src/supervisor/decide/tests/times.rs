@@ -242,7 +242,7 @@ fn a_child_that_is_killed_gets_the_time_that_a_task_needs_to_die_however_little_
         let mut bench = Bench::up(Strategy::OneForOne, None, &[no_time(stop)]);
         bench.ask(0, Ask::Stop, 1);
         bench.pass(millis(1));
-        let phase = bench.supervision.children[&0].phase;
+        let phase = bench.phase(0);
         assert!(matches!(phase, Phase::Stopping(_)), "{stop:?}: {phase:?}");
         let actions = bench.ends(0, Exit::Killed);
         let answer = Action::Answer {
