@@ -17,7 +17,7 @@ pub mod plan;
 pub mod report;
 
 use std::fmt;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -143,8 +143,14 @@ pub(crate) struct StopSignal {
     /// Whether anything was: those below ask at each decision.
     is_asked: AtomicBool,
     notify: Notify,
-    /// That of the supervisor above; the root has none.
-    above: OnceLock<Arc<StopSignal>>,
+    /// The run of the supervisor above; the root has none.
+    above: Option<Arc<dyn Signalled>>,
+}
+
+/// What has a stop signal.
+pub(crate) trait Signalled: fmt::Debug + Send + Sync {
+    /// Returns it.
+    fn signal(&self) -> &StopSignal;
 }
 
 /// What a run has been told.
@@ -158,15 +164,22 @@ struct Asked {
 }
 
 impl StopSignal {
-    /// Says whose child this run is, once, before it begins.
-    pub(crate) fn stands_below(&self, above: &Arc<Self>) {
-        self.above.get_or_init(|| Arc::clone(above));
+    /// Makes the signal of a run below another.
+    pub(crate) fn below(above: Option<Arc<dyn Signalled>>) -> Self {
+        Self {
+            above,
+            ..Self::default()
+        }
+    }
+
+    fn above(&self) -> Option<&Self> {
+        self.above.as_ref().map(|above| above.signal())
     }
 
     /// Returns the earliest deadline of those above (invariant 3).
     pub(crate) fn bound(&self) -> Option<Instant> {
-        let lines = std::iter::successors(self.above.get(), |signal| signal.above.get());
-        lines.filter_map(|signal| signal.own_deadline()).min()
+        let lines = std::iter::successors(self.above(), |signal| signal.above());
+        lines.filter_map(Self::own_deadline).min()
     }
 
     fn own_deadline(&self) -> Option<Instant> {
@@ -279,10 +292,16 @@ mod tests {
     #[cfg(shuttle)]
     mod races;
 
-    use super::{EarlyNotice, Shutdown, ShutdownReason, StopSignal};
+    use super::{EarlyNotice, Shutdown, ShutdownReason, Signalled, StopSignal};
     use std::sync::Arc;
     use std::time::Duration;
     use tokio::time::Instant;
+
+    impl Signalled for StopSignal {
+        fn signal(&self) -> &Self {
+            self
+        }
+    }
 
     #[tokio::test(start_paused = true)]
     async fn a_deadline_never_moves_to_a_later_instant() {
@@ -331,9 +350,9 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn nobody_is_told_a_later_instant_than_those_above() {
-        let [root, between, leaf] = [(); 3].map(|()| Arc::<StopSignal>::default());
-        between.stands_below(&root);
-        leaf.stands_below(&between);
+        let root = Arc::<StopSignal>::default();
+        let between = Arc::new(StopSignal::below(Some(Arc::clone(&root) as _)));
+        let leaf = StopSignal::below(Some(Arc::clone(&between) as _));
         let (now, second) = (Instant::now(), Duration::from_secs(1));
         leaf.request(now + 5 * second, now + 9 * second);
         assert_eq!(leaf.deadline(), Some(now + 5 * second));

@@ -30,6 +30,7 @@ pub use self::validate::InvalidTree;
 pub(crate) use self::validate::validate;
 use crate::child::{Child, Kind, Launch, Specification};
 use crate::exit::catch_blocking;
+use crate::handle::AnyAddress;
 use crate::policy::auto_shutdown::AutoShutdown;
 use crate::policy::backoff::Backoff;
 use crate::policy::intensity::Intensity;
@@ -302,6 +303,16 @@ impl Node {
         match &self.0 {
             NodeKind::Leaf(specification, _) => specification.kind,
             NodeKind::Supervisor(_) => Kind::Supervisor,
+        }
+    }
+
+    /// Returns where its messages go, if it is of a kind that receives any.
+    fn mailbox(&self) -> Option<Arc<dyn AnyAddress>> {
+        match &self.0 {
+            NodeKind::Leaf(leaf, launch) if matches!(leaf.kind, Kind::Actor | Kind::Worker) => {
+                Some(launch.address())
+            }
+            _ => None,
         }
     }
 

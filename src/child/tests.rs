@@ -35,7 +35,7 @@ impl Launching {
             key: 0,
             incarnation: 1,
         };
-        let above = Above::new(&EarlyNotice::default());
+        let above = Above::new(&EarlyNotice::default(), None);
         let run = Run::new(identity, &above);
         let launched = leaf.launch(&run).expect("it launches");
         Self {

@@ -120,7 +120,7 @@ mod tests {
             key: 0,
             incarnation: 7,
         };
-        Run::new(identity, &Above::new(&EarlyNotice::default()))
+        Run::new(identity, &Above::new(&EarlyNotice::default(), None))
     }
 
     /// Notes the incarnation that it is dropped in, and panics.

@@ -18,7 +18,7 @@ use crate::exit::{Exit, Panic};
 use crate::handle::AnyAddress;
 use crate::path::Path;
 use crate::shutdown::report::Stopped;
-use crate::shutdown::{EarlyNotice, StopSignal};
+use crate::shutdown::{EarlyNotice, Signalled, StopSignal};
 use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::sync::{Mutex, lock};
 
@@ -44,15 +44,18 @@ pub(crate) struct Above {
     early_notice: EarlyNotice,
     notices: Notices,
     runtime: runtime::Handle,
+    /// The supervisor's own run; absent above the root.
+    supervisor: Option<Arc<Run>>,
 }
 
 impl Above {
     /// Makes it on the runtime that the runs are to use.
-    pub(crate) fn new(early_notice: &EarlyNotice) -> Arc<Self> {
+    pub(crate) fn new(early_notice: &EarlyNotice, supervisor: Option<&Arc<Run>>) -> Arc<Self> {
         Arc::new(Self {
             early_notice: early_notice.clone(),
             notices: Notices::default(),
             runtime: runtime::Handle::current(),
+            supervisor: supervisor.cloned(),
         })
     }
 
@@ -66,7 +69,7 @@ impl Above {
 #[derive(Debug)]
 pub(crate) struct Run {
     identity: Identity,
-    stop: Arc<StopSignal>,
+    stop: StopSignal,
     above: Arc<Above>,
     /// Absent where nobody listens.
     span: Option<Box<Span>>,
@@ -83,7 +86,7 @@ static NO_SPAN: Span = Span::none();
 /// What a run leaves behind.
 #[derive(Debug, Default)]
 struct Ending {
-    exit: Option<Exit>,
+    exit: Option<Box<Exit>>,
     /// What a kill aborts; absent for threads, which can't be killed.
     task: Option<AbortHandle>,
     /// What a kill closes before; absent for supervisors.
@@ -178,6 +181,12 @@ pub(crate) struct StopShare {
     pub(crate) children: Vec<Stopped>,
 }
 
+impl Signalled for Run {
+    fn signal(&self) -> &StopSignal {
+        &self.stop
+    }
+}
+
 impl Run {
     pub(crate) fn new(identity: Identity, above: &Arc<Above>) -> Arc<Self> {
         let span = tracing::info_span!(
@@ -185,7 +194,7 @@ impl Run {
         );
         Arc::new(Self {
             identity,
-            stop: Arc::default(),
+            stop: StopSignal::below(above.supervisor.clone().map(|run| run as _)),
             above: Arc::clone(above),
             span: (!span.is_disabled()).then(|| Box::new(span)),
             acknowledged: AtomicBool::new(false),
@@ -209,7 +218,7 @@ impl Run {
         (self.identity.key, self.identity.incarnation)
     }
 
-    pub(crate) fn stop(&self) -> &Arc<StopSignal> {
+    pub(crate) fn stop(&self) -> &StopSignal {
         &self.stop
     }
 
@@ -302,7 +311,7 @@ impl Run {
     pub(crate) fn is_first_record(&self, exit: Exit) -> bool {
         let mut ending = lock(&self.ending);
         let is_first = ending.exit.is_none();
-        ending.exit.get_or_insert(exit);
+        ending.exit.get_or_insert_with(|| Box::new(exit));
         is_first
     }
 
@@ -314,7 +323,11 @@ impl Run {
 
     /// Returns why the run ended; a run that recorded nothing was dropped at an await.
     pub(crate) fn exit(&self) -> Exit {
-        lock(&self.ending).exit.clone().unwrap_or(Exit::Killed)
+        lock(&self.ending)
+            .exit
+            .as_deref()
+            .cloned()
+            .unwrap_or(Exit::Killed)
     }
 
     /// Remembers whose messages this run receives.
@@ -326,7 +339,7 @@ impl Run {
     pub(crate) fn set_task(&self, task: AbortHandle) {
         let mut ending = lock(&self.ending);
         // A subtask may already have failed the run before the task was known here.
-        let failed = ending.exit.as_ref().is_some_and(Exit::is_abnormal);
+        let failed = ending.exit.as_deref().is_some_and(Exit::is_abnormal);
         ending.task = Some(task);
         drop(ending);
         if failed {

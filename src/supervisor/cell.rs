@@ -10,9 +10,9 @@
 //! 3. Locks are taken from parent to child and never held while user code runs.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
 #[cfg(feature = "testkit")]
 use std::sync::Weak;
-use std::sync::{Arc, OnceLock};
 
 use tokio::time::Instant;
 
@@ -36,7 +36,7 @@ pub(crate) struct Cell {
     kind: Kind,
     restart: Restart,
     facts: Mutex<Facts>,
-    mailbox: OnceLock<Arc<dyn AnyAddress>>,
+    mailbox: Option<Arc<dyn AnyAddress>>,
     /// Absent until there are some: most nodes are leaves.
     children: Mutex<Option<Box<Children>>>,
     /// The present or the last run, for whoever wants to do something to it from outside.
@@ -96,13 +96,20 @@ struct Facts {
     since: Instant,
     /// Absent before the first.
     restarts: Option<Box<[u64; Exit::CODES.len()]>>,
-    last_exit: Option<Exit>,
+    last_exit: Option<Box<Exit>>,
     last_seq: u64,
     is_dynamic: bool,
 }
 
 impl Cell {
-    pub(crate) fn new(path: Path, kind: Kind, restart: Restart) -> Arc<Self> {
+    /// Makes the cell of a node that has not begun. The mailbox is where its messages go, the same for
+    /// all its incarnations.
+    pub(crate) fn new(
+        path: Path,
+        kind: Kind,
+        restart: Restart,
+        mailbox: Option<Arc<dyn AnyAddress>>,
+    ) -> Arc<Self> {
         let facts = Facts {
             state: State::Pending,
             incarnation: 0,
@@ -117,7 +124,7 @@ impl Cell {
             kind,
             restart,
             facts: Mutex::new(facts),
-            mailbox: OnceLock::new(),
+            mailbox,
             children: Mutex::default(),
             #[cfg(feature = "testkit")]
             run: Mutex::default(),
@@ -200,7 +207,7 @@ impl Cell {
                 sum.add(child.messages());
             }
         }
-        if let Some(mailbox) = self.mailbox.get() {
+        if let Some(mailbox) = &self.mailbox {
             let reading = mailbox.read();
             sum.add(Messages {
                 lost: reading.lost,
@@ -234,25 +241,21 @@ impl Cell {
         (self.kind, lock(&self.facts).state)
     }
 
-    /// Says where the node's messages go: the same for all its incarnations.
-    pub(crate) fn set_mailbox(&self, address: Arc<dyn AnyAddress>) {
-        self.mailbox.get_or_init(|| address);
-    }
-
     /// Notes what happened to this node and publishes it.
     pub(crate) fn note(&self, events: &Events, kind: EventKind) {
         let mut facts = lock(&self.facts);
         if matches!(kind, EventKind::Starting) && facts.incarnation > 1 {
-            let before = facts.last_exit.as_ref().map_or("normal", Exit::code);
+            let before = facts.last_exit.as_deref().map_or("normal", Exit::code);
             if let Some(slot) = Exit::CODES.iter().position(|code| *code == before) {
                 facts.restarts.get_or_insert_default()[slot] += 1;
             }
         }
         if let EventKind::Exited { exit, .. } | EventKind::StartFailed { exit } = &kind {
-            facts.last_exit = Some(exit.clone());
+            facts.last_exit = Some(Box::new(exit.clone()));
         }
         if let EventKind::Stopped { outcome, .. } = &kind {
-            facts.last_exit = exit_after(outcome).or(facts.last_exit.take());
+            let exit = exit_after(outcome).map(Box::new);
+            facts.last_exit = exit.or(facts.last_exit.take());
         }
         let state = state_after(&kind);
         let (seq, at) = event::publish(events, &self.path, facts.incarnation, kind);
@@ -273,7 +276,7 @@ impl Cell {
             }
             None => (Vec::new(), Messages::default(), Vec::new()),
         };
-        let mailbox = self.mailbox.get().map(|address| address.read());
+        let mailbox = self.mailbox.as_ref().map(|address| address.read());
         let facts = lock(&self.facts);
         let mut status = NodeStatus {
             path: self.path.clone(),
@@ -284,7 +287,7 @@ impl Cell {
             incarnation: facts.incarnation,
             since: facts.since,
             restarts: facts.restarts.as_deref().copied().unwrap_or_default(),
-            last_exit: facts.last_exit.clone(),
+            last_exit: facts.last_exit.as_deref().cloned(),
             mailbox_depth: mailbox.map(|mailbox| mailbox.depth),
             mailbox_oldest: mailbox
                 .and_then(|mailbox| mailbox.oldest)

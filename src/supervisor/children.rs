@@ -146,7 +146,7 @@ pub(super) fn restart_of(node: &Node, strategy: Strategy) -> Restart {
 }
 
 /// Where a child is in its life.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub(super) enum Phase {
     /// Its turn to start has not come.
     Pending,
@@ -161,7 +161,7 @@ pub(super) enum Phase {
     /// Killed because its start took too long; its task has not ended yet.
     StartTimedOut,
     /// Asked to stop.
-    Stopping(Stopping),
+    Stopping(Box<Stopping>),
     /// Ended; nothing is due.
     Down,
     /// Ended; restarted too often, it stays down until it is released.

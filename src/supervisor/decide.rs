@@ -357,21 +357,28 @@ impl Supervision {
     }
 
     fn ended(&mut self, key: Key, incarnation: u64, exit: Exit) {
+        let now = self.now;
         let Some(child) = self.present(key, incarnation) else {
             return;
         };
-        match child.phase {
+        match &child.phase {
             Phase::Starting => self.start_failed(key, exit),
             Phase::StartTimedOut => self.start_failed(key, Exit::StartTimedOut),
             Phase::Up { since } | Phase::Ending { since } => {
-                let uptime = self.now - since;
+                let uptime = now - *since;
                 match self.is_about_to_stop(key) {
                     true => self.ended_with_its_group(key, exit, uptime),
                     false => self.ended_by_itself(key, exit, uptime),
                 }
             }
-            Phase::Stopping(stopping) => self.stopped(key, stopping, exit),
-            Phase::Hung { then } => self.ended_after_all(key, exit, then),
+            Phase::Stopping(stopping) => {
+                let stopping = **stopping;
+                self.stopped(key, stopping, exit);
+            }
+            Phase::Hung { then } => {
+                let then = *then;
+                self.ended_after_all(key, exit, then);
+            }
             Phase::Pending | Phase::BackingOff { .. } | Phase::Down | Phase::Quarantined => {}
         }
     }
@@ -380,9 +387,9 @@ impl Supervision {
         match timer {
             Timer::StartTimeout { key, incarnation } => self.start_timed_out(key, incarnation),
             Timer::BackoffOver { key, incarnation } => {
-                let waiting = self.present(key, incarnation).map(|child| child.phase);
-                let is_over =
-                    matches!(waiting, Some(Phase::BackingOff { until }) if until <= self.now);
+                let now = self.now;
+                let waiting = self.present(key, incarnation).map(|child| &child.phase);
+                let is_over = matches!(waiting, Some(Phase::BackingOff { until }) if *until <= now);
                 if is_over && self.mode == Mode::Running {
                     self.start(key);
                 }

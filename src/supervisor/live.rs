@@ -9,10 +9,9 @@ use super::ends::Ends;
 use super::in_order::InOrder;
 use super::status::{NodeStatus, State};
 use super::{Node, NodeKind, Tree, spawn};
-use crate::child::{Control, End, Kind, Launched};
+use crate::child::{Control, End, Launched};
 use crate::context::{Above, Identity, Run};
 use crate::exit::{ErrorChain, Exit};
-use crate::shutdown::StopSignal;
 use crate::shutdown::report::{Outcome, Stopped};
 
 /// One child with its present run.
@@ -30,17 +29,11 @@ pub(super) type Lives = InOrder<Live>;
 pub(super) struct Parent<'a> {
     pub(super) tree: &'a Arc<Tree>,
     pub(super) above: &'a Arc<Above>,
-    pub(super) stop: &'a Arc<StopSignal>,
     pub(super) ends: &'a mut Ends,
 }
 
 impl Live {
     pub(super) fn new(node: Arc<Node>, cell: Arc<Cell>) -> Self {
-        if let NodeKind::Leaf(specification, launch) = &node.0
-            && matches!(specification.kind, Kind::Actor | Kind::Worker)
-        {
-            cell.set_mailbox(launch.address());
-        }
         Self {
             node,
             cell,
@@ -78,7 +71,6 @@ impl Live {
             incarnation,
         };
         let run = Run::new(identity, parent.above);
-        run.stop().stands_below(parent.stop);
         let launched = match &self.node.0 {
             NodeKind::Leaf(_, launch) => launch.launch(&run),
             NodeKind::Supervisor(below) => Ok(Launched::from(End::Task(spawn::supervisor(

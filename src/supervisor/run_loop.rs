@@ -123,7 +123,7 @@ impl RunLoop {
             declared: Arc::clone(declared),
             cell: Arc::clone(cell),
             run: Arc::clone(run),
-            above: Above::new(tree.early_notice()),
+            above: Above::new(tree.early_notice(), Some(run)),
             commands,
             supervision,
             lives: Lives::with_capacity(declared.children.len()),
@@ -153,9 +153,9 @@ impl RunLoop {
         self.next_key += 1;
         let restart = restart_of(&node, self.declared.strategy);
         let path = || self.cell.path().join(name);
-        let cell = self
-            .cell
-            .child(key, || Cell::new(path(), node.kind(), restart));
+        let cell = self.cell.child(key, || {
+            Cell::new(path(), node.kind(), restart, node.mailbox())
+        });
         if let NodeKind::Supervisor(below) = &node.0 {
             self.cell.keep_door(key, &below.door);
         }

@@ -149,7 +149,7 @@ pub(crate) struct Root {
 pub(crate) fn root(tree: &Arc<Tree>, declared: &Arc<Supervisor>) -> Root {
     let path = Path::root(&declared.name);
     let restart = declared.restart.unwrap_or(Restart::Temporary);
-    let cell = Cell::new(path.clone(), Kind::Supervisor, restart);
+    let cell = Cell::new(path.clone(), Kind::Supervisor, restart, None);
     cell.begin(1);
     cell.note(tree.events(), EventKind::Starting);
     let identity = Identity {
@@ -157,7 +157,7 @@ pub(crate) fn root(tree: &Arc<Tree>, declared: &Arc<Supervisor>) -> Root {
         key: 0,
         incarnation: 1,
     };
-    let above = Above::new(tree.early_notice());
+    let above = Above::new(tree.early_notice(), None);
     let run = Run::new(identity, &above);
     #[cfg(feature = "testkit")]
     cell.set_run(&run);

@@ -37,7 +37,7 @@ pub(in crate::supervisor) enum Row {
 }
 
 /// The table.
-pub(in crate::supervisor) fn row(phase: Phase, ask: Ask) -> Row {
+pub(in crate::supervisor) fn row(phase: &Phase, ask: Ask) -> Row {
     match (phase, ask) {
         (Phase::Hung { .. }, _) => Row::Hung,
         (Phase::Stopping(_) | Phase::Pending, _) => Row::InProgress,
@@ -103,7 +103,7 @@ impl Supervision {
         let Some(child) = self.children.get(&key) else {
             return;
         };
-        let refusal = match row(child.phase, ask) {
+        let refusal = match row(&child.phase, ask) {
             Row::Nothing => return self.answer(ticket, Ok(())),
             Row::Stop => return self.stop_by_hand(key, Awaited::Stop(ticket)),
             Row::StopThenStart => return self.stop_by_hand(key, Awaited::Restart(ticket)),
@@ -122,7 +122,7 @@ impl Supervision {
             Row::NotQuarantined => Refusal::NotQuarantined,
             Row::Hung => Refusal::Hung,
         };
-        if let (Row::Hung, Ask::Stop) = (row(child.phase, ask), ask) {
+        if let (Row::Hung, Ask::Stop) = (row(&child.phase, ask), ask) {
             self.set_phase(
                 key,
                 Phase::Hung {

@@ -130,10 +130,10 @@ impl Supervision {
     }
 
     fn first_to_start(&self, group: Group) -> Option<Key> {
-        let is_due = |phase| !matches!(phase, Phase::Hung { .. });
+        let is_due = |phase: &Phase| !matches!(phase, Phase::Hung { .. });
         let mut members = self.children.range(group.start_from..);
         members
-            .find(|(_, child)| !child.is_fresh && is_due(child.phase))
+            .find(|(_, child)| !child.is_fresh && is_due(&child.phase))
             .map(|(key, _)| *key)
     }
 

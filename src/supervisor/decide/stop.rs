@@ -40,7 +40,7 @@ impl Supervision {
             drain_until: drains.then(|| drain_until(child, now, deadline)),
             kill_at: (can_be_killed && !is_brutal).then(|| plan::kill_at(now, deadline)),
         };
-        child.phase = Phase::Stopping(stopping);
+        child.phase = Phase::Stopping(Box::new(stopping));
         self.tell_to_stop(key, stopping);
         self.note(key, EventKind::StopRequested { deadline });
         if can_be_killed && is_brutal {
@@ -66,9 +66,10 @@ impl Supervision {
         let Some(child) = self.children.get_mut(&key) else {
             return;
         };
-        let Phase::Stopping(mut stopping) = child.phase else {
+        let Phase::Stopping(stopping) = &child.phase else {
             return;
         };
+        let mut stopping = **stopping;
         if deadline >= stopping.deadline && latest >= stopping.latest {
             return;
         }
@@ -80,7 +81,7 @@ impl Supervision {
         if stopping.kill_at.is_some() {
             stopping.kill_at = Some(plan::kill_at(now, stopping.deadline));
         }
-        child.phase = Phase::Stopping(stopping);
+        child.phase = Phase::Stopping(Box::new(stopping));
         self.tell_to_stop(key, stopping);
         self.arm_stop(key, stopping);
     }
@@ -91,9 +92,10 @@ impl Supervision {
         let Some(child) = self.present(key, incarnation) else {
             return;
         };
-        let Phase::Stopping(mut stopping) = child.phase else {
+        let Phase::Stopping(stopping) = &child.phase else {
             return;
         };
+        let mut stopping = **stopping;
         // Killed already, or brought forward since: it came too late.
         let can_be_killed = child.policy.can_be_killed();
         let is_killed = can_be_killed && stopping.kill_at.is_none();
@@ -105,7 +107,7 @@ impl Supervision {
         if stopping.drain_until.is_some() {
             stopping.drain_until = Some(drain_until(child, now, deadline));
         }
-        child.phase = Phase::Stopping(stopping);
+        child.phase = Phase::Stopping(Box::new(stopping));
         self.arm_stop(key, stopping);
     }
 
@@ -151,7 +153,7 @@ impl Supervision {
             && stopping.drain_until.is_some_and(|until| until <= now)
         {
             stopping.drain_until = None;
-            let stopping = *stopping;
+            let stopping = **stopping;
             self.tell_to_stop(key, stopping);
         }
     }
@@ -176,10 +178,11 @@ impl Supervision {
         let Some(child) = self.present(key, incarnation) else {
             return;
         };
-        match child.phase {
+        match &child.phase {
             Phase::StartTimedOut => self.start_hangs(key),
             Phase::Ending { .. } => self.hangs(key, Then::RestartByType),
             Phase::Stopping(stopping) if stopping.kill_at.is_none() && stopping.deadline <= now => {
+                let stopping = **stopping;
                 self.stop_hangs(key, stopping, now);
             }
             _ => {}
@@ -192,10 +195,13 @@ impl Supervision {
         let Some(child) = self.present(key, incarnation) else {
             return;
         };
-        match child.phase {
+        match &child.phase {
             Phase::Starting | Phase::StartTimedOut => self.start_hangs(key),
             Phase::Up { .. } | Phase::Ending { .. } => self.hangs(key, Then::RestartByType),
-            Phase::Stopping(stopping) => self.stop_hangs(key, stopping, now),
+            Phase::Stopping(stopping) => {
+                let stopping = **stopping;
+                self.stop_hangs(key, stopping, now);
+            }
             _ => {}
         }
     }

@@ -239,7 +239,7 @@ impl Bench {
     }
 
     fn phase(&self, key: Key) -> Phase {
-        self.child(key).phase
+        self.child(key).phase.clone()
     }
 
     fn is_up(&self, key: Key) -> bool {
@@ -258,7 +258,7 @@ impl Bench {
     /// Returns the stop under way, with its instants counted from now.
     fn stopping(&self, key: Key) -> Stopping {
         match self.phase(key) {
-            Phase::Stopping(stopping) => stopping,
+            Phase::Stopping(stopping) => *stopping,
             phase => panic!("{key} is {phase:?}"),
         }
     }

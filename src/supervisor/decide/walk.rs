@@ -227,14 +227,14 @@ impl Supervision {
             return;
         };
         let incarnation = child.incarnation;
-        child.phase = Phase::Stopping(Stopping {
+        child.phase = Phase::Stopping(Box::new(Stopping {
             asked,
             up_since: None,
             deadline: times.deadline,
             latest: times.deadline,
             drain_until: None,
             kill_at: None,
-        });
+        }));
         self.actions.push(Action::Stop { key, times });
         self.actions.push(Action::Kill { key });
         self.arm_give_up(key, incarnation, times.deadline);

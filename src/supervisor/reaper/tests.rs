@@ -41,8 +41,9 @@ async fn start(declared: Supervisor) -> Dropped {
         path.clone(),
         crate::child::Kind::Supervisor,
         crate::policy::restart::Restart::Permanent,
+        None,
     );
-    let above = Above::new(tree.early_notice());
+    let above = Above::new(tree.early_notice(), None);
     let identity = Identity {
         path,
         key: 0,

@@ -63,7 +63,6 @@ impl RunLoop {
         let parent = Parent {
             tree: &self.tree,
             above: &self.above,
-            stop: self.run.stop(),
             ends: &mut self.ends,
         };
         let Some(live) = self.lives.get_mut(&key) else {

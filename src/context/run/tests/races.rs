@@ -24,7 +24,7 @@ fn runtime() -> Runtime {
 /// A run without a child, inside `runtime`.
 fn run(runtime: &Runtime) -> (Arc<Run>, Arc<Above>) {
     let _entered = runtime.enter();
-    let above = Above::new(&EarlyNotice::default());
+    let above = Above::new(&EarlyNotice::default(), None);
     let identity = Identity {
         path: Path::root("x"),
         key: 1,

@@ -208,7 +208,7 @@ fn fate(bench: &Bench, key: Key) -> &'static str {
     let Some(child) = bench.supervision.children.get(&key) else {
         return "gone";
     };
-    match child.phase {
+    match &child.phase {
         Phase::Up { .. } => "up",
         Phase::Down => "down",
         Phase::Hung { .. } => "hung",
@@ -459,7 +459,7 @@ fn a_supervisor_that_refuses_does_so_whatever_its_child_is_doing() {
             .into_iter()
             .map(|(_, state)| state.phase(subject(&state)));
         for phase in phases.collect::<Vec<_>>() {
-            bench.supervision.set_phase(key, phase);
+            bench.supervision.set_phase(key, phase.clone());
             for ask in ASKS {
                 let answered = answers(&bench.ask(key, ask, ASKED));
                 let [(ASKED, Err(refusal))] = &answered[..] else {
