@@ -6,8 +6,9 @@
 
 use std::collections::VecDeque;
 use std::future::poll_fn;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll, Waker, ready};
 
+use tokio::task::coop;
 use tokio::time::Instant;
 
 use crate::shutdown::plan::StopNeed;
@@ -80,8 +81,11 @@ impl Notices {
     }
 
     fn poll_next(&self, cx: &mut Context<'_>) -> Poll<Notice> {
+        // In a storm there is always a next one: the tasks that it concerns have to run too.
+        let budget = ready!(coop::poll_proceed(cx));
         let mut waiting = lock(&self.0);
         if let Some(notice) = waiting.queue.pop_front() {
+            budget.made_progress();
             return Poll::Ready(notice);
         }
         let stale = waiting.supervisor.replace(cx.waker().clone());
