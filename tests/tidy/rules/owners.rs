@@ -25,6 +25,7 @@ const OWNED: &[(&[&str], &[&str])] = &[
     (&["fastrand"], &["src/policy/"]),
     (&["futures_util"], &["src/supervisor/", "src/bus/"]),
     (&["crossbeam_channel"], &["src/bus/"]),
+    (&["pin_project_lite"], &["src/context/", "src/child/"]),
     (&["shuttle"], &["src/sync/"]),
     (&["tokio", "signal"], &["src/signals.rs", "src/signals/"]),
 ];
