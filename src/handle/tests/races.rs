@@ -460,32 +460,35 @@ fn a_receiver_hears_of_a_stop_of_a_drain_and_of_the_end_of_its_route() {
     ] {
         check(move || {
             let seat = seat::<Message>(2, WhileDown::Reject);
-            let mut run = seat.run();
-            let queue = Arc::clone(&run.queue);
+            let Run {
+                mut inbox,
+                queue,
+                routed,
+            } = seat.run();
             let sender = spawn({
                 let handle = seat.handle.clone();
                 move || casting(&handle, 0, 2)
             });
-            let teller = spawn({
-                let address = Arc::clone(seat.address());
-                move || match told {
+            let teller = spawn(move || {
+                match told {
                     Told::Stop => queue.stop(),
                     Told::Drain => queue.drain(),
                     Told::DrainThenStop => {
                         queue.drain();
                         queue.stop();
                     }
-                    Told::RouteDown => drop(address.close()),
+                    Told::RouteDown => return None,
                 }
+                Some(routed)
             });
             let mut received = Vec::new();
-            while let Some(message) = block_on(run.inbox.recv()) {
+            while let Some(message) = block_on(inbox.recv()) {
                 received.push(name(message));
             }
-            teller.join().expect("no panic");
+            let routed = teller.join().expect("no panic");
             let sent = sender.join().expect("no panic");
             let is_everything = received == sent.accepted;
-            drop(run);
+            drop((inbox, routed));
             settle(&seat, &[sent], &received);
             if matches!(told, Told::Drain | Told::RouteDown) {
                 assert!(is_everything, "a drain finishes what was accepted");

@@ -17,9 +17,9 @@ impl Actor for Crasher {
     type Arguments = ();
 
     async fn pre_start(&self, myself: ActorRef<Crash>, (): ()) -> Result<(), ActorProcessingErr> {
-        match self.0.back() {
-            Next::CrashSoon => myself.cast(Crash)?,
-            Next::Wait => self.0.set_trigger(move || drop(myself.cast(Crash))),
+        let itself = myself.clone();
+        if self.0.back(move || drop(itself.cast(Crash))) == Next::CrashSoon {
+            myself.cast(Crash)?;
         }
         Ok(())
     }

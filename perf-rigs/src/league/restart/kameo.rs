@@ -30,9 +30,9 @@ impl Actor for Crasher {
     type Error = Infallible;
 
     async fn on_start(probe: Arc<Probe>, myself: ActorRef<Self>) -> Result<Self, Infallible> {
-        match probe.back() {
-            Next::CrashSoon => drop(myself.tell(Crash).try_send()),
-            Next::Wait => probe.set_trigger(move || drop(myself.tell(Crash).try_send())),
+        let itself = myself.clone();
+        if probe.back(move || drop(itself.tell(Crash).try_send())) == Next::CrashSoon {
+            drop(myself.tell(Crash).try_send());
         }
         Ok(Self(probe))
     }

@@ -1,6 +1,6 @@
 //! Where children note that they crash, and that they are back.
 
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::sync::Notify;
@@ -70,10 +70,14 @@ impl Probe {
         }
     }
 
-    /// The first line of a child's run.
-    pub(super) fn back(&self) -> Next {
+    /// The first line of a child's run, which says how it is made to crash.
+    pub(super) fn back(&self, trigger: impl Fn() + Send + 'static) -> Next {
         let now = Instant::now();
         let mut state = self.state.lock().expect("nobody panics with it");
+        // Before anybody is told: on a busy machine the old one would be pulled.
+        if self.pace == Pace::Idle {
+            state.trigger = Some(Box::new(trigger));
+        }
         if let Some(crashed) = state.crashed.take() {
             state.latencies.push(now - crashed);
         }
@@ -104,18 +108,13 @@ impl Probe {
     }
 
     /// A whole run of a child that is a task.
-    pub(super) async fn live(&self) {
-        match self.back() {
+    pub(super) async fn live(self: &Arc<Self>) {
+        let itself = Arc::clone(self);
+        match self.back(move || itself.crash_now.notify_one()) {
             Next::CrashSoon => tokio::task::yield_now().await,
             Next::Wait => self.crash_now.notified().await,
         }
         self.crash();
-    }
-
-    /// Says how an actor is made to crash; without it, [`live`](Self::live) is told.
-    pub(super) fn set_trigger(&self, trigger: impl Fn() + Send + 'static) {
-        let mut state = self.state.lock().expect("nobody panics with it");
-        state.trigger = Some(Box::new(trigger));
     }
 
     /// Crashes the child each time that everything has been at rest.
@@ -127,9 +126,8 @@ impl Probe {
             self.returned.notified().await;
             tokio::time::sleep(REST).await;
             let state = self.state.lock().expect("nobody panics with it");
-            match &state.trigger {
-                Some(trigger) => trigger(),
-                None => self.crash_now.notify_one(),
+            if let Some(trigger) = &state.trigger {
+                trigger();
             }
         }
     }
