@@ -99,6 +99,19 @@ pub(super) enum Timer {
     GroupDue,
 }
 
+impl Timer {
+    /// Returns the run that has not done in time what it was to do.
+    pub(super) fn verdict_on(self) -> Option<(Key, u64)> {
+        match self {
+            Self::StartTimeout { key, incarnation }
+            | Self::DrainOver { key, incarnation }
+            | Self::KillAt { key, incarnation }
+            | Self::GiveUp { key, incarnation } => Some((key, incarnation)),
+            Self::BackoffOver { .. } | Self::GroupDue => None,
+        }
+    }
+}
+
 /// Something the loop has to carry out.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Action {

@@ -265,16 +265,18 @@ impl RunLoop {
     }
 
     fn fire_due_timers(&mut self) {
-        // First: a child may have put off what is due now.
-        while let Some(notice) = self.above.notices().try_next() {
-            self.told(notice);
-        }
         let now = Instant::now();
         while let Some(Reverse((at, timer))) = self.timers.peek().copied() {
             if at > now || self.finished.is_some() {
                 return;
             }
             self.timers.pop();
+            if let Some((key, incarnation)) = timer.verdict_on() {
+                // It may have put off what is due now, or have ended in time.
+                for notice in self.above.notices().take_of(key, incarnation) {
+                    self.told(notice);
+                }
+            }
             self.happened(Happened::Due(timer));
         }
     }
