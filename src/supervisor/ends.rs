@@ -6,10 +6,12 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll, ready};
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
-use tokio::task::unconstrained;
+use tokio::sync::oneshot;
+use tokio::task::{JoinHandle, unconstrained};
 
 use super::children::Key;
 use crate::child::End;
@@ -17,8 +19,6 @@ use crate::context::{News, Notices, Run};
 
 /// Which run of which child is over.
 pub(super) type Over = (Key, u64);
-
-type Ending = Pin<Box<dyn Future<Output = Over> + Send>>;
 
 /// The runs that are not over yet.
 #[derive(Default)]
@@ -33,15 +33,16 @@ impl Ends {
     pub(super) fn expect(&mut self, run: Arc<Run>, end: End) {
         match end {
             End::Told(_) => self.told += 1,
-            end => self.waited_for.push(Box::pin(over(run, end))),
+            end => self.waited_for.push(Ending::of(run, end)),
         }
     }
 
     /// Takes note of a run that never had a task.
-    pub(super) fn never_began(&mut self, run: &Run) {
-        run.set_over();
-        let over = run.key_and_incarnation();
-        self.waited_for.push(Box::pin(std::future::ready(over)));
+    pub(super) fn never_began(&mut self, run: Arc<Run>) {
+        self.waited_for.push(Ending {
+            run,
+            left: Left::Unknown,
+        });
     }
 
     /// Takes note of a run that said itself that it is over.
@@ -74,16 +75,50 @@ impl Ends {
     }
 }
 
-/// Waits until nothing of a run is left.
-async fn over(run: Arc<Run>, end: End) -> Over {
-    // Why it ended is what the run recorded.
-    match end {
-        End::Told(_) => {}
-        End::Task(task) => drop(task.await),
-        End::Thread(thread) => drop(thread.await),
+/// One run whose end is waited for. Small, because there may be 100 000.
+struct Ending {
+    run: Arc<Run>,
+    left: Left,
+}
+
+/// What is left of a run.
+enum Left {
+    Task(JoinHandle<()>),
+    Thread(oneshot::Receiver<()>),
+    /// It has no task; whether it left anything is still to be looked for.
+    Unknown,
+    /// What it left behind.
+    Rest(Pin<Box<dyn Future<Output = ()> + Send>>),
+}
+
+impl Ending {
+    fn of(run: Arc<Run>, end: End) -> Self {
+        let left = match end {
+            End::Task(task) => Left::Task(task),
+            End::Thread(thread) => Left::Thread(thread),
+            End::Told(_) => Left::Unknown,
+        };
+        Self { run, left }
     }
-    run.reaped().await;
-    run.end_subtasks().await;
-    run.set_over();
-    run.key_and_incarnation()
+}
+
+impl Future for Ending {
+    type Output = Over;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Over> {
+        let this = self.get_mut();
+        // Why it ended is what the run recorded.
+        match &mut this.left {
+            Left::Task(task) => drop(ready!(Pin::new(task).poll(cx))),
+            Left::Thread(thread) => drop(ready!(Pin::new(thread).poll(cx))),
+            Left::Rest(rest) => ready!(rest.as_mut().poll(cx)),
+            Left::Unknown => {}
+        }
+        if !matches!(this.left, Left::Rest(_)) && !this.run.has_left_nothing() {
+            this.left = Left::Rest(Box::pin(Arc::clone(&this.run).rest()));
+            return Pin::new(this).poll(cx);
+        }
+        this.run.set_over();
+        Poll::Ready(this.run.key_and_incarnation())
+    }
 }

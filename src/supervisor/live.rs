@@ -90,7 +90,7 @@ impl Live {
             }
             Err(error) => {
                 run.record(Exit::Failed(ErrorChain::new(&error)));
-                parent.ends.never_began(&run);
+                parent.ends.never_began(run);
             }
         }
     }

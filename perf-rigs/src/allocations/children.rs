@@ -59,7 +59,10 @@ pub(crate) fn rows() -> Vec<Row> {
                 let spawned = Actor::spawn_linked(None, Idle, (), parent.get_cell()).await;
                 children.push(spawned.expect("a child starts"));
             }
-            tokio::task::yield_now().await;
+            // So that each runs until it waits.
+            for _ in 0..count {
+                tokio::task::yield_now().await;
+            }
             std::mem::forget((parent, children));
         }),
     ]

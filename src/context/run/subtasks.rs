@@ -39,6 +39,22 @@ impl Subtasks {
 }
 
 impl Run {
+    /// Tells whether nothing is left of a run whose task has ended; from then on nothing can begin.
+    pub(crate) fn has_left_nothing(&self) -> bool {
+        let mut ending = lock(&self.ending);
+        let has_reaper = ending
+            .rare
+            .as_ref()
+            .is_some_and(|rare| rare.reaper.is_some());
+        ending.close() && !has_reaper
+    }
+
+    /// Waits for the end of what a run left whose task has ended.
+    pub(crate) async fn rest(self: Arc<Self>) {
+        self.reaped().await;
+        self.end_subtasks().await;
+    }
+
     pub(crate) fn spawn_subtask(
         self: &Arc<Self>,
         subtask: impl Future<Output = ()> + Send + 'static,
