@@ -4,11 +4,12 @@
 //! values it lost and goes on with the oldest that is kept. How far each one lags is counted from its
 //! own position, so that a subscriber which never reads is seen as well as one that reads too slowly.
 //!
-//! Values stand in segments of slots that are written once (`ring`), so that a reader needs neither a
-//! lock nor a count to look at one. Publishers take turns under a lock for the time of one append, which
-//! is the price of numbers without holes; wake-ups happen outside it, and one for each runtime at most
-//! is the publisher's (`waiting`). The bus keeps what is within its capacity whether anybody is
-//! subscribed or not, so that a late subscriber can still have it.
+//! Values stand in segments that nobody changes once they can be read (`ring`), so that a reader needs
+//! neither a lock nor a count to look at one. Publishers take turns under a lock for the time of one
+//! append, which is the price of numbers without holes; a subscriber takes it when it has run out of
+//! values. Wake-ups happen outside it, and one for each runtime at most is the publisher's (`waiting`).
+//! The bus keeps what is within its capacity whether anybody is subscribed or not, so that a late
+//! subscriber can still have it.
 //!
 //! # Invariants
 //!
@@ -19,12 +20,18 @@
 //! 4. Values, filters and wakers are foreign code when they are dropped or called: none of that happens
 //!    under the publishers' lock.
 
+mod calls;
 mod filter;
 mod position;
+mod reader;
 mod relay;
 mod ring;
 mod seat;
+mod seats;
+mod segment;
+mod shared;
 pub mod subscriber;
+mod tail;
 pub mod thread;
 mod waiting;
 
@@ -32,12 +39,10 @@ use std::fmt;
 use std::sync::Arc;
 
 use self::filter::{Filter, Sieve};
-use self::position::Position;
-use self::ring::{Cursor, Ring};
+use self::reader::Reader;
 use self::seat::{Seat, Sift};
+use self::shared::Shared;
 use self::subscriber::Subscriber;
-use self::waiting::{Apart, Waiting};
-use crate::sync::{Mutex, MutexGuard, lock};
 
 /// How many values a bus keeps for slow subscribers when nothing was set.
 pub const DEFAULT_BUS_CAPACITY: usize = 4_096;
@@ -45,27 +50,12 @@ pub const DEFAULT_BUS_CAPACITY: usize = 4_096;
 /// Broadcasts values to named subscribers. Clones share one bus, which closes with the last of them.
 pub struct Bus<T> {
     shared: Arc<Shared<T>>,
-    open: Arc<Open>,
+    open: Arc<Open<T>>,
 }
 
 /// Closes the bus when the last publisher is gone.
-struct Open {
-    waiting: Arc<Waiting>,
-}
-
-struct Shared<T> {
-    writer: Apart<Mutex<Writer<T>>>,
-    waiting: Arc<Waiting>,
-    capacity: u64,
-}
-
-/// What publishing changes, and who is subscribed.
-struct Writer<T> {
-    ring: Ring<T>,
-    positions: Vec<Arc<Position>>,
-    /// How many values were published while nobody was subscribed, as long as somebody is; otherwise
-    /// how many had not been, when the last one left.
-    nobody: u64,
+struct Open<T> {
+    shared: Arc<Shared<T>>,
 }
 
 /// Where a new subscriber begins.
@@ -88,20 +78,13 @@ impl<T> Bus<T> {
     /// Memory is freed by segments: an eighth of the capacity, at least 4 and at most 128 values.
     #[must_use]
     pub fn new(capacity_events: usize) -> Self {
-        let waiting = Arc::new(Waiting::new());
-        let writer = Writer {
-            ring: Ring::new(capacity_events),
-            positions: Vec::new(),
-            nobody: 0,
-        };
-        let shared = Shared {
-            writer: Apart(Mutex::new(writer)),
-            waiting: Arc::clone(&waiting),
-            capacity: capacity_events.max(1) as u64,
+        let shared = Arc::new(Shared::new(capacity_events));
+        let open = Open {
+            shared: Arc::clone(&shared),
         };
         Self {
-            shared: Arc::new(shared),
-            open: Arc::new(Open { waiting }),
+            shared,
+            open: Arc::new(open),
         }
     }
 
@@ -121,12 +104,13 @@ impl<T> Bus<T> {
         let mut writer = self.shared.writer();
         let evicted = writer.ring.push(make);
         let seq = writer.ring.published();
-        let somebody_waits = self.shared.waiting.advance(seq);
+        self.shared.waiting.tail.advance(seq);
+        let is_waited_for = std::mem::take(&mut writer.is_waited_for);
         drop(writer);
-        if somebody_waits {
+        if is_waited_for {
             self.shared.waiting.notify(seq);
         }
-        drop(evicted);
+        self.shared.dispose(evicted);
         seq
     }
 
@@ -141,9 +125,9 @@ impl<T> Bus<T> {
     /// Subscribes to everything from `start` on.
     #[must_use]
     pub fn subscribe_from(&self, name: impl Into<Arc<str>>, start: Start) -> Subscriber<T> {
-        let (cursor, position) = self.shared.enter(name.into(), start);
-        let shared = Arc::clone(&self.shared);
-        Subscriber::new(shared, cursor, position, (None, Seat::new(None)))
+        let place = self.shared.enter(name.into(), start);
+        let reader = Reader::new(Arc::clone(&self.shared), place, None);
+        Subscriber::new(reader, Seat::new(None))
     }
 
     /// Subscribes to what `filter` wants, from `start` on.
@@ -164,11 +148,12 @@ impl<T> Bus<T> {
     {
         let (cursor, position) = self.shared.enter(name.into(), start);
         let filter: Box<Filter<T>> = Box::new(filter);
-        let sieve = Arc::new(Sieve::new(filter, Arc::clone(&position)));
+        let shared = Arc::clone(&self.shared);
+        let sieve = Arc::new(Sieve::new(filter, shared, Arc::clone(&position)));
         let sift: Arc<dyn Sift> = Arc::clone(&sieve) as _;
         let seat = Seat::new(Some(sift));
         let shared = Arc::clone(&self.shared);
-        Subscriber::new(shared, cursor, position, (Some(sieve), seat))
+        Subscriber::new(Reader::new(shared, (cursor, position), Some(sieve)), seat)
     }
 
     /// Returns how many values are kept for a slow subscriber.
@@ -180,7 +165,7 @@ impl<T> Bus<T> {
     /// Returns the sequence number of the last value published, 0 if there was none.
     #[must_use]
     pub fn last_seq(&self) -> u64 {
-        self.shared.waiting.tail().seq()
+        self.shared.waiting.tail.end().seq()
     }
 
     /// Counts what was published and how far each subscriber is behind.
@@ -200,53 +185,13 @@ impl<T> Bus<T> {
     }
 }
 
-impl<T> Shared<T> {
-    fn writer(&self) -> MutexGuard<'_, Writer<T>> {
-        lock(&self.writer.0)
-    }
-
-    /// Enters a subscriber into the list.
-    fn enter(&self, name: Arc<str>, start: Start) -> (Cursor<T>, Arc<Position>) {
-        let mut writer = self.writer();
-        let (oldest, next) = (writer.ring.oldest_kept(), writer.ring.published() + 1);
-        let seq = match start {
-            Start::Next => next,
-            Start::Oldest => oldest,
-            Start::Seq(seq) => seq.clamp(1, next),
-        };
-        let cursor = match seq < oldest {
-            true => Cursor::evicted(seq),
-            false => writer.ring.cursor(seq),
-        };
-        let position = Arc::new(Position::new(name, seq - 1));
-        if writer.positions.is_empty() {
-            writer.nobody = writer.to_nobody();
-        }
-        writer.positions.push(Arc::clone(&position));
-        (cursor, position)
-    }
-}
-
-impl<T> Writer<T> {
-    fn to_nobody(&self) -> u64 {
-        match self.positions.is_empty() {
-            true => self.ring.published() - self.nobody,
-            false => self.nobody,
-        }
-    }
-
-    /// Takes a subscriber from the list.
-    fn forget(&mut self, position: &Arc<Position>) {
-        self.positions.retain(|other| !Arc::ptr_eq(other, position));
-        if self.positions.is_empty() {
-            self.nobody = self.ring.published() - self.nobody;
-        }
-    }
-}
-
-impl Drop for Open {
+impl<T> Drop for Open<T> {
     fn drop(&mut self) {
-        self.waiting.close();
+        {
+            let _writer = self.shared.writer();
+            self.shared.waiting.tail.close();
+        }
+        self.shared.waiting.notify_end();
     }
 }
 

@@ -7,8 +7,9 @@
 use std::sync::Arc;
 
 use super::position::Position;
-use super::ring::{Cursor, Found};
-use super::seat::Sift;
+use super::seat::{Sift, Sifted};
+use super::segment::{Cursor, Found};
+use super::shared::Shared;
 use crate::sync::{Mutex, lock};
 
 /// Says whether a subscriber wants a value.
@@ -17,15 +18,21 @@ pub(super) type Filter<T> = dyn Fn(&T) -> bool + Send + Sync;
 /// A filter, and where its subscriber stands while that sleeps.
 pub(super) struct Sieve<T> {
     filter: Box<Filter<T>>,
+    shared: Arc<Shared<T>>,
     position: Arc<Position>,
     /// `None` while the subscriber is awake and has the cursor itself.
     left: Mutex<Option<Cursor<T>>>,
 }
 
 impl<T> Sieve<T> {
-    pub(super) fn new(filter: Box<Filter<T>>, position: Arc<Position>) -> Self {
+    pub(super) fn new(
+        filter: Box<Filter<T>>,
+        shared: Arc<Shared<T>>,
+        position: Arc<Position>,
+    ) -> Self {
         Self {
             filter,
+            shared,
             position,
             left: Mutex::new(None),
         }
@@ -47,7 +54,7 @@ impl<T> Sieve<T> {
             if cursor.next_seq() > last {
                 return Found::Nothing;
             }
-            let found = cursor.look();
+            let found = self.shared.look(cursor);
             if found != Found::Value || cursor.value().is_some_and(&*self.filter) {
                 return found;
             }
@@ -58,12 +65,20 @@ impl<T> Sieve<T> {
 }
 
 impl<T: Send + Sync> Sift for Sieve<T> {
-    fn sift(&self, last: u64) -> Option<u64> {
+    fn sift(&self) -> Sifted {
+        let end = self.shared.waiting.tail.end();
         let mut left = lock(&self.left);
-        let cursor = left.as_mut()?;
-        match self.look(cursor, last) {
-            Found::Nothing => Some(cursor.next_seq()),
-            Found::Value | Found::Evicted => None,
+        match left.as_mut() {
+            Some(cursor) if !end.is_closed() => match self.look(cursor, end.seq()) {
+                Found::Nothing => Sifted::Until(cursor.next_seq()),
+                Found::Value | Found::Evicted => Sifted::News,
+            },
+            // It is awake, or has to hear of the end.
+            _ => Sifted::News,
         }
+    }
+
+    fn expect(&self, wanted: u64) -> bool {
+        self.shared.expect(wanted)
     }
 }

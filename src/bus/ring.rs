@@ -1,75 +1,60 @@
-//! Where published values stand until the capacity pushes them out: a row of segments.
+//! Where published values stand until the capacity pushes them out: a row of segments that nobody
+//! writes to any more, and an open one behind the publishers' lock.
 //!
-//! A slot is written once and then only read, so a reader needs no lock and no count to look at a
-//! value: one acquiring load says that it is there. The row belongs to the publishers' lock; a reader
-//! holds the one segment it reads and finds the next through a weak link.
+//! A publisher appends to the open segment: under the lock it holds anyway, so that a value costs no
+//! atomic operation of its own. Whoever wants to read what stands there seals it, as does the publisher
+//! who fills it: from then on it only lies in the row, and any number of readers look at its values
+//! without a lock, a count or an atomic operation but one load, which says what is still kept. So
+//! readers that keep up pay for the lock, once for all of them and all that was published meanwhile,
+//! and those that are behind pay nothing.
 //!
 //! # Invariants
 //!
-//! 1. Slots are filled in the order of their numbers, under the publishers' lock, each once.
+//! 1. A segment in the row is never changed, but for its mark and the link to the one after it.
 //! 2. A value is kept while fewer than `capacity` newer ones are published. What is no longer kept is
 //!    marked before the value that pushed it out can be seen, so that nobody receives both.
 //! 3. A reader keeps alive the one segment it stands in and none after it, however long it sleeps: the
 //!    links are weak. That also means that no chain of segments is ever dropped recursively.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 
+use super::segment::{Cursor, Segment};
 use crate::sync::OnceLock;
-use crate::sync::atomic::{AtomicU64, Ordering};
+use crate::sync::atomic::Ordering;
 
-/// How many slots a segment has at most. Larger ones save allocations; past this the saving is below
-/// a nanosecond a value, and what a sleeping subscriber keeps grows.
+/// How many values a segment has at most. Larger ones save links; past this the saving is below a
+/// nanosecond a value, and what a sleeping subscriber keeps grows.
 const MAX_SEGMENT_EVENTS: u64 = 128;
 
-/// How many slots a segment has at least, so that a bus of capacity 1 does not allocate for each value.
+/// How many values the open segment takes at least, so that a bus of capacity 1 does not seal each.
 const MIN_SEGMENT_EVENTS: u64 = 4;
 
 /// Into how many segments the capacity is divided, so that the one that is not yet freed is a small
 /// part of what is kept.
 const SEGMENTS_PER_CAPACITY: u64 = 8;
 
-/// Some values in a row.
-struct Segment<T> {
-    /// The number of the value in the first slot.
-    first_seq: u64,
-    /// The last number that is no longer kept, as far as this segment is concerned. Written only while
-    /// this is the oldest segment, so that a reader further on finds it in its cache.
-    evicted: AtomicU64,
-    slots: Box<[OnceLock<T>]>,
-    next: OnceLock<Weak<Segment<T>>>,
-}
-
-impl<T> Segment<T> {
-    fn new(first_seq: u64, events: u64) -> Self {
-        Self {
-            first_seq,
-            evicted: AtomicU64::new(0),
-            slots: (0..events).map(|_| OnceLock::new()).collect(),
-            next: OnceLock::new(),
-        }
-    }
-
-    fn last_seq(&self) -> u64 {
-        self.first_seq + self.slots.len() as u64 - 1
-    }
-}
-
 /// All that is kept; what the publishers' lock protects.
 pub(super) struct Ring<T> {
     capacity: u64,
-    segment_events: u64,
     published: u64,
+    /// What was published last and is not sealed yet. Its room is that of a whole segment.
+    open: Vec<T>,
+    segment_events: usize,
+    /// The last of the row.
     newest: Arc<Segment<T>>,
-    /// The segments older than `newest` in which something is kept, the oldest first.
+    /// The others of the row, in each of which something is kept, the oldest first.
     older: VecDeque<Arc<Segment<T>>>,
+    /// An empty segment that nobody reads, for the next seal.
+    spare: Option<Spare<T>>,
 }
 
-/// What a push left to its caller, to be dropped outside the lock: dropping values is user code.
-#[must_use = "drop it outside the lock"]
-pub(super) struct Evicted<T>(
-    #[expect(dead_code, reason = "held only to be dropped")] Option<Arc<Segment<T>>>,
-);
+/// What a push left to its caller, to be emptied outside the lock: dropping values is user code.
+#[must_use = "empty it outside the lock"]
+pub(super) struct Evicted<T>(Option<Arc<Segment<T>>>);
+
+/// An empty segment that nobody else has.
+pub(super) struct Spare<T>(Arc<Segment<T>>);
 
 impl<T> Ring<T> {
     /// Makes an empty ring; a capacity of zero counts as one.
@@ -77,12 +62,15 @@ impl<T> Ring<T> {
         let capacity = capacity_events.max(1) as u64;
         let segment_events =
             (capacity / SEGMENTS_PER_CAPACITY).clamp(MIN_SEGMENT_EVENTS, MAX_SEGMENT_EVENTS);
+        let segment_events = usize::try_from(segment_events).unwrap_or(usize::MAX);
         Self {
             capacity,
-            segment_events,
             published: 0,
-            newest: Arc::new(Segment::new(1, segment_events)),
+            open: Vec::with_capacity(segment_events),
+            segment_events,
+            newest: Arc::new(Segment::new(1, 0, Vec::new())),
             older: VecDeque::new(),
+            spare: None,
         }
     }
 
@@ -93,132 +81,123 @@ impl<T> Ring<T> {
 
     /// Returns the number of the oldest value that is kept, or of the next when none is.
     pub(super) fn oldest_kept(&self) -> u64 {
-        self.published.saturating_sub(self.capacity) + 1
+        self.evicted() + 1
     }
 
-    /// Appends what `make` makes of its number. Readers can see it when this returns; when `make`
-    /// panics, nothing has happened.
+    /// Returns the number of the last value that is not kept any more.
+    fn evicted(&self) -> u64 {
+        self.published.saturating_sub(self.capacity)
+    }
+
+    /// Appends what `make` makes of its number; when `make` panics, nothing has happened.
+    #[inline]
     pub(super) fn push(&mut self, make: impl FnOnce(u64) -> T) -> Evicted<T> {
         let seq = self.published + 1;
-        if seq > self.newest.last_seq() {
-            self.grow(seq);
-        }
-        let slot = usize::try_from(seq - self.newest.first_seq).unwrap_or(usize::MAX);
-        let last = seq.saturating_sub(self.capacity);
-        let oldest = self.older.front().unwrap_or(&self.newest);
-        // Before anything is changed: it may panic.
-        let value = make(seq);
-        // Before the value can be seen: invariant 2.
-        oldest.evicted.store(last, Ordering::Release);
-        // It is never taken: invariant 1. (`get_or_init` would save a move, and is slower by a third.)
-        drop(self.newest.slots[slot].set(value));
+        self.open.push(make(seq));
         self.published = seq;
-        Evicted(match last == oldest.last_seq() {
+        // Before it is sealed: invariant 2.
+        let evicted = self.evict();
+        match self.open.len() < self.segment_events {
+            true => evicted,
+            // Not both: what is sealed here pushes out only what was the last of the row.
+            false => self.seal().or(evicted),
+        }
+    }
+
+    /// Marks what is not kept any more, and takes the oldest segment from the row when that is all of it.
+    #[inline]
+    fn evict(&mut self) -> Evicted<T> {
+        let evicted = self.evicted();
+        let oldest = self.older.front().unwrap_or(&self.newest);
+        if evicted < oldest.first_seq {
+            return Evicted(None);
+        }
+        oldest.evicted.store(evicted, Ordering::Release);
+        Evicted(match oldest.end_seq() <= evicted + 1 {
+            // The newest stays, so that the next is linked to it.
             true => self.older.pop_front(),
             false => None,
         })
     }
 
-    fn grow(&mut self, first_seq: u64) {
-        let next = Arc::new(Segment::new(first_seq, self.segment_events));
-        drop(self.newest.next.set(Arc::downgrade(&next)));
-        let full = std::mem::replace(&mut self.newest, next);
-        self.older.push_back(full);
-    }
-
-    /// Returns a cursor before the value `seq`, which is kept or the next.
-    pub(super) fn cursor(&self, seq: u64) -> Cursor<T> {
-        let oldest = self.older.front().unwrap_or(&self.newest);
-        let behind = seq - oldest.first_seq;
-        let index = usize::try_from(behind / self.segment_events).unwrap_or(usize::MAX);
-        let segment = self.older.get(index).unwrap_or(&self.newest);
-        Cursor {
-            index: usize::try_from(seq - segment.first_seq).unwrap_or(usize::MAX),
-            segment: Arc::clone(segment),
+    /// Lets readers see all that is published.
+    pub(super) fn seal(&mut self) -> Evicted<T> {
+        if self.open.is_empty() {
+            return Evicted(None);
         }
+        let segment = self.close_open();
+        // It has no link yet, being the last.
+        drop(self.newest.next.set(Arc::downgrade(&segment)));
+        let before = std::mem::replace(&mut self.newest, segment);
+        self.older.push_back(before);
+        self.evict()
     }
-}
 
-/// Where a reader stands: before a slot.
-pub(super) struct Cursor<T> {
-    segment: Arc<Segment<T>>,
-    /// The slot in the segment; one past the last when the next segment was not there yet.
-    index: usize,
-}
-
-/// What a reader finds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Found {
-    /// The next value is there; [`Cursor::take`] returns it.
-    Value,
-    /// The next value is not published yet.
-    Nothing,
-    /// The next value is no longer kept.
-    Evicted,
-}
-
-impl<T> Cursor<T> {
-    /// Returns a cursor before the value `seq`, which is no longer kept.
-    pub(super) fn evicted(seq: u64) -> Self {
-        let segment = Segment::new(seq, 1);
-        segment.evicted.store(seq, Ordering::Relaxed);
-        Self {
-            segment: Arc::new(segment),
-            index: 0,
+    /// Moves what is in the open segment to one for the row, the spare one where there is one.
+    fn close_open(&mut self) -> Arc<Segment<T>> {
+        let first_seq = self.published + 1 - self.open.len() as u64;
+        let evicted = self.evicted();
+        let mut spare = self.spare.take().map(|spare| spare.0);
+        let reused = spare.as_mut().and_then(Arc::get_mut);
+        let room = reused.map_or_else(Vec::new, |reused| std::mem::take(&mut reused.values));
+        let values = self.move_open(room);
+        if let Some(mut segment) = spare
+            && let Some(reused) = Arc::get_mut(&mut segment)
+        {
+            *reused = Segment::new(first_seq, evicted, values);
+            return segment;
         }
+        Arc::new(Segment::new(first_seq, evicted, values))
     }
 
-    /// Returns the number of the next value.
-    pub(super) fn next_seq(&self) -> u64 {
-        self.segment.first_seq + self.index as u64
-    }
-
-    /// Looks at what comes next.
-    #[inline]
-    pub(super) fn look(&mut self) -> Found {
-        loop {
-            let segment = &*self.segment;
-            if let Some(slot) = segment.slots.get(self.index) {
-                let next_seq = segment.first_seq + self.index as u64;
-                if segment.evicted.load(Ordering::Acquire) >= next_seq {
-                    return Found::Evicted;
-                }
-                return match slot.get() {
-                    Some(_) => Found::Value,
-                    None => Found::Nothing,
-                };
+    /// Empties the open segment; `room` is used where its size is right.
+    fn move_open(&mut self, room: Vec<T>) -> Vec<T> {
+        let count = self.open.len();
+        // Few values are moved, so that they do not hold on to room for many.
+        let is_moved = count * 2 <= self.segment_events;
+        let wanted = if is_moved { count } else { self.segment_events };
+        let is_right = (wanted..=wanted * 2).contains(&room.capacity());
+        let mut room = if is_right {
+            room
+        } else {
+            Vec::with_capacity(wanted)
+        };
+        match is_moved {
+            true => {
+                room.append(&mut self.open);
+                room
             }
-            let Some(next) = segment.next.get() else {
-                return Found::Nothing;
-            };
-            let Some(next) = next.upgrade() else {
-                return Found::Evicted;
-            };
-            self.segment = next;
-            self.index = 0;
+            false => std::mem::replace(&mut self.open, room),
         }
     }
 
-    /// Passes the value that [`look`](Self::look) has found, and returns it. It can't go away
-    /// meanwhile: the cursor holds its segment.
-    #[inline]
-    pub(super) fn take(&mut self) -> Option<&T> {
-        let value = self.segment.slots.get(self.index)?.get()?;
-        self.index += 1;
-        Some(value)
+    /// Keeps an empty segment for the next seal.
+    pub(super) fn reuse(&mut self, spare: Spare<T>) {
+        self.spare = Some(spare);
     }
 
-    /// Returns the value that [`look`](Self::look) has found.
-    pub(super) fn value(&self) -> Option<&T> {
-        self.segment.slots.get(self.index)?.get()
+    /// Returns a cursor before the value `seq`, which is kept or the next. All is sealed.
+    pub(super) fn cursor(&self, seq: u64) -> Cursor<T> {
+        let index = self
+            .older
+            .partition_point(|segment| segment.end_seq() <= seq);
+        let segment = self.older.get(index).unwrap_or(&self.newest);
+        Cursor::new(Arc::clone(segment), seq)
     }
 }
 
-impl<T> Clone for Cursor<T> {
-    fn clone(&self) -> Self {
-        Self {
-            segment: Arc::clone(&self.segment),
-            index: self.index,
-        }
+impl<T> Evicted<T> {
+    fn or(self, other: Self) -> Self {
+        Self(self.0.or(other.0))
+    }
+
+    /// Drops the values, unless somebody still reads them; returns what is left when nobody does.
+    pub(super) fn empty(self) -> Option<Spare<T>> {
+        let mut segment = self.0?;
+        let alone = Arc::get_mut(&mut segment)?;
+        alone.values.clear();
+        // A link is weak, but it keeps the memory of the segment after it.
+        alone.next = OnceLock::new();
+        Some(Spare(segment))
     }
 }

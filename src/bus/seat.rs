@@ -24,9 +24,20 @@ pub(super) enum Place {
 
 /// Looks at values for a subscriber that sleeps.
 pub(super) trait Sift: Send + Sync {
-    /// Passes what the subscriber does not want, up to the value `last`; `Some` is the number that it
-    /// then waits for, `None` says that it has to wake up.
-    fn sift(&self, last: u64) -> Option<u64>;
+    /// Passes what is published and the subscriber does not want.
+    fn sift(&self) -> Sifted;
+
+    /// Leaves word that somebody waits for `wanted`; false when that is there or nothing follows.
+    fn expect(&self, wanted: u64) -> bool;
+}
+
+/// What comes after that.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Sifted {
+    /// Something that the subscriber has to wake up for.
+    News,
+    /// Nothing yet: it waits for this number.
+    Until(u64),
 }
 
 /// A subscriber's place to wait.

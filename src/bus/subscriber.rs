@@ -11,12 +11,10 @@ use thiserror::Error;
 use tokio::runtime;
 use tokio::task::coop;
 
-use super::Shared;
-use super::filter::Sieve;
-use super::position::Position;
+use super::reader::Reader;
 use super::relay::Relay;
-use super::ring::{Cursor, Found};
 use super::seat::{Place, Seat};
+use super::segment::Found;
 
 /// How many values cost one unit of tokio's cooperative budget, which is made for operations on a
 /// socket or a channel: with its 128 units a task that never runs out of values yields after 4 096,
@@ -32,10 +30,7 @@ pub(super) type SpawnRelay = Box<dyn FnOnce(Relay)>;
 /// that sleeps costs the bus at most one segment beyond what is kept anyway: an eighth of the
 /// capacity, and at most 128 values.
 pub struct Subscriber<T> {
-    shared: Arc<Shared<T>>,
-    cursor: Cursor<T>,
-    position: Arc<Position>,
-    sieve: Option<Arc<Sieve<T>>>,
+    reader: Reader<T>,
     seat: Arc<Seat>,
     /// Where the seat stands, once there was something to wait for.
     place: Option<Place>,
@@ -113,17 +108,9 @@ impl<T: Clone> Subscriber<T> {
 }
 
 impl<T> Subscriber<T> {
-    pub(super) fn new(
-        shared: Arc<Shared<T>>,
-        cursor: Cursor<T>,
-        position: Arc<Position>,
-        (sieve, seat): (Option<Arc<Sieve<T>>>, Seat),
-    ) -> Self {
+    pub(super) fn new(reader: Reader<T>, seat: Seat) -> Self {
         Self {
-            shared,
-            cursor,
-            position,
-            sieve,
+            reader,
             seat: Arc::new(seat),
             place: None,
             known: None,
@@ -143,7 +130,7 @@ impl<T> Subscriber<T> {
     /// No value is lost when the future is dropped.
     pub async fn recv_ref(&mut self) -> Result<&T, ReceiveError> {
         poll_fn(|cx| self.poll_ready(cx)).await?;
-        self.take_ready()
+        self.reader.take()
     }
 
     /// Returns the next value where it stands, if there is one.
@@ -154,7 +141,7 @@ impl<T> Subscriber<T> {
     #[inline]
     pub fn try_recv_ref(&mut self) -> Result<Option<&T>, ReceiveError> {
         match self.check()? {
-            true => self.take_ready().map(Some),
+            true => self.reader.take().map(Some),
             false => Ok(None),
         }
     }
@@ -196,10 +183,10 @@ impl<T> Subscriber<T> {
         }
         let mut taken = 0;
         loop {
-            each(self.take_ready()?);
+            each(self.reader.take()?);
             taken += 1;
             // What else there is to say is said by the next call.
-            if taken == limit || self.look() != Found::Value {
+            if taken == limit || self.reader.look() != Found::Value {
                 return Ok(taken);
             }
         }
@@ -209,73 +196,42 @@ impl<T> Subscriber<T> {
     /// that of the last value before the subscription.
     #[must_use]
     pub fn last_seq(&self) -> u64 {
-        self.position.seen()
+        self.reader.position.seen()
     }
 
     /// Returns the name it was given.
     #[must_use]
     pub fn name(&self) -> &str {
-        self.position.name()
+        self.reader.position.name()
     }
 
     /// Passes the value that was found, and returns it.
     #[inline]
     pub(super) fn take_ready(&mut self) -> Result<&T, ReceiveError> {
-        self.position.set_seen(self.cursor.next_seq());
-        // There is one: whoever calls this has looked.
-        self.cursor.take().ok_or(ReceiveError::Closed)
+        self.reader.take()
     }
 
-    /// Looks at what comes next; true when it is a value. Passes over what was lost, and says so.
+    /// Looks at what comes next; true when it is a value.
     #[inline]
     pub(super) fn check(&mut self) -> Result<bool, ReceiveError> {
-        match self.look() {
-            Found::Value => Ok(true),
-            Found::Nothing => self.check_end(),
-            Found::Evicted => Err(self.skip_lost()),
+        if self.reader.sieve.is_some() {
+            self.seat.rise();
         }
+        self.reader.check()
     }
 
     #[inline]
-    fn look(&mut self) -> Found {
-        match &self.sieve {
-            None => self.cursor.look(),
-            Some(sieve) => {
-                if let Some(cursor) = sieve.reclaim() {
-                    self.seat.rise();
-                    self.cursor = cursor;
-                }
-                sieve.look(&mut self.cursor, u64::MAX)
-            }
-        }
-    }
-
-    /// Tells an empty bus from a closed one.
-    fn check_end(&mut self) -> Result<bool, ReceiveError> {
-        let tail = self.shared.waiting.tail();
-        if !tail.is_closed() {
-            return Ok(false);
-        }
-        match tail.seq() < self.cursor.next_seq() {
-            true => Err(ReceiveError::Closed),
-            // It was published after the first look, and is the publisher's last word.
-            false => self.check(),
-        }
-    }
-
-    #[cold]
-    fn skip_lost(&mut self) -> ReceiveError {
-        let writer = self.shared.writer();
-        let oldest = writer.ring.oldest_kept();
-        let lost = self.position.lose_until(oldest - 1);
-        let left = std::mem::replace(&mut self.cursor, writer.ring.cursor(oldest));
-        drop(writer);
-        // Outside the lock: it may hold the last values of its segment, whose drop is user code.
-        drop(left);
-        ReceiveError::Lagged(lost)
-    }
-
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), ReceiveError>> {
+        // The usual case of a busy bus.
+        if self.since_budget < VALUES_PER_BUDGET_UNIT && !self.has_slept && self.reader.is_certain()
+        {
+            self.since_budget += 1;
+            return Poll::Ready(Ok(()));
+        }
+        self.poll_slowly(cx)
+    }
+
+    fn poll_slowly(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), ReceiveError>> {
         if self.since_budget >= VALUES_PER_BUDGET_UNIT {
             ready!(coop::poll_proceed(cx)).made_progress();
             self.since_budget = 0;
@@ -300,28 +256,24 @@ impl<T> Subscriber<T> {
         place: impl Fn() -> (Place, Option<SpawnRelay>),
     ) -> Poll<Result<(), ReceiveError>> {
         while !self.check()? {
-            if !self
-                .known
-                .as_ref()
-                .is_some_and(|known| known.will_wake(waker))
-            {
+            let known = self.known.as_ref();
+            if !known.is_some_and(|known| known.will_wake(waker)) {
                 self.sit_down(place());
                 self.known = Some(waker.clone());
             }
-            if let Some(sieve) = &self.sieve {
-                sieve.leave(self.cursor.clone());
-            }
-            let (shared, wanted) = (&self.shared, self.cursor.next_seq());
-            let settle = || drop(shared.writer());
-            if shared.waiting.wait(&self.seat, (waker, wanted), settle) {
+            self.reader.leave_cursor();
+            let wanted = self.reader.next_seq();
+            self.seat.sit(waker, wanted);
+            if self.reader.shared.expect(wanted) {
                 self.has_slept = true;
                 return Poll::Pending;
             }
+            self.seat.rise();
         }
         if std::mem::take(&mut self.has_slept)
             && let Some(place) = self.place
         {
-            self.shared.waiting.pass_on(place);
+            self.reader.shared.waiting.pass_on(place);
         }
         Poll::Ready(Ok(()))
     }
@@ -331,7 +283,7 @@ impl<T> Subscriber<T> {
         if self.place == Some(place) {
             return;
         }
-        let waiting = &self.shared.waiting;
+        let waiting = &self.reader.shared.waiting;
         if let Some(before) = self.place.replace(place) {
             waiting.leave(&self.seat, before);
         }
@@ -346,7 +298,7 @@ impl<T> Subscriber<T> {
 
     /// Wakes the other threads that wait; called when this one has waited.
     pub(super) fn pass_on_to_threads(&self) {
-        self.shared.waiting.pass_on_to_threads();
+        self.reader.shared.waiting.pass_on_to_threads();
     }
 }
 
@@ -367,9 +319,9 @@ impl<T: Clone> Stream for Subscriber<T> {
 impl<T> Drop for Subscriber<T> {
     fn drop(&mut self) {
         if let Some(place) = self.place {
-            self.shared.waiting.leave(&self.seat, place);
+            self.reader.shared.waiting.leave(&self.seat, place);
         }
-        self.shared.writer().forget(&self.position);
+        self.reader.shared.writer().forget(&self.reader.position);
     }
 }
 
