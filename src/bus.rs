@@ -105,9 +105,15 @@ impl<T> Bus<T> {
         let evicted = writer.ring.push(make);
         let seq = writer.ring.published();
         self.shared.waiting.tail.advance(seq);
-        let is_waited_for = std::mem::take(&mut writer.is_waited_for);
+        let waiting = std::mem::take(&mut writer.waiting);
+        let evicted = match waiting {
+            // The only one has nobody to share the sealing with, and is spared it. If it was sealed
+            // when it was pushed, there is nothing left to seal and to evict.
+            1 => writer.ring.seal().or(evicted),
+            _ => evicted,
+        };
         drop(writer);
-        if is_waited_for {
+        if waiting > 0 {
             self.shared.waiting.notify(seq);
         }
         self.shared.dispose(evicted);

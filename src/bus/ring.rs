@@ -187,7 +187,8 @@ impl<T> Ring<T> {
 }
 
 impl<T> Evicted<T> {
-    fn or(self, other: Self) -> Self {
+    /// Returns the one of them in which there is something; not both.
+    pub(super) fn or(self, other: Self) -> Self {
         Self(self.0.or(other.0))
     }
 

@@ -22,8 +22,8 @@ pub(super) struct Shared<T> {
 pub(super) struct Writer<T> {
     pub(super) ring: Ring<T>,
     pub(super) positions: Vec<Arc<Position>>,
-    /// Whether somebody waits for the next value.
-    pub(super) is_waited_for: bool,
+    /// How many have said that they wait for the next value, since the last one was published.
+    pub(super) waiting: u64,
     /// How many values were published while nobody was subscribed, as long as somebody is; otherwise
     /// how many had not been, when the last one left.
     nobody: u64,
@@ -34,7 +34,7 @@ impl<T> Shared<T> {
         let writer = Writer {
             ring: Ring::new(capacity_events),
             positions: Vec::new(),
-            is_waited_for: false,
+            waiting: 0,
             nobody: 0,
         };
         Self {
@@ -97,7 +97,7 @@ impl<T> Shared<T> {
         let mut writer = self.writer();
         let end = self.waiting.tail.end();
         let waits = end.seq() < wanted && !end.is_closed();
-        writer.is_waited_for |= waits;
+        writer.waiting += u64::from(waits);
         waits
     }
 
