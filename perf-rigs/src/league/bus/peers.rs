@@ -9,21 +9,25 @@ use super::side::{CAPACITY, Miss, Side};
 pub(super) struct AsyncBroadcast;
 
 impl<P: Payload> Side<P> for AsyncBroadcast {
-    type Publisher = async_broadcast::Sender<P>;
+    /// The second keeps the channel open, which is closed for good as soon as nobody receives.
+    type Publisher = (
+        async_broadcast::Sender<P>,
+        async_broadcast::InactiveReceiver<P>,
+    );
     type Receiver = async_broadcast::Receiver<P>;
 
     fn new() -> Self::Publisher {
-        let (mut sender, _) = async_broadcast::broadcast(CAPACITY);
+        let (mut sender, receiver) = async_broadcast::broadcast(CAPACITY);
         sender.set_overflow(true);
-        sender
+        (sender, receiver.deactivate())
     }
 
-    fn subscribe(publisher: &Self::Publisher) -> Self::Receiver {
-        publisher.new_receiver()
+    fn subscribe((sender, _): &Self::Publisher) -> Self::Receiver {
+        sender.new_receiver()
     }
 
-    fn publish(publisher: &Self::Publisher, value: P) {
-        publisher.try_broadcast(value).ok();
+    fn publish((sender, _): &Self::Publisher, value: P) {
+        sender.try_broadcast(value).ok();
     }
 
     async fn receive(receiver: &mut Self::Receiver) -> Result<usize, Miss> {
