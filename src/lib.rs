@@ -47,6 +47,8 @@ pub mod child;
 pub mod supervisor;
 pub mod tree;
 // -- edges: each uses the core, none uses another edge --
+#[cfg(feature = "config")]
+pub mod config;
 #[cfg(feature = "logging")]
 pub mod logging;
 #[cfg(feature = "metrics")]

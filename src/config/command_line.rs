@@ -1,0 +1,158 @@
+//! The arguments that every daemon understands.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use thiserror::Error;
+
+/// What the arguments of a program ask for.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct CommandLine {
+    /// `--config <file>`: the main file.
+    pub config: Option<PathBuf>,
+    /// `--set section.key=value`, in order.
+    pub set: Vec<String>,
+    /// What to do.
+    pub task: Task,
+}
+
+/// What a program is asked to do.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Task {
+    /// Run.
+    #[default]
+    Run,
+    /// `--print-config`: print the merged configuration with the origin of every value.
+    PrintConfig,
+    /// `--check-config`: say whether the configuration can be used.
+    CheckConfig,
+    /// `--help`: say what can be asked.
+    Help,
+}
+
+/// What `--help` prints, after the name.
+pub const HELP: &str = "\
+  --config <file>            read this file; it has to be there
+  --set <section.key=value>  set one value, over everything else; can be repeated
+  --print-config             print the configuration with the origin of every value
+  --check-config             say whether the configuration can be used: exit 0 or 78
+  --help                     print this
+";
+
+/// Says which argument is not understood.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum UsageError {
+    /// Nobody knows it.
+    #[error("unknown argument `{0}`; `--help` lists what there is")]
+    Unknown(String),
+    /// It needs a value, which is not there.
+    #[error("`{0}` needs a value")]
+    MissingValue(&'static str),
+    /// It needs no value, and one is there.
+    #[error("`{0}` takes no value")]
+    UnwantedValue(&'static str),
+    /// An assignment is not UTF-8.
+    #[error("the value of `{0}` is not UTF-8")]
+    NotUtf8(&'static str),
+}
+
+impl CommandLine {
+    /// Reads arguments, without the program's own name before them.
+    ///
+    /// # Errors
+    ///
+    /// [`UsageError`], at the first that is not understood.
+    pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Self, UsageError> {
+        let mut arguments = arguments.into_iter();
+        let mut line = Self::default();
+        while let Some(argument) = arguments.next() {
+            let text = argument.to_string_lossy();
+            let (name, joined) = match text.split_once('=') {
+                Some((name, value)) => (name, Some(OsString::from(value))),
+                None => (&*text, None),
+            };
+            let mut value = |name| {
+                joined
+                    .clone()
+                    .or_else(|| arguments.next())
+                    .ok_or(UsageError::MissingValue(name))
+            };
+            match name {
+                "--config" => line.config = Some(value("--config")?.into()),
+                "--set" => {
+                    let text = value("--set")?.into_string();
+                    line.set
+                        .push(text.map_err(|_| UsageError::NotUtf8("--set"))?);
+                }
+                "--print-config" => {
+                    line.choose(Task::PrintConfig, "--print-config", joined.as_ref())?
+                }
+                "--check-config" => {
+                    line.choose(Task::CheckConfig, "--check-config", joined.as_ref())?
+                }
+                "--help" | "-h" => line.choose(Task::Help, "--help", joined.as_ref())?,
+                _ => return Err(UsageError::Unknown(text.into_owned())),
+            }
+        }
+        Ok(line)
+    }
+
+    fn choose(
+        &mut self,
+        task: Task,
+        name: &'static str,
+        value: Option<&OsString>,
+    ) -> Result<(), UsageError> {
+        if value.is_some() {
+            return Err(UsageError::UnwantedValue(name));
+        }
+        // Help wins: whoever asks for it knows least.
+        if self.task != Task::Help {
+            self.task = task;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{CommandLine, Task, UsageError};
+
+    fn parse(arguments: &[&str]) -> Result<CommandLine, UsageError> {
+        CommandLine::parse(arguments.iter().map(Into::into))
+    }
+
+    #[test]
+    fn values_stand_behind_a_space_or_an_equals_sign() {
+        for arguments in [
+            &["--config", "a.toml", "--set", "a.b=1", "--print-config"][..],
+            &["--config=a.toml", "--print-config", "--set=a.b=1"],
+        ] {
+            let line = parse(arguments).expect("it is understood");
+            assert_eq!(line.config.as_deref(), Some("a.toml".as_ref()));
+            assert_eq!(
+                (line.set, line.task),
+                (vec!["a.b=1".to_owned()], Task::PrintConfig)
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_not_understood_is_named() {
+        assert_eq!(
+            parse(&["--confg"]),
+            Err(UsageError::Unknown("--confg".to_owned()))
+        );
+        assert_eq!(
+            parse(&["--config"]),
+            Err(UsageError::MissingValue("--config"))
+        );
+        assert_eq!(
+            parse(&["--check-config=1"]),
+            Err(UsageError::UnwantedValue("--check-config"))
+        );
+    }
+}

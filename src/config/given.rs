@@ -1,0 +1,128 @@
+//! Values from outside of every file: environment variables, and arguments `section.key=value`.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+
+use super::document::{Node, Table, Value, parse_given};
+use super::origin::{Given, Origin};
+use super::problem::{Problem, ProblemKind};
+
+/// How deep a variable may reach into tables; TOML's own parser stops at 80.
+const MAX_DEPTH: usize = 32;
+
+/// Returns what the names of a program's variables begin with: `MY_DAEMON__` for `my-daemon`.
+#[must_use]
+pub fn environment_prefix(program: &str) -> String {
+    let letter = |letter: char| match letter.is_ascii_alphanumeric() {
+        true => letter.to_ascii_uppercase(),
+        false => '_',
+    };
+    let name: String = program.chars().map(letter).collect();
+    format!("{name}__")
+}
+
+/// Makes a document of the variables that begin with the prefix: `X__LOGGING__MAX_FILES=3` is
+/// `logging.max_files = 3`.
+///
+/// # Errors
+///
+/// Names without a key, two that mean the same key or a key and something inside it, and values that are
+/// not UTF-8.
+pub(crate) fn environment(
+    prefix: &str,
+    variables: impl IntoIterator<Item = (OsString, OsString)>,
+) -> Result<Table, Vec<Problem>> {
+    // Sorted, so that the same variables make the same complaint.
+    let mine = variables.into_iter().filter_map(|(name, text)| {
+        // What is not UTF-8 in a name is replaced, and then it is no key that anybody knows.
+        let name = name.to_string_lossy().into_owned();
+        name.starts_with(prefix).then_some((name, text))
+    });
+    let mine: BTreeMap<String, OsString> = mine.collect();
+    let mut table = Table::new();
+    let mut problems = Vec::new();
+    for (name, text) in &mine {
+        let key = name[prefix.len()..].to_ascii_lowercase();
+        let names: Vec<&str> = key.split("__").collect();
+        let origin = |text: &str| Origin::Environment(Given::new(name, text));
+        let inserted = match text.to_str() {
+            Some(text) => insert(&mut table, &names, text, &origin(text)),
+            None => Err(at(&origin(""), "the value is not UTF-8")),
+        };
+        problems.extend(inserted.err());
+    }
+    if problems.is_empty() {
+        Ok(table)
+    } else {
+        Err(problems)
+    }
+}
+
+/// Makes a document of arguments `section.key=value`; of two for the same key the later wins.
+///
+/// # Errors
+///
+/// Arguments without a `=` or without a key, and a key together with something inside it.
+pub(crate) fn arguments<'a>(
+    texts: impl IntoIterator<Item = &'a str>,
+    origin: impl Fn(&str, &str) -> Origin,
+) -> Result<Table, Vec<Problem>> {
+    let mut table = Table::new();
+    let mut problems = Vec::new();
+    for text in texts {
+        let (key, value) = text.split_once('=').unwrap_or((text, ""));
+        let origin = origin(key, value);
+        let names: Vec<&str> = key.split('.').map(str::trim).collect();
+        let mut one = Table::new();
+        let inserted = match text.contains('=') {
+            true => insert(&mut one, &names, value, &origin),
+            false => Err(at(&origin, "expected `section.key=value`")),
+        };
+        problems.extend(inserted.err());
+        super::merge::overlay(&mut table, one);
+    }
+    if problems.is_empty() {
+        Ok(table)
+    } else {
+        Err(problems)
+    }
+}
+
+/// The origin of an argument of the command line.
+pub(crate) fn command_line(key: &str, value: &str) -> Origin {
+    Origin::CommandLine(Given::new(&format!("--set {key}"), value))
+}
+
+fn at(origin: &Origin, message: &str) -> Problem {
+    Problem {
+        origin: origin.clone(),
+        ..Problem::new(ProblemKind::Syntax, message)
+    }
+}
+
+fn insert(table: &mut Table, names: &[&str], text: &str, origin: &Origin) -> Result<(), Problem> {
+    if names.len() > MAX_DEPTH {
+        return Err(at(origin, "the key is too deep"));
+    }
+    let (Some((last, above)), false) = (names.split_last(), names.contains(&"")) else {
+        return Err(at(origin, "a part of the key is empty"));
+    };
+    let clash = || at(origin, "this key is given as a value and as a table");
+    let mut inside = table;
+    for name in above {
+        let empty = || Node::new(Value::Table(Table::new()), origin.clone());
+        let node = inside.entry((*name).to_owned()).or_insert_with(empty);
+        let Value::Table(next) = &mut node.value else {
+            return Err(clash());
+        };
+        inside = next;
+    }
+    if inside.contains_key(*last) {
+        return Err(clash());
+    }
+    inside.insert((*last).to_owned(), parse_given(text, origin)?);
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

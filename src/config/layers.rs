@@ -1,0 +1,84 @@
+//! What a configuration is made of, from the lowest layer to the highest: the program's own values, the
+//! files, the environment, the command line. The defaults of the structs stand below all of it.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use super::document::{self, Table};
+use super::files::{self, Files};
+use super::given;
+use super::merge::overlay;
+use super::origin::Origin;
+use super::problem::{ConfigError, Problem};
+use super::settings::unify_durations;
+
+/// Everything that a configuration is read from.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Layers {
+    /// The program's own values.
+    pub(crate) program: Table,
+    /// Where the main file is looked for.
+    pub(crate) searched: Vec<PathBuf>,
+    /// Whether there has to be one: it was named.
+    pub(crate) required: bool,
+    /// What the names of variables begin with.
+    pub(crate) prefix: String,
+    pub(crate) environment: Vec<(OsString, OsString)>,
+    /// Arguments `section.key=value`.
+    pub(crate) arguments: Vec<String>,
+}
+
+impl Layers {
+    /// Reads the files.
+    ///
+    /// # Errors
+    ///
+    /// What can't be read.
+    pub(crate) fn read_files(&self) -> Result<Files, ConfigError> {
+        files::read(&self.searched, self.required)
+    }
+
+    /// Lays all layers over one another.
+    ///
+    /// # Errors
+    ///
+    /// Every file that is not TOML, every variable and argument that is none.
+    pub(crate) fn assemble(&self, files: &Files) -> Result<Table, ConfigError> {
+        let mut problems = Vec::new();
+        let mut table = Table::new();
+        let mut lay = |layer: Result<Table, Vec<Problem>>| {
+            let unified = layer.and_then(|mut layer| unify_durations(&mut layer).map(|()| layer));
+            match unified {
+                Ok(layer) => overlay(&mut table, layer),
+                Err(found) => problems.extend(found),
+            }
+        };
+        lay(Ok(self.program.clone()));
+        for file in files.iter() {
+            lay(document::parse(&file.path, file.bytes.clone()));
+        }
+        lay(given::environment(
+            &self.prefix,
+            self.environment.iter().cloned(),
+        ));
+        let arguments = self.arguments.iter().map(String::as_str);
+        lay(given::arguments(arguments, given::command_line));
+        if problems.is_empty() {
+            Ok(table)
+        } else {
+            Err(ConfigError::new(problems))
+        }
+    }
+}
+
+/// Makes the program's own layer of texts `section.key=value`.
+///
+/// # Errors
+///
+/// See [`given::arguments`].
+pub(crate) fn program<'a>(texts: impl IntoIterator<Item = &'a str>) -> Result<Table, ConfigError> {
+    given::arguments(texts, |_, _| Origin::Builder).map_err(ConfigError::new)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,315 @@
+//! The configuration of a running program: read without waiting, replaced as a whole.
+//!
+//! # Invariants
+//!
+//! 1. Only the thread that reloads replaces the snapshot, so versions count up by one.
+//! 2. The version is stored after the snapshot: whoever sees a version finds that snapshot or a later one.
+//!
+//! `arc-swap` is used with a lock instead of its default strategy, of which a use after free is reported
+//! (arc-swap#210). What that costs is paid once for each change: a hot path has a [`Cached`], which reads
+//! one atomic number.
+
+use std::fmt;
+use std::sync::mpsc::SyncSender;
+use std::sync::{Arc, RwLock};
+
+use arc_swap::ArcSwapAny;
+use thiserror::Error;
+use tokio::sync::{oneshot, watch};
+
+use super::document;
+use super::problem::{ConfigError, Invalid};
+use super::reload::{Cause, Reloaded, Request};
+use super::snapshot::{Config, Snapshot};
+use crate::sync::atomic::{AtomicU64, Ordering};
+use crate::sync::{Mutex, lock};
+
+/// The configuration of a running program. Clones speak of the same one.
+pub struct Live<C> {
+    shared: Arc<Shared<C>>,
+}
+
+type Voter<C> = dyn Fn(&Snapshot<C>, &Snapshot<C>) -> Result<(), Invalid> + Send + Sync;
+
+struct Shared<C> {
+    current: ArcSwapAny<Arc<Snapshot<C>>, RwLock<()>>,
+    version: AtomicU64,
+    versions: watch::Sender<u64>,
+    voters: Mutex<Voters<C>>,
+    requests: SyncSender<Request>,
+}
+
+struct Voters<C> {
+    next: u64,
+    present: Vec<(u64, Arc<str>, Arc<Voter<C>>)>,
+}
+
+impl<C: Config> Live<C> {
+    pub(super) fn new(snapshot: Snapshot<C>, requests: SyncSender<Request>) -> Self {
+        let version = snapshot.version();
+        let shared = Shared {
+            current: ArcSwapAny::with_strategy(Arc::new(snapshot), RwLock::new(())),
+            version: AtomicU64::new(version),
+            versions: watch::Sender::new(version),
+            voters: Mutex::new(Voters {
+                next: 0,
+                present: Vec::new(),
+            }),
+            requests,
+        };
+        Self {
+            shared: Arc::new(shared),
+        }
+    }
+
+    /// Returns the configuration as it is now.
+    #[must_use]
+    pub fn snapshot(&self) -> Arc<Snapshot<C>> {
+        self.shared.current.load_full()
+    }
+
+    /// Makes a reader that keeps the snapshot it has seen last, for code that asks often.
+    #[must_use]
+    pub fn cached(&self) -> Cached<C> {
+        Cached {
+            snapshot: self.snapshot(),
+            live: self.clone(),
+        }
+    }
+
+    /// Watches what is at or below a dotted key, such as `store` or `logging.level`; an empty one stands
+    /// for everything.
+    #[must_use]
+    pub fn section(&self, key: impl Into<String>) -> Section<C> {
+        Section {
+            live: self.clone(),
+            key: key.into(),
+            versions: self.shared.versions.subscribe(),
+            seen: self.snapshot(),
+        }
+    }
+
+    /// Asks for a vote on every change that follows, until what is returned is dropped.
+    ///
+    /// `vote` is given the configuration that is and the one that would be, on the thread that reloads.
+    /// One refusal, or a panic, and everything stays as it is.
+    #[must_use = "the vote ends when this is dropped"]
+    pub fn vote(
+        &self,
+        name: impl Into<Arc<str>>,
+        vote: impl Fn(&Snapshot<C>, &Snapshot<C>) -> Result<(), Invalid> + Send + Sync + 'static,
+    ) -> Vote<C> {
+        let mut voters = lock(&self.shared.voters);
+        voters.next += 1;
+        let number = voters.next;
+        voters.present.push((number, name.into(), Arc::new(vote)));
+        Vote {
+            live: self.clone(),
+            number,
+        }
+    }
+
+    /// Reads the configuration anew and waits until it is in force or refused.
+    ///
+    /// # Errors
+    ///
+    /// [`ReloadError`]; nothing has changed then.
+    ///
+    /// # Cancel safety
+    ///
+    /// When the future is dropped the reload still happens.
+    pub async fn reload(&self) -> Result<Reloaded, ReloadError> {
+        let (reply, answer) = oneshot::channel();
+        self.request(Request::Reload {
+            cause: Cause::Call,
+            reply: Some(reply),
+        })?;
+        match answer.await {
+            Ok(answer) => answer.map_err(ReloadError::Rejected),
+            Err(_ended) => Err(ReloadError::Ended),
+        }
+    }
+
+    /// Asks for a reload and does not wait.
+    ///
+    /// # Errors
+    ///
+    /// [`ReloadError::Ended`] and [`ReloadError::Busy`].
+    pub fn request_reload(&self, cause: Cause) -> Result<(), ReloadError> {
+        self.request(Request::Reload { cause, reply: None })
+    }
+
+    fn request(&self, request: Request) -> Result<(), ReloadError> {
+        use std::sync::mpsc::TrySendError::{Disconnected, Full};
+
+        self.shared
+            .requests
+            .try_send(request)
+            .map_err(|refused| match refused {
+                Full(_) => ReloadError::Busy,
+                Disconnected(_) => ReloadError::Ended,
+            })
+    }
+
+    /// Renders the configuration as it is now with the origin of every value; secrets are not shown.
+    #[must_use]
+    pub fn effective(&self) -> String {
+        self.snapshot().effective()
+    }
+
+    /// Puts another snapshot in the place of the present one.
+    pub(super) fn replace(&self, snapshot: Snapshot<C>) -> Arc<Snapshot<C>> {
+        let version = snapshot.version();
+        let snapshot = Arc::new(snapshot);
+        self.shared.current.store(Arc::clone(&snapshot));
+        self.shared.version.store(version, Ordering::Release);
+        self.shared.versions.send_replace(version);
+        snapshot
+    }
+
+    /// Returns who is to be asked, in the order in which they came.
+    pub(super) fn voters(&self) -> Vec<(Arc<str>, Arc<Voter<C>>)> {
+        let voters = lock(&self.shared.voters);
+        voters
+            .present
+            .iter()
+            .map(|(_, name, vote)| (Arc::clone(name), Arc::clone(vote)))
+            .collect()
+    }
+}
+
+impl<C> Clone for Live<C> {
+    fn clone(&self) -> Self {
+        Self {
+            shared: Arc::clone(&self.shared),
+        }
+    }
+}
+
+impl<C> fmt::Debug for Live<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Live")
+            .field("version", &self.shared.version.load(Ordering::Acquire))
+            .finish_non_exhaustive()
+    }
+}
+
+/// A reader for a hot path: it looks at one number, and at the snapshot only when that has changed.
+#[derive(Debug)]
+pub struct Cached<C> {
+    live: Live<C>,
+    snapshot: Arc<Snapshot<C>>,
+}
+
+impl<C: Config> Cached<C> {
+    /// Returns the configuration as it is now.
+    #[inline]
+    pub fn get(&mut self) -> &Snapshot<C> {
+        if self.live.shared.version.load(Ordering::Acquire) != self.snapshot.version() {
+            self.snapshot = self.live.snapshot();
+        }
+        &self.snapshot
+    }
+}
+
+/// Watches one section of the configuration.
+#[derive(Debug)]
+pub struct Section<C> {
+    live: Live<C>,
+    key: String,
+    versions: watch::Receiver<u64>,
+    seen: Arc<Snapshot<C>>,
+}
+
+impl<C: Config> Section<C> {
+    /// Returns the configuration that was returned last.
+    #[must_use]
+    pub fn seen(&self) -> &Arc<Snapshot<C>> {
+        &self.seen
+    }
+
+    /// Waits until what is below the key differs from what was seen last, and returns the newest
+    /// configuration. Changes that come faster than they are asked for are told as one.
+    ///
+    /// Waits for ever once nobody can change it any more.
+    ///
+    /// # Cancel safety
+    ///
+    /// Nothing is lost when the future is dropped.
+    pub async fn changed(&mut self) -> Arc<Snapshot<C>> {
+        loop {
+            self.versions.mark_unchanged();
+            let newest = self.live.snapshot();
+            let has_changed = newest.version() != self.seen.version() && self.differs(&newest);
+            if has_changed {
+                self.seen = Arc::clone(&newest);
+                return newest;
+            }
+            if self.versions.changed().await.is_err() {
+                std::future::pending::<()>().await;
+            }
+        }
+    }
+
+    fn differs(&self, newest: &Snapshot<C>) -> bool {
+        match self.key.as_str() {
+            "" => newest.given != self.seen.given,
+            key => document::find(&newest.given, key) != document::find(&self.seen.given, key),
+        }
+    }
+}
+
+/// A vote on every change, until it is dropped.
+#[must_use = "the vote ends when this is dropped"]
+pub struct Vote<C> {
+    live: Live<C>,
+    number: u64,
+}
+
+impl<C> Drop for Vote<C> {
+    fn drop(&mut self) {
+        let removed = {
+            let mut voters = lock(&self.live.shared.voters);
+            let place = voters
+                .present
+                .iter()
+                .position(|(number, ..)| *number == self.number);
+            place.map(|place| voters.present.remove(place))
+        };
+        // Dropped outside the lock: it holds what the user's closure holds.
+        drop(removed);
+    }
+}
+
+impl<C> fmt::Debug for Vote<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Vote").finish_non_exhaustive()
+    }
+}
+
+/// Says why a reload changed nothing.
+#[derive(Debug, Clone, Error)]
+#[non_exhaustive]
+pub enum ReloadError {
+    /// The configuration can't be used.
+    #[error("the configuration was rejected, and the one before it stays in force")]
+    Rejected(#[source] ConfigError),
+    /// The program is ending, or has no thread that reloads.
+    #[error("nobody reloads the configuration any more")]
+    Ended,
+    /// As many reloads as may wait already do.
+    #[error("too many reloads wait already")]
+    Busy,
+}
+
+impl ReloadError {
+    /// Returns the cause as a stable lower-case word.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Rejected(_) => "config_rejected",
+            Self::Ended => "reload_ended",
+            Self::Busy => "reload_busy",
+        }
+    }
+}

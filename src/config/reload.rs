@@ -1,0 +1,332 @@
+//! From a wish to a new snapshot: read, merge, validate, ask for votes, swap.
+//!
+//! All of it happens on one thread, [`ReloadThread`], because validation is the user's code and files may
+//! be slow: neither belongs on a runtime.
+
+use std::fmt;
+use std::io;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+use tokio::time::Instant;
+
+use super::files::{Bytes, Files};
+use super::layers::Layers;
+use super::live::Live;
+use super::load::Validators;
+use super::merge::differences;
+use super::problem::{ConfigError, Problem, ProblemKind};
+use super::settings::{blame, needs_restart};
+use super::snapshot::{Config, Snapshot};
+use super::watch::{Hint, Watch};
+use crate::exit::catch_blocking;
+
+/// How many wishes may wait: each is answered in milliseconds, and more than a few are a mistake.
+pub(super) const MOST_REQUESTS: usize = 64;
+
+/// How long to wait after a write that may not be the last. A program that writes a file in pieces and
+/// closes it is told of by the system; this is for those whose end can't be seen.
+const SETTLE_TIME: Duration = Duration::from_millis(50);
+
+/// How often the files are looked at where no event comes: network file systems, a queue of events that
+/// was too full, a folder that was not there.
+const POLL_PERIOD: Duration = Duration::from_secs(30);
+
+/// Why a configuration is read anew.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Cause {
+    /// A file seems to have changed.
+    File,
+    /// SIGHUP.
+    Signal,
+    /// The program asked.
+    Call,
+    /// Somebody asked over the admin socket.
+    Admin,
+    /// A message on a bus.
+    Bus,
+}
+
+impl Cause {
+    /// Returns the cause as a stable lower-case word.
+    #[must_use]
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::File => "file",
+            Self::Signal => "signal",
+            Self::Call => "call",
+            Self::Admin => "admin",
+            Self::Bus => "bus",
+        }
+    }
+}
+
+/// What a reload came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Reloaded {
+    /// Everything is as it was.
+    Unchanged {
+        /// The version in force.
+        version: u64,
+    },
+    /// Another configuration is in force.
+    Changed {
+        /// Its version.
+        version: u64,
+        /// The dotted keys that differ, in alphabetical order.
+        keys: Arc<[String]>,
+        /// Those among them that do nothing before a restart.
+        needs_restart: Arc<[String]>,
+    },
+}
+
+/// A wish to the thread that reloads.
+pub(super) enum Request {
+    Reload {
+        cause: Cause,
+        reply: Option<oneshot::Sender<Result<Reloaded, ConfigError>>>,
+    },
+    Hint(Hint),
+    Stop,
+}
+
+/// What is told after each reload that changed something or was refused.
+pub(crate) type Told<C> = dyn FnMut(Cause, &Result<Reloaded, ConfigError>, &Snapshot<C>) + Send;
+
+/// Reads a configuration again and again.
+pub struct Reloader<C> {
+    pub(super) layers: Layers,
+    pub(super) validators: Validators<C>,
+    pub(super) live: Live<C>,
+    /// What the present snapshot was made of.
+    pub(super) files: Files,
+    /// What was refused last, so that it is told once and not at each look.
+    pub(super) refused: Option<Refused>,
+    pub(super) requests: (SyncSender<Request>, Receiver<Request>),
+}
+
+/// What was refused: files, or the words of an error that came before there were any.
+#[derive(PartialEq)]
+pub(super) enum Refused {
+    Files(Files),
+    Unreadable(String),
+}
+
+impl<C: Config> Reloader<C> {
+    /// Returns the configuration that this keeps up to date.
+    #[must_use]
+    pub fn live(&self) -> Live<C> {
+        self.live.clone()
+    }
+
+    /// Reads everything anew and swaps, or changes nothing.
+    ///
+    /// Files whose bytes are as they were are not read into structs again.
+    ///
+    /// # Errors
+    ///
+    /// Everything that is wrong with the new configuration.
+    pub fn reload(&mut self, cause: Cause) -> Result<Reloaded, ConfigError> {
+        let files = self.read(cause);
+        let files = files
+            .inspect_err(|error| self.refused = Some(Refused::Unreadable(error.to_string())))?;
+        if files == self.files {
+            self.refused = None;
+            return Ok(self.unchanged());
+        }
+        match self.accept(&files) {
+            Ok(reloaded) => {
+                self.files = files;
+                self.refused = None;
+                Ok(reloaded)
+            }
+            Err(error) => {
+                self.refused = Some(Refused::Files(files));
+                Err(error)
+            }
+        }
+    }
+
+    /// Does the same when a file seems to have changed; `None` when that has been refused already.
+    fn look(&mut self) -> Option<Result<Reloaded, ConfigError>> {
+        let before = self.refused.take();
+        let result = self.reload(Cause::File);
+        let is_known = result.is_err() && before.is_some() && before == self.refused;
+        (!is_known).then_some(result)
+    }
+
+    fn read(&self, cause: Cause) -> Result<Files, ConfigError> {
+        let files = self.layers.read_files()?;
+        if cause != Cause::File {
+            return Ok(files);
+        }
+        // Between two writes, and between a removal and the next file, there is nothing to be seen that
+        // anybody meant. Whoever does mean it asks for a reload.
+        let gone = |old: &&Bytes| !files.iter().any(|new| new.path == old.path);
+        if let Some(gone) = self.files.iter().find(gone) {
+            return Err(meant("is not there any more", gone));
+        }
+        let is_empty = |file: &Bytes| file.bytes.trim_ascii().is_empty();
+        let was_full = |path: &std::path::PathBuf| {
+            self.files
+                .iter()
+                .any(|old| old.path == *path && !is_empty(old))
+        };
+        if let Some(empty) = files
+            .iter()
+            .find(|file| is_empty(file) && was_full(&file.path))
+        {
+            return Err(meant("is empty", empty));
+        }
+        Ok(files)
+    }
+
+    fn accept(&mut self, files: &Files) -> Result<Reloaded, ConfigError> {
+        let before = self.live.snapshot();
+        let given = self.layers.assemble(files)?;
+        let keys = differences(&before.given, &given);
+        let after = Snapshot::interpret(given, files, before.version() + 1)?;
+        self.validators.check(Some(&before), &after)?;
+        for (name, vote) in self.live.voters() {
+            let answer = catch_blocking(|| vote(&before, &after));
+            let refusal = match answer {
+                Ok(Ok(())) => continue,
+                Ok(Err(invalid)) => (invalid.key, invalid.message),
+                Err(panic) => (String::new(), format!("the vote panicked: {panic}")),
+            };
+            let message = format!("`{name}` refuses: {}", refusal.1);
+            return Err(blame(&after.given, &refusal.0, message).into());
+        }
+        if keys.is_empty() {
+            // Other bytes that mean the same.
+            return Ok(self.unchanged());
+        }
+        let version = self.live.replace(after).version();
+        let restart: Vec<String> = keys
+            .iter()
+            .filter(|key| needs_restart(key))
+            .cloned()
+            .collect();
+        Ok(Reloaded::Changed {
+            version,
+            keys: keys.into(),
+            needs_restart: restart.into(),
+        })
+    }
+
+    fn unchanged(&self) -> Reloaded {
+        Reloaded::Unchanged {
+            version: self.live.snapshot().version(),
+        }
+    }
+
+    /// Goes on reloading on a thread of its own until that is dropped.
+    ///
+    /// `watches_files` says whether a changed file is reason enough. `told` is called on that thread
+    /// after each reload that changed something or was refused.
+    ///
+    /// # Errors
+    ///
+    /// The operating system's, when there is no thread to be had.
+    pub(crate) fn start(
+        mut self,
+        watches_files: bool,
+        mut told: Box<Told<C>>,
+    ) -> io::Result<ReloadThread> {
+        let requests = self.requests.0.clone();
+        let run = move || {
+            let mut watch = watches_files.then(|| Watch::new(self.requests.0.clone()));
+            self.follow(watch.as_mut(), &mut *told);
+        };
+        let named = std::thread::Builder::new().name("perennial-config".to_owned());
+        Ok(ReloadThread {
+            requests,
+            thread: Some(named.spawn(run)?),
+        })
+    }
+
+    fn follow(&mut self, mut watch: Option<&mut Watch>, told: &mut Told<C>) {
+        // What changed between the first reading and the first watch is seen now.
+        let mut look_at = watch.is_some().then(Instant::now);
+        loop {
+            if let Some(watch) = &mut watch {
+                watch.follow(&self.layers, &self.files);
+            }
+            let patience = look_at.map_or(POLL_PERIOD, |at| {
+                at.saturating_duration_since(Instant::now())
+            });
+            match self.requests.1.recv_timeout(patience) {
+                Ok(Request::Reload { cause, reply }) => {
+                    let result = self.reload(cause);
+                    self.tell(told, cause, &result);
+                    if let Some(reply) = reply {
+                        // Fails when nobody waits for the answer any more.
+                        drop(reply.send(result));
+                    }
+                }
+                Ok(Request::Hint(Hint::Complete)) => {
+                    look_at = None;
+                    self.look_and_tell(told);
+                }
+                Ok(Request::Hint(Hint::Begun)) => {
+                    look_at = Some(Instant::now() + SETTLE_TIME);
+                }
+                Err(RecvTimeoutError::Timeout) => {
+                    look_at = None;
+                    if watch.is_some() {
+                        self.look_and_tell(told);
+                    }
+                }
+                Ok(Request::Stop) | Err(RecvTimeoutError::Disconnected) => return,
+            }
+        }
+    }
+
+    fn look_and_tell(&mut self, told: &mut Told<C>) {
+        if let Some(result) = self.look() {
+            self.tell(told, Cause::File, &result);
+        }
+    }
+
+    fn tell(&self, told: &mut Told<C>, cause: Cause, result: &Result<Reloaded, ConfigError>) {
+        if !matches!(result, Ok(Reloaded::Unchanged { .. })) {
+            told(cause, result, &self.live.snapshot());
+        }
+    }
+}
+
+impl<C> fmt::Debug for Reloader<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Reloader")
+            .field("live", &self.live)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The thread that reloads; it ends when this is dropped.
+#[derive(Debug)]
+pub(crate) struct ReloadThread {
+    requests: SyncSender<Request>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Drop for ReloadThread {
+    fn drop(&mut self) {
+        // Not joined: a validation of the user's that blocks must not hold the end of the process.
+        drop(self.requests.try_send(Request::Stop));
+        drop(self.thread.take());
+    }
+}
+
+fn meant(what: &str, file: &Bytes) -> ConfigError {
+    let message = format!(
+        "{} {what}; what it said stays in force until a reload is asked for",
+        file.path.display()
+    );
+    Problem::new(ProblemKind::Unreadable, message).into()
+}

@@ -1,0 +1,550 @@
+//! The daemon's own sections of a configuration, with the default of every key.
+//!
+//! Each key does something, and says here whether it does so at once when it is changed in a running
+//! daemon or after a restart. The sections of the program stand beside these and are its own.
+
+mod cpus;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+pub use self::cpus::{CpuList, InvalidCpuList};
+use super::document::{Node, Table, Value};
+use super::problem::{Problem, ProblemKind};
+use super::{document, duration};
+use crate::bus::DEFAULT_BUS_CAPACITY;
+use crate::shutdown::DEFAULT_SHUTDOWN_BUDGET;
+
+/// The daemon's own sections.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+#[non_exhaustive]
+pub struct Settings {
+    /// `[daemon]`: the process as a whole.
+    pub daemon: DaemonSettings,
+    /// `[logging]`: what is logged, how and where to.
+    pub logging: LoggingSettings,
+    /// `[shutdown]`: how long each step of a shutdown may take.
+    pub shutdown: ShutdownSettings,
+    /// `[runtime]`: the threads that the tree runs on.
+    pub runtime: RuntimeSettings,
+    /// `[http]`: where probes and metrics are served.
+    pub http: HttpSettings,
+    /// `[admin]`: where commands are taken.
+    pub admin: AdminSettings,
+    /// `[monitoring]`: what is measured, how often, and what is too much.
+    pub monitoring: MonitoringSettings,
+    /// `[bus]`: the tree's own events.
+    pub bus: BusSettings,
+}
+
+/// `[daemon]`. All of it needs a restart.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+#[non_exhaustive]
+pub struct DaemonSettings {
+    /// What the process calls itself in its log and before its errors. Default: the name it was made
+    /// with, which always is the name of its files and variables.
+    pub name: Option<String>,
+    /// The directory to change into before anything is opened. Default: that of whoever started it.
+    pub work_dir: Option<PathBuf>,
+    /// The file that is locked while the process lives and holds its number. Default: none.
+    pub pid_file: Option<PathBuf>,
+    /// Whether a changed file is read while the program runs. A signal or a call reads it in any case.
+    /// Default `true`.
+    pub hot_reload: bool,
+}
+
+impl Default for DaemonSettings {
+    fn default() -> Self {
+        Self {
+            name: None,
+            work_dir: None,
+            pid_file: None,
+            hot_reload: true,
+        }
+    }
+}
+
+/// `[logging]`. The level is live; the rest needs a restart.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+#[non_exhaustive]
+pub struct LoggingSettings {
+    /// A level, or directives as `RUST_LOG` has them: `"info,my_crate::store=debug"`. Default `"info"`.
+    pub level: String,
+    /// How a line looks. Default `"full"`.
+    pub format: LogFormat,
+    /// Whether there are colours. Default `"auto"`: on a terminal.
+    pub color: Color,
+    /// The file to write to. Default: none, and lines go to stderr.
+    pub file: Option<PathBuf>,
+    /// The size at which the file is put aside and a new one begun. Default 100 MiB; 0 is never.
+    pub max_file_size_bytes: u64,
+    /// The age at which the same is done. Default: none.
+    #[serde(with = "optional_duration")]
+    pub max_file_age: Option<Duration>,
+    /// How many files there are in all, the one that is written to included. Default 5.
+    pub max_files: u32,
+}
+
+/// The size at which a log file is full: what an editor still opens, and with [`MAX_LOG_FILES`] half a
+/// gigabyte in all, as the earlier systems had it.
+const MAX_LOG_FILE_BYTES: u64 = 100 * 1024 * 1024;
+
+/// How many log files are kept: see [`MAX_LOG_FILE_BYTES`].
+const MAX_LOG_FILES: u32 = 5;
+
+impl Default for LoggingSettings {
+    fn default() -> Self {
+        Self {
+            level: "info".to_owned(),
+            format: LogFormat::Full,
+            color: Color::Auto,
+            file: None,
+            max_file_size_bytes: MAX_LOG_FILE_BYTES,
+            max_file_age: None,
+            max_files: MAX_LOG_FILES,
+        }
+    }
+}
+
+/// How a line of the log looks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum LogFormat {
+    /// Time, level, target, message and fields on one line.
+    #[default]
+    Full,
+    /// The same, shortened.
+    Compact,
+    /// One JSON object a line.
+    Json,
+}
+
+/// Whether there are colours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum Color {
+    /// On a terminal, unless `NO_COLOR` is set.
+    #[default]
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// `[shutdown]`. Live: the next shutdown goes by the values of its moment.
+///
+/// `graceful < force < kill`, all counted from the end of `drain_delay`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+#[non_exhaustive]
+pub struct ShutdownSettings {
+    /// How long the program goes on serving after it has said that it is not ready. Default 0.
+    #[serde(with = "duration")]
+    pub drain_delay: Duration,
+    /// When whatever still runs is killed. Default 5 s.
+    #[serde(with = "duration")]
+    pub graceful: Duration,
+    /// When the tree gives up on what can't be killed, and the program ends. Default 10 s.
+    #[serde(with = "duration")]
+    pub force: Duration,
+    /// When the process ends whatever it is doing. Default 15 s.
+    #[serde(with = "duration")]
+    pub kill: Duration,
+}
+
+impl Default for ShutdownSettings {
+    fn default() -> Self {
+        Self {
+            drain_delay: Duration::ZERO,
+            graceful: DEFAULT_SHUTDOWN_BUDGET,
+            force: DEFAULT_SHUTDOWN_BUDGET * 2,
+            kill: DEFAULT_SHUTDOWN_BUDGET * 3,
+        }
+    }
+}
+
+/// `[runtime]`. All of it needs a restart; under `run_async` the runtime is the program's own and only
+/// `nice` applies.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+#[non_exhaustive]
+pub struct RuntimeSettings {
+    /// How many threads run the tree. Default 0: one for each CPU that they may use.
+    pub worker_threads: usize,
+    /// Which CPUs these threads may use, such as `"0-3,6"` (Linux). Default: all.
+    pub cpus: Option<CpuList>,
+    /// How much the process gives way to others, from -20 (not at all) to 19. Default: what it was
+    /// started with.
+    pub nice: Option<i32>,
+    /// How many threads blocking children and calls may have. Default 512, as tokio's.
+    pub max_blocking_threads: usize,
+    /// What the threads are called. Default `"perennial-worker"`.
+    pub thread_name: String,
+    /// How large their stacks are. Default 2 MiB, as Rust's.
+    pub stack_size_bytes: usize,
+}
+
+impl Default for RuntimeSettings {
+    fn default() -> Self {
+        Self {
+            worker_threads: 0,
+            cpus: None,
+            nice: None,
+            max_blocking_threads: 512,
+            thread_name: "perennial-worker".to_owned(),
+            stack_size_bytes: 2 * 1024 * 1024,
+        }
+    }
+}
+
+/// `[http]`. All of it needs a restart.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+#[non_exhaustive]
+pub struct HttpSettings {
+    /// Whether probes, metrics and the tree are served. Default `true`.
+    pub enabled: bool,
+    /// Where; loopback only. Default `"127.0.0.1:9600"`.
+    pub listen: SocketAddr,
+}
+
+impl Default for HttpSettings {
+    fn default() -> Self {
+        Self {
+            enabled: true,
+            // In the range that Prometheus' exporters use.
+            listen: SocketAddr::from(([127, 0, 0, 1], 9600)),
+        }
+    }
+}
+
+/// `[admin]`. All of it needs a restart.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+#[non_exhaustive]
+pub struct AdminSettings {
+    /// The Unix socket that takes commands. Default: none.
+    pub socket: Option<PathBuf>,
+    /// Who may use it beside root and the user that the process runs as, by number. Default: nobody.
+    pub allowed_uids: Vec<u32>,
+}
+
+/// `[monitoring]`. All of it is live.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+#[non_exhaustive]
+pub struct MonitoringSettings {
+    /// How often children are asked how they are; 0 is never. Default 5 s.
+    #[serde(with = "duration")]
+    pub health_interval: Duration,
+    /// How often CPU time, memory, threads and descriptors are read; 0 is never. Default 5 s.
+    #[serde(with = "duration")]
+    pub sample_interval: Duration,
+    /// `[monitoring.limits]`: what is too much.
+    pub limits: Limits,
+}
+
+/// How often things are looked at: as the earlier systems did, and well within a minute's alert.
+const MONITORING_INTERVAL: Duration = Duration::from_secs(5);
+
+impl Default for MonitoringSettings {
+    fn default() -> Self {
+        Self {
+            health_interval: MONITORING_INTERVAL,
+            sample_interval: MONITORING_INTERVAL,
+            limits: Limits::default(),
+        }
+    }
+}
+
+/// `[monitoring.limits]`: a soft limit is told of, a hard one shuts the program down. Default: none.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+#[non_exhaustive]
+pub struct Limits {
+    /// Resident memory that is told of.
+    pub soft_memory_bytes: Option<u64>,
+    /// Resident memory that shuts the program down.
+    pub hard_memory_bytes: Option<u64>,
+    /// CPU time that is told of, in percent of one CPU, over one interval.
+    pub soft_cpu_percent: Option<f64>,
+    /// CPU time that shuts the program down.
+    pub hard_cpu_percent: Option<f64>,
+    /// Threads that are told of.
+    pub soft_threads: Option<u64>,
+    /// Threads that shut the program down.
+    pub hard_threads: Option<u64>,
+    /// Open descriptors that are told of.
+    pub soft_descriptors: Option<u64>,
+    /// Open descriptors that shut the program down.
+    pub hard_descriptors: Option<u64>,
+}
+
+/// `[bus]`. It needs a restart.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+#[non_exhaustive]
+pub struct BusSettings {
+    /// How many events are kept for slow subscribers. Default 4 096.
+    pub capacity: usize,
+}
+
+impl Default for BusSettings {
+    fn default() -> Self {
+        Self {
+            capacity: DEFAULT_BUS_CAPACITY,
+        }
+    }
+}
+
+/// The names of the daemon's sections.
+pub(crate) const SECTIONS: [&str; 8] = [
+    "admin",
+    "bus",
+    "daemon",
+    "http",
+    "logging",
+    "monitoring",
+    "runtime",
+    "shutdown",
+];
+
+/// The keys that hold durations, each of which may be written as a number of milliseconds under its name
+/// with `_ms`.
+const DURATIONS: [(&str, &str); 7] = [
+    ("logging", "max_file_age"),
+    ("monitoring", "health_interval"),
+    ("monitoring", "sample_interval"),
+    ("shutdown", "drain_delay"),
+    ("shutdown", "force"),
+    ("shutdown", "graceful"),
+    ("shutdown", "kill"),
+];
+
+/// What is changed in a running daemon at once; of the rest of its sections it says that it needs a
+/// restart.
+const LIVE: [&str; 3] = ["logging.level", "monitoring.", "shutdown."];
+
+/// Tells whether a change of the key needs a restart.
+pub(crate) fn needs_restart(key: &str) -> bool {
+    let section = key.split('.').next().unwrap_or_default();
+    SECTIONS.contains(&section) && !LIVE.iter().any(|live| key.starts_with(live))
+}
+
+/// Writes durations that are given in milliseconds under their own names, so that layers can overlay
+/// each other whichever way each one writes them.
+///
+/// # Errors
+///
+/// Both names in one layer, and what is no number of milliseconds.
+pub(crate) fn unify_durations(table: &mut Table) -> Result<(), Vec<Problem>> {
+    let mut problems = Vec::new();
+    for (section, key) in DURATIONS {
+        let Some(Value::Table(inside)) = table.get_mut(section).map(|node| &mut node.value) else {
+            continue;
+        };
+        let Some(node) = inside.remove(&format!("{key}_ms")) else {
+            continue;
+        };
+        let problem = |kind, message: String| Problem {
+            origin: node.origin.clone(),
+            key: format!("{section}.{key}_ms"),
+            ..Problem::new(kind, message)
+        };
+        match node.value {
+            Value::Integer(millis) if millis >= 0 => {
+                let value = Value::String(format!("{millis}ms"));
+                let twice = inside.insert(key.to_owned(), Node::new(value, node.origin.clone()));
+                let message = || format!("`{key}` is given as well; give one of the two");
+                problems.extend(twice.map(|_| problem(ProblemKind::Invalid, message())));
+            }
+            _ => problems.push(problem(
+                ProblemKind::WrongType,
+                "expected a whole number of milliseconds".to_owned(),
+            )),
+        }
+    }
+    if problems.is_empty() {
+        Ok(())
+    } else {
+        Err(problems)
+    }
+}
+
+impl Settings {
+    /// Lists what can't be used, by the key to blame.
+    pub(crate) fn contradictions(&self) -> Vec<(&'static str, String)> {
+        let mut found = Vec::new();
+        let mut refuse = |is_wrong: bool, key, message: &str| {
+            if is_wrong {
+                found.push((key, message.to_owned()));
+            }
+        };
+        let shutdown = &self.shutdown;
+        refuse(
+            shutdown.graceful.is_zero(),
+            "shutdown.graceful",
+            "must be more than nothing",
+        );
+        refuse(
+            shutdown.force <= shutdown.graceful,
+            "shutdown.force",
+            "must be later than `shutdown.graceful`",
+        );
+        refuse(
+            shutdown.kill <= shutdown.force,
+            "shutdown.kill",
+            "must be later than `shutdown.force`",
+        );
+        let empty =
+            |text: &Option<String>| text.as_ref().is_some_and(|text| text.trim().is_empty());
+        refuse(empty(&self.daemon.name), "daemon.name", "must not be empty");
+        refuse(
+            self.logging.max_files == 0,
+            "logging.max_files",
+            "must be 1 at least: the file that is written to",
+        );
+        let few = self.logging.max_file_size_bytes;
+        refuse(
+            (1..4_096).contains(&few),
+            "logging.max_file_size_bytes",
+            "must be 0 (never) or 4096 at least",
+        );
+        refuse(
+            self.logging.max_file_age.is_some_and(|age| age.is_zero()),
+            "logging.max_file_age",
+            "must be more than nothing",
+        );
+        let runtime = &self.runtime;
+        refuse(
+            runtime.worker_threads > 4_096,
+            "runtime.worker_threads",
+            "must be 4096 at most",
+        );
+        refuse(
+            runtime.max_blocking_threads == 0,
+            "runtime.max_blocking_threads",
+            "must be 1 at least",
+        );
+        refuse(
+            runtime.stack_size_bytes < 64 * 1024,
+            "runtime.stack_size_bytes",
+            "must be 65536 at least",
+        );
+        refuse(
+            runtime.thread_name.contains('\0'),
+            "runtime.thread_name",
+            "must not contain a zero byte",
+        );
+        refuse(
+            runtime.nice.is_some_and(|nice| !(-20..20).contains(&nice)),
+            "runtime.nice",
+            "must be from -20 to 19",
+        );
+        refuse(
+            !self.http.listen.ip().is_loopback(),
+            "http.listen",
+            "must be an address of loopback",
+        );
+        refuse(self.bus.capacity == 0, "bus.capacity", "must be 1 at least");
+        refuse(
+            self.bus.capacity > 1 << 24,
+            "bus.capacity",
+            "must be 16777216 at most",
+        );
+        found.extend(self.monitoring.limits.contradictions());
+        found
+    }
+}
+
+impl Limits {
+    fn contradictions(&self) -> Vec<(&'static str, String)> {
+        let as_number = |limit: Option<u64>| limit.map(|limit| limit as f64);
+        let pairs = [
+            (
+                "monitoring.limits.hard_memory_bytes",
+                as_number(self.soft_memory_bytes),
+                as_number(self.hard_memory_bytes),
+            ),
+            (
+                "monitoring.limits.hard_cpu_percent",
+                self.soft_cpu_percent,
+                self.hard_cpu_percent,
+            ),
+            (
+                "monitoring.limits.hard_threads",
+                as_number(self.soft_threads),
+                as_number(self.hard_threads),
+            ),
+            (
+                "monitoring.limits.hard_descriptors",
+                as_number(self.soft_descriptors),
+                as_number(self.hard_descriptors),
+            ),
+        ];
+        let mut found = Vec::new();
+        for (key, soft, hard) in pairs {
+            if let (Some(soft), Some(hard)) = (soft, hard)
+                && soft >= hard
+            {
+                found.push((key, "must be more than the soft limit".to_owned()));
+            }
+            if hard.is_some_and(|hard| hard.is_nan() || hard <= 0.0) {
+                found.push((
+                    key,
+                    "must be more than nothing: it would end the program at once".to_owned(),
+                ));
+            }
+        }
+        found
+    }
+}
+
+/// Finds where a key was written, for a complaint about its value.
+pub(crate) fn blame(table: &Table, key: &str, message: String) -> Problem {
+    let node = document::find_nearest(table, key);
+    Problem {
+        origin: node.map_or(super::Origin::Default, |node| node.origin.clone()),
+        key: key.to_owned(),
+        ..Problem::new(ProblemKind::Invalid, message)
+    }
+}
+
+/// An optional duration as text.
+mod optional_duration {
+    use std::time::Duration;
+
+    use serde::de::Deserializer;
+    use serde::ser::Serializer;
+
+    use crate::config::duration;
+
+    #[allow(clippy::ref_option, reason = "serde calls it like this")]
+    pub(super) fn serialize<S: Serializer>(
+        value: &Option<Duration>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        match value {
+            Some(value) => duration::serialize(value, serializer),
+            None => serializer.serialize_none(),
+        }
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Option<Duration>, D::Error> {
+        duration::deserialize(deserializer).map(Some)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,190 @@
+//! A configuration as it was at one moment: whole, valid, and never changed again.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::document::{self, Node, Table, Value};
+use super::files::Files;
+use super::origin::Origin;
+use super::problem::ConfigError;
+use super::reader;
+use super::settings::{SECTIONS, Settings, blame};
+
+/// What the sections of a program can be read into: a plain struct with `Serialize` and `Deserialize`.
+///
+/// A field without a default must be given; `#[serde(default)]` takes the struct's. Written out again it
+/// shows the defaults of what nobody set.
+pub trait Config: Serialize + DeserializeOwned + Send + Sync + 'static {}
+
+impl<C: Serialize + DeserializeOwned + Send + Sync + 'static> Config for C {}
+
+/// The sections of a program that has none.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct NoConfig {}
+
+/// A configuration at one moment.
+pub struct Snapshot<C> {
+    version: u64,
+    settings: Settings,
+    config: C,
+    /// What was given, all layers merged.
+    pub(super) given: Table,
+    secrets: BTreeSet<String>,
+    files: Vec<PathBuf>,
+    searched: Vec<PathBuf>,
+}
+
+impl<C: Config> Snapshot<C> {
+    /// Reads merged layers into the structs and looks for contradictions.
+    ///
+    /// # Errors
+    ///
+    /// Everything that is wrong.
+    pub(crate) fn interpret(
+        given: Table,
+        files: &Files,
+        version: u64,
+    ) -> Result<Self, ConfigError> {
+        let is_ours = |name: &String| SECTIONS.contains(&name.as_str());
+        let (ours, theirs): (Table, Table) = given
+            .clone()
+            .into_iter()
+            .partition(|(name, _)| is_ours(name));
+        let settings = reader::read::<Settings>(&ours, &[]);
+        let config = reader::read::<C>(&theirs, &SECTIONS);
+        let (settings, config) = match (settings, config) {
+            (Ok(settings), Ok(config)) => (settings, config),
+            (settings, config) => {
+                let problems = [settings.err(), config.err()]
+                    .into_iter()
+                    .flatten()
+                    .flatten();
+                return Err(ConfigError::new(problems.collect()));
+            }
+        };
+        let contradictions = settings.0.contradictions();
+        if !contradictions.is_empty() {
+            let blamed = contradictions
+                .into_iter()
+                .map(|(key, message)| blame(&given, key, message));
+            return Err(ConfigError::new(blamed.collect()));
+        }
+        Ok(Self {
+            version,
+            settings: settings.0,
+            config: config.0,
+            given,
+            secrets: config.1,
+            files: files.iter().map(|file| file.path.clone()).collect(),
+            searched: files.searched.clone(),
+        })
+    }
+
+    /// Renders the whole configuration with the origin of every value, as [`Live::effective`] does.
+    ///
+    /// [`Live::effective`]: super::Live::effective
+    #[must_use]
+    pub fn effective(&self) -> String {
+        super::print::effective(self)
+    }
+
+    /// What nobody gave, as the structs have it.
+    pub(super) fn with_defaults(&self) -> Table {
+        let mut table = defaults_of(&self.settings);
+        table.extend(defaults_of(&self.config));
+        super::merge::overlay(&mut table, self.given.clone());
+        table
+    }
+}
+
+impl<C> Snapshot<C> {
+    /// Returns which version this is: 1 at the start, one more for each change.
+    #[must_use]
+    pub fn version(&self) -> u64 {
+        self.version
+    }
+
+    /// Returns the daemon's own sections.
+    #[must_use]
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// Returns the program's sections.
+    #[must_use]
+    pub fn config(&self) -> &C {
+        &self.config
+    }
+
+    /// Returns where the value of a dotted key, such as `logging.level`, comes from.
+    #[must_use]
+    pub fn origin(&self, key: &str) -> Origin {
+        document::find(&self.given, key).map_or(Origin::Default, |node| node.origin.clone())
+    }
+
+    /// Returns the files it was read from, the lowest layer first.
+    #[must_use]
+    pub fn files(&self) -> &[PathBuf] {
+        &self.files
+    }
+
+    /// Returns where the main file was looked for, in order.
+    #[must_use]
+    pub fn searched(&self) -> impl Iterator<Item = &Path> {
+        self.searched.iter().map(PathBuf::as_path)
+    }
+
+    /// Tells whether the key, or one around it, holds a secret.
+    pub(super) fn is_secret(&self, key: &str) -> bool {
+        let covers = |secret: &String| {
+            key.strip_prefix(secret.as_str())
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
+        };
+        self.secrets.iter().any(covers)
+    }
+}
+
+/// Shows no values: what is no secret by its type may be one all the same.
+impl<C> fmt::Debug for Snapshot<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Snapshot")
+            .field("version", &self.version)
+            .field("files", &self.files)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Writes a struct out as a document; one that is no table, or holds what TOML can't, shows nothing.
+fn defaults_of(value: &impl Serialize) -> Table {
+    match toml::Value::try_from(value) {
+        Ok(toml::Value::Table(table)) => table
+            .into_iter()
+            .map(|(name, value)| (name, default_node(value)))
+            .collect(),
+        _ => Table::new(),
+    }
+}
+
+fn default_node(value: toml::Value) -> Node {
+    let value = match value {
+        toml::Value::Boolean(value) => Value::Boolean(value),
+        toml::Value::Integer(value) => Value::Integer(value),
+        toml::Value::Float(value) => Value::Float(value),
+        toml::Value::String(value) => Value::String(value),
+        toml::Value::Datetime(value) => Value::Datetime(value),
+        toml::Value::Array(values) => Value::Array(values.into_iter().map(default_node).collect()),
+        toml::Value::Table(table) => {
+            let entries = table
+                .into_iter()
+                .map(|(name, value)| (name, default_node(value)));
+            Value::Table(entries.collect())
+        }
+    };
+    Node::new(value, Origin::Default)
+}
