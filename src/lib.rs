@@ -49,6 +49,8 @@ pub mod tree;
 // -- edges: each uses the core, none uses another edge --
 #[cfg(feature = "config")]
 pub mod config;
+#[cfg(feature = "daemon")]
+pub mod lock;
 #[cfg(feature = "logging")]
 pub mod logging;
 #[cfg(feature = "metrics")]

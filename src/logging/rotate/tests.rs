@@ -1,0 +1,156 @@
+//! Rotation by size and age, what is kept, and what happens when it can't be done.
+
+use std::fs;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::{FileOptions, RotatingFile};
+
+fn path(name: &str) -> PathBuf {
+    let folder =
+        std::env::temp_dir().join(format!("perennial-rotate-{name}-{}", std::process::id()));
+    drop(fs::remove_dir_all(&folder));
+    fs::create_dir_all(&folder).expect("a folder");
+    folder.join("app.log")
+}
+
+fn files(path: &std::path::Path) -> Vec<(String, String)> {
+    let folder = fs::read_dir(path.parent().expect("a folder")).expect("it is there");
+    let mut found: Vec<_> = folder
+        .map(|entry| {
+            let path = entry.expect("it is there").path();
+            let name = path
+                .file_name()
+                .expect("a name")
+                .to_string_lossy()
+                .into_owned();
+            (name, fs::read_to_string(path).expect("text"))
+        })
+        .collect();
+    found.sort();
+    found
+}
+
+fn named(expected: &[(&str, &str)]) -> Vec<(String, String)> {
+    expected
+        .iter()
+        .map(|(name, text)| ((*name).to_owned(), (*text).to_owned()))
+        .collect()
+}
+
+#[test]
+fn a_full_file_is_put_aside_and_only_so_many_are_kept() {
+    let path = path("size");
+    let mut file =
+        RotatingFile::open(FileOptions::new(&path).max_bytes(4).max_files(3)).expect("it opens");
+    for line in ["1\n", "2\n", "3\n", "4\n", "5\n", "6\n", "7\n"] {
+        file.write(line.as_bytes()).expect("there is room");
+    }
+    assert_eq!(
+        files(&path),
+        named(&[
+            ("app.log", "7\n"),
+            ("app.log.1", "5\n6\n"),
+            ("app.log.2", "3\n4\n")
+        ])
+    );
+}
+
+#[test]
+fn what_was_there_before_counts() {
+    let path = path("append");
+    fs::write(&path, "old\n").expect("a file");
+    let mut file = RotatingFile::open(FileOptions::new(&path).max_bytes(6)).expect("it opens");
+    file.write(b"new\n").expect("there is room");
+    assert_eq!(
+        files(&path),
+        named(&[("app.log", "new\n"), ("app.log.1", "old\n")])
+    );
+}
+
+#[test]
+fn an_old_file_is_put_aside() {
+    let path = path("age");
+    let options = FileOptions::new(&path).max_age(Some(Duration::from_nanos(1)));
+    let mut file = RotatingFile::open(options).expect("it opens");
+    file.write(b"1\n").expect("there is room");
+    file.write(b"2\n").expect("there is room");
+    assert_eq!(
+        files(&path),
+        named(&[("app.log", "2\n"), ("app.log.1", "1\n")])
+    );
+}
+
+#[test]
+fn one_file_alone_begins_anew() {
+    let path = path("one");
+    let mut file =
+        RotatingFile::open(FileOptions::new(&path).max_bytes(2).max_files(1)).expect("it opens");
+    file.write(b"1\n").expect("there is room");
+    file.write(b"2\n").expect("there is room");
+    assert_eq!(files(&path), named(&[("app.log", "2\n")]));
+}
+
+#[test]
+fn a_line_larger_than_a_file_is_whole_in_one() {
+    let path = path("large");
+    let mut file = RotatingFile::open(FileOptions::new(&path).max_bytes(4)).expect("it opens");
+    file.write(b"longer than that\n").expect("there is room");
+    assert_eq!(files(&path), named(&[("app.log", "longer than that\n")]));
+}
+
+#[test]
+fn a_file_that_was_moved_away_is_written_on_until_it_is_opened_again() {
+    let path = path("reopen");
+    let mut file = RotatingFile::open(FileOptions::new(&path)).expect("it opens");
+    file.write(b"1\n").expect("there is room");
+    fs::rename(&path, path.with_extension("old")).expect("it is there");
+    file.write(b"2\n").expect("there is room");
+    file.reopen().expect("it opens");
+    file.write(b"3\n").expect("there is room");
+    assert_eq!(
+        files(&path),
+        named(&[("app.log", "3\n"), ("app.old", "1\n2\n")])
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_removed_file_is_made_again_within_a_second() {
+    let path = path("removed");
+    let mut file = RotatingFile::open(FileOptions::new(&path)).expect("it opens");
+    file.write(b"1\n").expect("there is room");
+    fs::remove_file(&path).expect("it is there");
+    tokio::time::sleep(super::CHECK_PERIOD).await;
+    file.write(b"2\n").expect("there is room");
+    assert_eq!(files(&path), named(&[("app.log", "2\n")]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_file_that_can_t_be_put_aside_is_written_on_and_tried_again() {
+    let path = path("aside");
+    // A folder that is not empty is where the file would go.
+    let obstacle = path.with_extension("log.1");
+    fs::create_dir_all(obstacle.join("x")).expect("a folder");
+    let mut file =
+        RotatingFile::open(FileOptions::new(&path).max_bytes(2).max_files(2)).expect("it opens");
+    file.write(b"1\n").expect("there is room");
+    file.write(b"2\n").expect("it is written on");
+    assert_eq!(fs::read_to_string(&path).expect("text"), "1\n2\n");
+    fs::remove_dir_all(&obstacle).expect("it is there");
+    tokio::time::sleep(super::RETRY_PERIOD).await;
+    file.write(b"3\n").expect("there is room");
+    assert_eq!(
+        files(&path),
+        named(&[("app.log", "3\n"), ("app.log.1", "1\n2\n")])
+    );
+}
+
+#[test]
+fn a_file_that_can_t_be_opened_is_named() {
+    let error =
+        RotatingFile::open(FileOptions::new("/nonexistent/app.log")).expect_err("no such folder");
+    assert_eq!(
+        error.to_string(),
+        "cannot open the log file /nonexistent/app.log"
+    );
+}
