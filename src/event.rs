@@ -85,6 +85,27 @@ pub enum EventKind {
         /// By when the tree has ended.
         deadline: Instant,
     },
+    /// Another configuration is in force. The path is the root's.
+    ConfigUpdated {
+        /// Its version, counted from 1.
+        version: u64,
+        /// The dotted keys that differ.
+        keys: Arc<[String]>,
+        /// Those among them that do nothing before a restart.
+        needs_restart: Arc<[String]>,
+    },
+    /// A configuration was refused, and the one before it stays in force. The path is the root's.
+    ConfigRejected {
+        /// Why, a problem a line.
+        reason: Arc<str>,
+    },
+    /// The process uses more than it should. The path is the root's.
+    LimitReached {
+        /// Of what, how much, and what the limit is.
+        excess: Arc<str>,
+        /// Whether the program shuts down for that.
+        is_hard: bool,
+    },
     /// The whole tree has ended. The path is the root's; nothing follows.
     ShutdownEnded {
         /// Who spent the time; what [`Running::wait`](crate::tree::Running::wait) returns.
@@ -94,7 +115,7 @@ pub enum EventKind {
 
 impl EventKind {
     /// Every code that [`EventKind::code`] can return, in a fixed order.
-    pub const CODES: [&'static str; 12] = [
+    pub const CODES: [&'static str; 15] = [
         "starting",
         "started",
         "exited",
@@ -107,6 +128,9 @@ impl EventKind {
         "stopped",
         "shutdown_began",
         "shutdown_ended",
+        "config_updated",
+        "config_rejected",
+        "limit_reached",
     ];
 
     /// Returns the kind as a stable lower-case word.
@@ -125,6 +149,9 @@ impl EventKind {
             Self::Stopped { .. } => "stopped",
             Self::ShutdownBegan { .. } => "shutdown_began",
             Self::ShutdownEnded { .. } => "shutdown_ended",
+            Self::ConfigUpdated { .. } => "config_updated",
+            Self::ConfigRejected { .. } => "config_rejected",
+            Self::LimitReached { .. } => "limit_reached",
         }
     }
 }

@@ -55,6 +55,8 @@ pub mod lock;
 pub mod logging;
 #[cfg(feature = "metrics")]
 pub mod metrics;
+#[cfg(feature = "resources")]
+pub mod resources;
 #[cfg(feature = "signals")]
 pub mod signals;
 #[cfg(feature = "http")]

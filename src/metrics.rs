@@ -12,7 +12,9 @@
 //!    not become a leak of series.
 //! 3. Counters never fall: what a removed child counted stays at its supervisor.
 
+mod instrument;
 pub mod names;
+mod registry;
 mod series;
 
 use std::time::Duration;
@@ -20,7 +22,11 @@ use std::time::Duration;
 use metrics::{KeyName, Recorder};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusRecorder};
 
+pub use self::instrument::{Counter, DEFAULT_BUCKETS, Distribution, Gauge, Histogram, Timer};
 use self::names::Name;
+pub use self::registry::{
+    InvalidMetric, Kind, MOST_SERIES, MetricsSnapshot, Registry, SeriesReading, Value,
+};
 use self::series::{Added, Series};
 use crate::bus::BusStatistics;
 use crate::path::Path;

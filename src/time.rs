@@ -47,3 +47,20 @@ const FAR_FUTURE: Duration = Duration::from_secs(86_400 * 365 * 30);
 pub(crate) fn later(now: Instant, by: Duration) -> Instant {
     now + by.min(FAR_FUTURE)
 }
+
+/// Measures how long something took, for a histogram. Never for a decision: it does not know the paused
+/// clock.
+#[cfg(feature = "metrics")]
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Stopwatch(quanta::Instant);
+
+#[cfg(feature = "metrics")]
+impl Stopwatch {
+    pub(crate) fn start() -> Self {
+        Self(quanta::Instant::now())
+    }
+
+    pub(crate) fn elapsed(self) -> Duration {
+        self.0.elapsed()
+    }
+}

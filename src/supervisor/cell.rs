@@ -366,6 +366,9 @@ fn state_after(kind: &EventKind) -> Option<State> {
         EventKind::Restarted { .. }
         | EventKind::Meltdown
         | EventKind::ShutdownBegan { .. }
-        | EventKind::ShutdownEnded { .. } => None,
+        | EventKind::ShutdownEnded { .. }
+        | EventKind::ConfigUpdated { .. }
+        | EventKind::ConfigRejected { .. }
+        | EventKind::LimitReached { .. } => None,
     }
 }

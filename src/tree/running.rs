@@ -278,6 +278,15 @@ impl Running {
         self.shared.tree.shut_down(reason, budget);
     }
 
+    /// Publishes something that happened to the program as a whole, at the root. A tree that has ended
+    /// says nothing more.
+    #[cfg(feature = "daemon")]
+    pub(crate) fn announce(&self, kind: EventKind) {
+        if self.shared.report.borrow().is_none() {
+            self.shared.root.note(self.shared.tree.events(), kind);
+        }
+    }
+
     /// Waits until somebody shuts the whole tree down.
     #[cfg(feature = "daemon")]
     pub(crate) async fn shutdown_began(&self) -> Shutdown {

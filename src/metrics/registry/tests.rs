@@ -1,0 +1,115 @@
+//! A program's own metrics: what is counted is rendered, what can't be is refused.
+
+use super::{InvalidMetric, Kind, MOST_SERIES, Registry, Value};
+
+#[test]
+fn everything_is_rendered_as_prometheus_wants_it() {
+    let registry = Registry::new();
+    let lines = registry
+        .counter_with(
+            "lines_total",
+            "How many.",
+            &[("via", "u\"d\np"), ("host", "a")],
+        )
+        .expect("new");
+    lines.increment(3);
+    registry
+        .gauge("open", "How many are open.")
+        .expect("new")
+        .set(1.5);
+    let sizes = registry
+        .histogram_with("size_bytes", "How large.", &[], &[1.0, 10.0])
+        .expect("new");
+    for size in [0.5, 1.0, 5.0, 100.0, f64::NAN] {
+        sizes.record(size);
+    }
+    let text = registry.render();
+    for line in [
+        "# HELP lines_total How many.",
+        "# TYPE lines_total counter",
+        "lines_total{host=\"a\",via=\"u\\\"d\\np\"} 3",
+        "# TYPE open gauge",
+        "open 1.5",
+        "# TYPE size_bytes histogram",
+        "size_bytes_bucket{le=\"1\"} 2",
+        "size_bytes_bucket{le=\"10\"} 3",
+        "size_bytes_bucket{le=\"+Inf\"} 4",
+        "size_bytes_sum 106.5",
+        "size_bytes_count 4",
+    ] {
+        assert!(text.lines().any(|shown| shown == line), "{line}\n{text}");
+    }
+}
+
+#[test]
+fn a_name_means_one_thing() {
+    let registry = Registry::new();
+    registry.counter("a", "").expect("new").increment(1);
+    registry.counter("a", "").expect("the same").increment(1);
+    assert_eq!(registry.snapshot().get("a", ""), Some(&Value::Counter(2)));
+    let expected = InvalidMetric::Kind {
+        name: "a".to_owned(),
+        kind: Kind::Counter,
+    };
+    assert_eq!(registry.gauge("a", "").err(), Some(expected));
+}
+
+#[test]
+fn names_that_prometheus_refuses_are_refused_here() {
+    let registry = Registry::new();
+    for name in ["", "1a", "a b", "a-b", "é"] {
+        assert_eq!(
+            registry.counter(name, "").err(),
+            Some(InvalidMetric::Name(name.to_owned()))
+        );
+        assert!(
+            registry.counter_with("a", "", &[(name, "x")]).is_err(),
+            "{name:?}"
+        );
+    }
+    assert!(registry.counter_with("a", "", &[("le", "x")]).is_err());
+    assert!(matches!(
+        registry.counter("perennial_a", ""),
+        Err(InvalidMetric::Reserved(_))
+    ));
+    assert!(matches!(
+        registry.histogram_with("h", "", &[], &[2.0, 1.0]),
+        Err(InvalidMetric::Buckets(_))
+    ));
+}
+
+#[test]
+fn there_is_an_end_to_series() {
+    let registry = Registry::new();
+    for number in 0..MOST_SERIES {
+        registry
+            .counter_with("a", "", &[("n", &number.to_string())])
+            .expect("there is room");
+    }
+    assert_eq!(
+        registry.counter("b", "").err(),
+        Some(InvalidMetric::TooMany)
+    );
+}
+
+#[test]
+fn a_timer_records_once_however_it_ends() {
+    let registry = Registry::new();
+    let times = registry.histogram("seconds", "").expect("new");
+    let stopped = times.timer().stop();
+    assert_eq!(
+        (times.distribution().count, times.distribution().sum),
+        (1, stopped.as_secs_f64())
+    );
+    drop(times.timer());
+    assert_eq!(times.distribution().count, 2);
+    times.timer().discard();
+    assert_eq!(times.distribution().count, 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_snapshot_knows_the_uptime() {
+    let registry = Registry::new();
+    tokio::time::sleep(std::time::Duration::from_secs(7)).await;
+    assert_eq!(registry.snapshot().uptime.as_secs(), 7);
+}
