@@ -1,8 +1,8 @@
 //! The composition root: a supervision tree with a process around it.
 //!
-//! A [`Daemon`] installs signal handlers, serves probes and metrics on loopback, starts the tree,
-//! and turns its end into a report and an exit code. It reads as the story of the process; what
-//! each part does stands in that part.
+//! A [`Daemon`] reads its configuration, locks its pid file, begins to log, installs signal handlers,
+//! serves probes and metrics on loopback, starts the tree, and turns its end into a report and an exit
+//! code. It reads as the story of the process; what each part does stands in that part.
 //!
 //! # Invariants
 //!
@@ -11,11 +11,17 @@
 //! 2. The HTTP server is the first to open and the last to close; from the beginning of a shutdown
 //!    on it says that the program is not ready.
 //! 3. Once a shutdown has begun the daemon returns, whatever the children do.
+//! 4. Nothing is opened, locked or started before the whole configuration is valid.
 
+mod builder;
+mod configuration;
 mod ending;
 mod govern;
+mod monitor;
+mod prepare;
 mod source;
 mod view;
+mod workers;
 
 use std::fmt;
 use std::io::Write;
@@ -26,99 +32,75 @@ use std::time::Duration;
 use tokio::runtime::{Builder, Handle};
 use tokio::sync::oneshot;
 
+use self::builder::Make;
 pub use self::ending::{DaemonError, DaemonExit};
-use self::govern::{Ended, Plan, govern};
+use self::govern::{Ended, govern};
+pub use self::monitor::ResourceMonitor;
+use self::prepare::Prepared;
+use crate::config::{Config, Loader, NoConfig};
 use crate::exit::ErrorChain;
-use crate::logging;
-use crate::shutdown::DEFAULT_SHUTDOWN_BUDGET;
+use crate::metrics::Registry;
+use crate::resources::Excess;
 use crate::shutdown::report::StopReport;
-use crate::supervisor::Supervisor;
 
 /// Where probes and metrics are served when nothing was set: loopback, and a port in the range that
 /// Prometheus' exporters use.
 pub const DEFAULT_HTTP_ADDRESS: SocketAddr =
     SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 9600);
 
-/// Owns a process: its runtime, signals, logs, probes, and the tree that does its work.
+/// How long the end of the log may take to be written; a disk that stands still must not hold the
+/// process.
+const LOG_FLUSH_PATIENCE: Duration = Duration::from_secs(1);
+
+/// Owns a process: its configuration, runtime, signals, logs, probes, and the tree that does its work.
 ///
-/// Defaults: HTTP on 127.0.0.1:9600, 5 s to stop gracefully, logs on stderr at `info` unless
-/// `RUST_LOG` says otherwise.
+/// Defaults: those of [`Settings`](crate::config::Settings), which every setter here, every file, variable
+/// and argument changes, in this order.
 ///
 /// The first SIGTERM, SIGINT or SIGQUIT shuts the tree down; a second one ends
-/// [`run`](Self::run) at once.
+/// [`run`](Self::run) at once. SIGHUP reads the configuration anew, SIGUSR1 opens the log file anew.
 #[must_use = "a daemon does nothing until it is run"]
-pub struct Daemon {
-    name: String,
-    tree: Option<Supervisor>,
-    http: Option<SocketAddr>,
-    graceful: Duration,
+pub struct Daemon<C = NoConfig> {
+    loader: Loader<C>,
+    /// What the command line says; `None` where the program reads its own.
+    arguments: Option<Vec<std::ffi::OsString>>,
+    tree: Make<C>,
+    reloads: Vec<Box<builder::ReloadOn>>,
+    registry: Registry,
+    monitor: ResourceMonitor,
+    on_limit: Option<Box<dyn Fn(&Excess) + Send + Sync>>,
     on_http_bound: Option<Box<dyn FnOnce(SocketAddr) + Send>>,
 }
 
-impl Daemon {
-    /// Makes a daemon without a tree; the name stands in its logs and before its errors.
-    pub fn new(name: impl Into<String>) -> Self {
-        Self {
-            name: name.into(),
-            tree: None,
-            http: Some(DEFAULT_HTTP_ADDRESS),
-            graceful: DEFAULT_SHUTDOWN_BUDGET,
-            on_http_bound: None,
-        }
-    }
-
-    /// Sets the tree to run. There is no default.
-    pub fn tree(mut self, tree: Supervisor) -> Self {
-        self.tree = Some(tree);
-        self
-    }
-
-    /// Sets where probes, metrics and the tree are served; only loopback is accepted. Default
-    /// 127.0.0.1:9600. With port 0 the operating system chooses; see
-    /// [`on_http_bound`](Self::on_http_bound).
-    pub fn http(mut self, address: SocketAddr) -> Self {
-        self.http = Some(address);
-        self
-    }
-
-    /// Serves nothing over HTTP.
-    pub fn without_http(mut self) -> Self {
-        self.http = None;
-        self
-    }
-
-    /// Sets how long a shutdown by a signal may take before what still runs is killed. Default 5 s.
-    pub fn graceful(mut self, graceful: Duration) -> Self {
-        self.graceful = graceful;
-        self
-    }
-
-    /// Calls `told` with the address that was bound, before the tree starts. Default: it is logged
-    /// and nobody is told.
-    pub fn on_http_bound(mut self, told: impl FnOnce(SocketAddr) + Send + 'static) -> Self {
-        self.on_http_bound = Some(Box::new(told));
-        self
-    }
-
+impl<C: Config> Daemon<C> {
     /// Runs the daemon to its end, prints the stop report on stderr and returns the exit code.
     ///
     /// For a plain `fn main() -> ExitCode`. The codes are those of [`DaemonExit::exit_code`] and
-    /// [`DaemonError::exit_code`].
+    /// [`DaemonError::exit_code`]. What `--print-config`, `--check-config` and `--help` ask for is printed
+    /// on stdout.
     pub fn run(self) -> ExitCode {
-        let name = self.name.clone();
-        let ended = self.execute();
-        let code = match &ended.outcome {
+        let name = self.loader.name().to_owned();
+        let Ended {
+            outcome,
+            server,
+            lock,
+        } = self.execute();
+        let code = match &outcome {
             Ok((report, exit)) => {
                 print(&format!("{report}{name}: {exit}\n"));
                 exit.exit_code()
+            }
+            Err(DaemonError::Answered { text }) => {
+                say(text);
+                0
             }
             Err(error) => {
                 print(&format!("{name}: {}\n", ErrorChain::new(error)));
                 error.exit_code()
             }
         };
-        // Here, and not earlier, the server closes (invariant 2).
-        drop(ended);
+        // Here, and not earlier, the server closes (invariant 2) and another instance may begin.
+        drop((server, lock));
         ExitCode::from(code)
     }
 
@@ -133,7 +115,8 @@ impl Daemon {
 
     /// Runs the daemon to its end inside a tokio runtime of the program's own, printing nothing.
     ///
-    /// The tree runs on that runtime; signals and HTTP have a thread of their own.
+    /// The tree runs on that runtime, whose threads `[runtime]` does not change; signals and HTTP have a
+    /// thread of their own.
     ///
     /// # Errors
     ///
@@ -144,7 +127,7 @@ impl Daemon {
     /// When the future is dropped the tree is asked to stop, and nobody waits for its end.
     pub async fn run_async(self) -> Result<(StopReport, DaemonExit), DaemonError> {
         let workers = Handle::try_current().map_err(|_outside| DaemonError::OutsideRuntime)?;
-        let plan = self.plan()?;
+        let Prepared { plan, .. } = self.prepare()?;
         let edges = Builder::new_current_thread()
             .enable_all()
             .build()
@@ -158,10 +141,15 @@ impl Daemon {
                     () = told.closed() => None,
                 }
             });
-            if let Some(Ended { outcome, server }) = ended {
+            if let Some(Ended {
+                outcome,
+                server,
+                lock,
+            }) = ended
+            {
                 // Nobody waits any more when this fails, and the tree has ended.
                 drop(told.send(outcome));
-                drop(server);
+                drop((server, lock));
             }
         };
         let named = std::thread::Builder::new().name("perennial-edges".to_owned());
@@ -175,6 +163,7 @@ impl Daemon {
             Err(error) => Ended {
                 outcome: Err(error),
                 server: None,
+                lock: None,
             },
         }
     }
@@ -183,42 +172,23 @@ impl Daemon {
         if Handle::try_current().is_ok() {
             return Err(DaemonError::InsideRuntime);
         }
-        let plan = self.plan()?;
+        let Prepared { plan, runtime } = self.prepare()?;
         let edges = Builder::new_current_thread()
             .enable_all()
             .build()
             .map_err(DaemonError::Runtime)?;
-        let workers = Builder::new_multi_thread()
-            .thread_name("perennial-worker")
-            .enable_all()
-            .build()
-            .map_err(DaemonError::Runtime)?;
+        let workers = workers::build(&runtime).map_err(DaemonError::Runtime)?;
         let ended = edges.block_on(Box::pin(govern(plan, workers.handle().clone())));
         // Does not wait: a child that blocks its thread must not hold the process (invariant 3).
         workers.shutdown_background();
         Ok(ended)
     }
-
-    fn plan(self) -> Result<Plan, DaemonError> {
-        let tree = self.tree.ok_or(DaemonError::NoTree)?;
-        logging::init_default();
-        Ok(Plan {
-            name: self.name,
-            tree,
-            http: self.http,
-            graceful: self.graceful,
-            on_http_bound: self.on_http_bound,
-        })
-    }
 }
 
-impl fmt::Debug for Daemon {
+impl<C> fmt::Debug for Daemon<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Daemon")
-            .field("name", &self.name)
-            .field("tree", &self.tree)
-            .field("http", &self.http)
-            .field("graceful", &self.graceful)
+            .field("loader", &self.loader)
             .finish_non_exhaustive()
     }
 }
@@ -228,6 +198,13 @@ fn print(text: &str) {
     let mut stderr = std::io::stderr().lock();
     drop(stderr.write_all(text.as_bytes()));
     drop(stderr.flush());
+}
+
+/// Writes what the command line asked for. A closed stdout is no reason to fail.
+fn say(text: &str) {
+    let mut stdout = std::io::stdout().lock();
+    drop(stdout.write_all(text.as_bytes()));
+    drop(stdout.flush());
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@
 use std::collections::VecDeque;
 use std::fmt;
 use std::io;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use tokio::time::Instant;
 
@@ -108,6 +108,32 @@ pub fn sample() -> io::Result<Sample> {
 /// [`io::ErrorKind::Unsupported`].
 #[cfg(not(target_os = "linux"))]
 pub fn sample() -> io::Result<Sample> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+/// Returns when the process began, to the second.
+///
+/// # Errors
+///
+/// The operating system's; [`io::ErrorKind::Unsupported`] elsewhere than on Linux.
+#[cfg(target_os = "linux")]
+pub fn start_time() -> io::Result<SystemTime> {
+    let refused = |error: procfs::ProcError| io::Error::other(error.to_string());
+    let stat = procfs::process::Process::myself()
+        .and_then(|process| process.stat())
+        .map_err(refused)?;
+    let booted = procfs::boot_time_secs().map_err(refused)?;
+    let after = stat.starttime / procfs::ticks_per_second().max(1);
+    Ok(SystemTime::UNIX_EPOCH + Duration::from_secs(booted + after))
+}
+
+/// Returns when the process began.
+///
+/// # Errors
+///
+/// [`io::ErrorKind::Unsupported`].
+#[cfg(not(target_os = "linux"))]
+pub fn start_time() -> io::Result<SystemTime> {
     Err(io::ErrorKind::Unsupported.into())
 }
 

@@ -1,4 +1,4 @@
-//! The signals that end a process, as a stream of numbers.
+//! The signals of a process, as streams: those that end it, and those that ask it for something.
 //!
 //! Handlers are installed when the value is made and stay for the life of the process: from then on
 //! the default action, the sudden death, is gone, and somebody has to read. What a signal means is
@@ -81,9 +81,92 @@ impl Terminations {
     }
 }
 
+/// What a signal asks of a process that goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Request {
+    /// SIGHUP: read the configuration anew.
+    Reload,
+    /// SIGUSR1: open the log files anew.
+    Reopen,
+}
+
+/// SIGHUP and SIGUSR1 as they arrive; elsewhere than on Unix there are none.
+#[derive(Debug)]
+pub struct Requests {
+    #[cfg(unix)]
+    hang_up: tokio::signal::unix::Signal,
+    #[cfg(unix)]
+    user_1: tokio::signal::unix::Signal,
+}
+
+impl Requests {
+    /// Installs the handlers.
+    ///
+    /// # Errors
+    ///
+    /// The operating system's, when it refuses a handler.
+    ///
+    /// # Panics
+    ///
+    /// When called outside a tokio runtime with I/O.
+    #[cfg(unix)]
+    pub fn listen() -> io::Result<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
+
+        Ok(Self {
+            hang_up: signal(SignalKind::hangup())?,
+            user_1: signal(SignalKind::user_defined1())?,
+        })
+    }
+
+    /// Prepares to hear of nothing.
+    ///
+    /// # Errors
+    ///
+    /// None on this platform; the signature is the one that Unix has.
+    #[cfg(not(unix))]
+    pub fn listen() -> io::Result<Self> {
+        Ok(Self {})
+    }
+
+    /// Waits for the next request. Two of one kind that arrive before either is read are one.
+    ///
+    /// # Cancel safety
+    ///
+    /// Nothing is lost when the future is dropped.
+    #[cfg(unix)]
+    pub async fn recv(&mut self) -> Request {
+        tokio::select! {
+            Some(()) = self.hang_up.recv() => Request::Reload,
+            Some(()) = self.user_1.recv() => Request::Reopen,
+            else => std::future::pending().await,
+        }
+    }
+
+    /// Waits for ever.
+    #[cfg(not(unix))]
+    pub async fn recv(&mut self) -> Request {
+        std::future::pending().await
+    }
+}
+
 #[cfg(all(test, unix))]
 mod tests {
-    use super::Terminations;
+    use super::{Request, Requests, Terminations};
+
+    #[tokio::test]
+    async fn a_request_is_told_by_its_meaning() {
+        let mut requests = Requests::listen().expect("handlers can be installed");
+        let process = std::process::id().to_string();
+        for (name, expected) in [("-HUP", Request::Reload), ("-USR1", Request::Reopen)] {
+            let sent = std::process::Command::new("kill")
+                .args([name, &process])
+                .status();
+            assert!(sent.expect("kill runs").success());
+            assert_eq!(requests.recv().await, expected);
+        }
+    }
 
     #[tokio::test]
     async fn a_signal_is_told_by_its_number() {

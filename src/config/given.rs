@@ -58,6 +58,28 @@ pub(crate) fn environment(
     }
 }
 
+/// Makes a document of `RUST_LOG`, which stands below the program's own variables.
+///
+/// # Errors
+///
+/// A value that is not UTF-8.
+pub(crate) fn rust_log(variables: &[(OsString, OsString)]) -> Result<Table, Vec<Problem>> {
+    const NAME: &str = "RUST_LOG";
+    let mut table = Table::new();
+    let found = variables
+        .iter()
+        .find(|(name, text)| name == NAME && !text.is_empty());
+    if let Some((_, text)) = found {
+        let origin = |text: &str| Origin::Environment(Given::new(NAME, text));
+        let inserted = match text.to_str() {
+            Some(text) => insert(&mut table, &["logging", "level"], text, &origin(text)),
+            None => Err(at(&origin(""), "the value is not UTF-8")),
+        };
+        inserted.map_err(|problem| vec![problem])?;
+    }
+    Ok(table)
+}
+
 /// Makes a document of arguments `section.key=value`; of two for the same key the later wins.
 ///
 /// # Errors

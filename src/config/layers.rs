@@ -57,6 +57,7 @@ impl Layers {
         for file in files.iter() {
             lay(document::parse(&file.path, file.bytes.clone()));
         }
+        lay(given::rust_log(&self.environment));
         lay(given::environment(
             &self.prefix,
             self.environment.iter().cloned(),

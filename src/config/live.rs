@@ -157,6 +157,12 @@ impl<C: Config> Live<C> {
         self.snapshot().effective()
     }
 
+    /// Watches the version alone.
+    #[cfg(feature = "daemon")]
+    pub(crate) fn versions(&self) -> watch::Receiver<u64> {
+        self.shared.versions.subscribe()
+    }
+
     /// Puts another snapshot in the place of the present one.
     pub(super) fn replace(&self, snapshot: Snapshot<C>) -> Arc<Snapshot<C>> {
         let version = snapshot.version();

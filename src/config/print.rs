@@ -1,7 +1,5 @@
 //! The merged configuration for people: TOML, with the origin of every value beside it.
 
-use std::fmt::Write;
-
 use super::document::{Node, Table, Value};
 use super::reader::join;
 use super::secret::REDACTED;
@@ -30,8 +28,7 @@ pub(super) fn effective<C: Config>(snapshot: &Snapshot<C>) -> String {
 }
 
 fn push(text: &mut String, what: std::fmt::Arguments<'_>) {
-    // Writing to a string does not fail.
-    drop(text.write_fmt(what));
+    text.push_str(&what.to_string());
 }
 
 /// Writes the values of a table, then the tables inside it under their headings.

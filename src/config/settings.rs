@@ -153,12 +153,29 @@ pub struct ShutdownSettings {
     /// When whatever still runs is killed. Default 5 s.
     #[serde(with = "duration")]
     pub graceful: Duration,
-    /// When the tree gives up on what can't be killed, and the program ends. Default 10 s.
-    #[serde(with = "duration")]
-    pub force: Duration,
-    /// When the process ends whatever it is doing. Default 15 s.
-    #[serde(with = "duration")]
-    pub kill: Duration,
+    /// When the tree gives up on what can't be killed, and the program ends. Default: twice `graceful`,
+    /// and so 10 s.
+    #[serde(with = "optional_duration")]
+    pub force: Option<Duration>,
+    /// When the process ends whatever it is doing. Default: `graceful` after `force`, and so 15 s.
+    #[serde(with = "optional_duration")]
+    pub kill: Option<Duration>,
+}
+
+impl ShutdownSettings {
+    /// Returns when the tree gives up.
+    #[must_use]
+    pub fn force(&self) -> Duration {
+        self.force
+            .unwrap_or_else(|| self.graceful.saturating_mul(2))
+    }
+
+    /// Returns when the process ends.
+    #[must_use]
+    pub fn kill(&self) -> Duration {
+        self.kill
+            .unwrap_or_else(|| self.force().saturating_add(self.graceful))
+    }
 }
 
 impl Default for ShutdownSettings {
@@ -166,8 +183,8 @@ impl Default for ShutdownSettings {
         Self {
             drain_delay: Duration::ZERO,
             graceful: DEFAULT_SHUTDOWN_BUDGET,
-            force: DEFAULT_SHUTDOWN_BUDGET * 2,
-            kill: DEFAULT_SHUTDOWN_BUDGET * 3,
+            force: None,
+            kill: None,
         }
     }
 }
@@ -381,6 +398,13 @@ pub(crate) fn unify_durations(table: &mut Table) -> Result<(), Vec<Problem>> {
 }
 
 impl Settings {
+    /// Writes down what follows from other values, so that it is seen where the configuration is printed.
+    pub(crate) fn complete(mut self) -> Self {
+        self.shutdown.force = Some(self.shutdown.force());
+        self.shutdown.kill = Some(self.shutdown.kill());
+        self
+    }
+
     /// Lists what can't be used, by the key to blame.
     pub(crate) fn contradictions(&self) -> Vec<(&'static str, String)> {
         let mut found = Vec::new();
@@ -396,12 +420,12 @@ impl Settings {
             "must be more than nothing",
         );
         refuse(
-            shutdown.force <= shutdown.graceful,
+            shutdown.force() <= shutdown.graceful,
             "shutdown.force",
             "must be later than `shutdown.graceful`",
         );
         refuse(
-            shutdown.kill <= shutdown.force,
+            shutdown.kill() <= shutdown.force(),
             "shutdown.kill",
             "must be later than `shutdown.force`",
         );

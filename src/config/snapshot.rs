@@ -77,7 +77,7 @@ impl<C: Config> Snapshot<C> {
         }
         Ok(Self {
             version,
-            settings: settings.0,
+            settings: settings.0.complete(),
             config: config.0,
             given,
             secrets: config.1,

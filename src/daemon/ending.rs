@@ -1,16 +1,20 @@
 //! How a daemon ends: as a value, and as the number that its parent process reads.
 //!
-//! The numbers are those of `sysexits.h` (64, 70, 78), of GNU `timeout` (124) and of the shell
+//! The numbers are those of `sysexits.h` (64, 70, 75, 78), of GNU `timeout` (124) and of the shell
 //! (128 + n), so that a supervisor of processes can tell what not to restart.
 
 use std::fmt;
 use std::io;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use thiserror::Error;
 
-use crate::exit::Exit;
+use crate::config::{ConfigError, UsageError};
+use crate::exit::{BoxError, Exit};
 use crate::http::BindError;
+use crate::lock::LockError;
+use crate::logging::LoggingError;
 use crate::shutdown::ShutdownReason;
 use crate::shutdown::report::StopReport;
 use crate::tree::StartError;
@@ -20,6 +24,9 @@ const USAGE: u8 = 64;
 
 /// `EX_SOFTWARE` of `sysexits.h`.
 const SOFTWARE: u8 = 70;
+
+/// `EX_TEMPFAIL` of `sysexits.h`.
+const TEMPORARY: u8 = 75;
 
 /// `EX_CONFIG` of `sysexits.h`.
 const CONFIGURATION: u8 = 78;
@@ -40,6 +47,8 @@ pub enum DaemonExit {
     Failed,
     /// The root restarted its children too often.
     Meltdown,
+    /// The process used more than a hard limit allows.
+    Exhausted,
     /// The tree took longer than it was given, or something in it still runs.
     Late,
     /// A second signal came, the one of this number, and nobody waited any longer.
@@ -47,7 +56,7 @@ pub enum DaemonExit {
 }
 
 impl DaemonExit {
-    /// Reads a report: 70 for a meltdown or an error, whatever hangs then (a child may have been
+    /// Reads a report: 70 for a meltdown, an error or a hard limit, whatever hangs then (a child may have been
     /// declared to end the process by that), 124 for what was late or hangs, 70 for a root that failed,
     /// 0 for the rest. A signal that comes while a failed tree stops makes no success of it.
     pub(super) fn of(report: &StopReport, graceful: Duration) -> Self {
@@ -56,6 +65,9 @@ impl DaemonExit {
         }
         if report.reason == ShutdownReason::Error {
             return Self::Failed;
+        }
+        if report.reason == ShutdownReason::ResourceExhausted {
+            return Self::Exhausted;
         }
         if report.root.spent > graceful || !report.hung().is_empty() {
             return Self::Late;
@@ -66,12 +78,12 @@ impl DaemonExit {
         Self::Clean
     }
 
-    /// Returns the code of the process: 0 clean, 70 failed or meltdown, 124 late, 128 + n forced.
+    /// Returns the code of the process: 0 clean, 70 failed, meltdown or exhausted, 124 late, 128 + n forced.
     #[must_use]
     pub fn exit_code(self) -> u8 {
         match self {
             Self::Clean => 0,
-            Self::Failed | Self::Meltdown => SOFTWARE,
+            Self::Failed | Self::Meltdown | Self::Exhausted => SOFTWARE,
             Self::Late => LATE,
             Self::Forced(signal) => SIGNALLED.saturating_add(u8::try_from(signal).unwrap_or(0)),
         }
@@ -84,6 +96,7 @@ impl DaemonExit {
             Self::Clean => "clean",
             Self::Failed => "failed",
             Self::Meltdown => "meltdown",
+            Self::Exhausted => "exhausted",
             Self::Late => "late",
             Self::Forced(_) => "forced",
         }
@@ -96,6 +109,7 @@ impl fmt::Display for DaemonExit {
             Self::Clean => f.write_str("ended in time"),
             Self::Failed => f.write_str("the tree failed"),
             Self::Meltdown => f.write_str("the tree restarted its children too often"),
+            Self::Exhausted => f.write_str("the process used more than it may"),
             Self::Late => f.write_str("the tree did not end in time"),
             Self::Forced(signal) => write!(f, "forced to end by a second signal, {signal}"),
         }
@@ -106,6 +120,45 @@ impl fmt::Display for DaemonExit {
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum DaemonError {
+    /// The command line asked for something else than to run.
+    #[error("{text}")]
+    Answered {
+        /// The answer.
+        text: String,
+    },
+    /// The command line is not understood.
+    #[error(transparent)]
+    Usage(#[from] UsageError),
+    /// The configuration can't be used.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The pid file can't be had.
+    #[error(transparent)]
+    Lock(#[from] LockError),
+    /// The log can't be written.
+    #[error(transparent)]
+    Logging(LoggingError),
+    /// The working directory can't be changed into.
+    #[error("cannot change into {}", path.display())]
+    WorkDir {
+        /// The directory.
+        path: PathBuf,
+        /// What the operating system said.
+        #[source]
+        source: io::Error,
+    },
+    /// The priority can't be set.
+    #[error("cannot set the priority to {nice}")]
+    Nice {
+        /// What was asked for.
+        nice: i32,
+        /// What the operating system said.
+        #[source]
+        source: io::Error,
+    },
+    /// The tree could not be made from the configuration.
+    #[error("the tree could not be made")]
+    Tree(#[source] BoxError),
     /// No tree was given.
     #[error("the daemon has no tree; give it one with `Daemon::tree`")]
     NoTree,
@@ -135,13 +188,21 @@ pub enum DaemonError {
 }
 
 impl DaemonError {
-    /// Returns the code of the process: 64 for a missing tree, 78 for an address that may not be
-    /// served, 70 for the rest.
+    /// Returns the code of the process: 0 for an answer, 64 for a missing tree or a bad command line, 75
+    /// where another instance runs, 78 for whatever the configuration is to blame for, 70 for the rest.
     #[must_use]
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::NoTree => USAGE,
-            Self::Http(BindError::NotLoopback { .. }) => CONFIGURATION,
+            Self::Answered { .. } => 0,
+            Self::NoTree | Self::Usage(_) => USAGE,
+            Self::Lock(LockError::Held { .. }) => TEMPORARY,
+            Self::Config(_)
+            | Self::Lock(_)
+            | Self::Logging(_)
+            | Self::WorkDir { .. }
+            | Self::Nice { .. }
+            | Self::Tree(_)
+            | Self::Http(BindError::NotLoopback { .. }) => CONFIGURATION,
             _ => SOFTWARE,
         }
     }
@@ -150,6 +211,14 @@ impl DaemonError {
     #[must_use]
     pub fn code(&self) -> &'static str {
         match self {
+            Self::Answered { .. } => "answered",
+            Self::Usage(_) => "usage",
+            Self::Config(error) => error.code(),
+            Self::Lock(error) => error.code(),
+            Self::Logging(error) => error.code(),
+            Self::WorkDir { .. } => "work_dir_failed",
+            Self::Nice { .. } => "nice_failed",
+            Self::Tree(_) => "tree_refused",
             Self::NoTree => "no_tree",
             Self::InsideRuntime => "inside_runtime",
             Self::OutsideRuntime => "outside_runtime",

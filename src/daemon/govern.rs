@@ -12,14 +12,21 @@ use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::time::{Instant, sleep_until};
 
+use super::builder::ReloadOn;
+use super::configuration::{Configuration, News};
+use super::monitor::{self, ResourceMonitor, Watcher};
 use super::source::{Heartbeat, Program};
 use super::view::still_alive;
-use super::{DaemonError, DaemonExit};
+use super::{DaemonError, DaemonExit, LOG_FLUSH_PATIENCE};
+use crate::config::{Cause, ReloadThread};
 use crate::exit::chain_panics;
 use crate::http::Server;
+use crate::lock::InstanceLock;
+use crate::metrics::Registry;
+use crate::resources::Excess;
 use crate::shutdown::ShutdownReason;
 use crate::shutdown::report::StopReport;
-use crate::signals::Terminations;
+use crate::signals::{Request, Requests, Terminations};
 use crate::supervisor::Supervisor;
 use crate::time::later;
 use crate::tree::{Running, StartError};
@@ -32,22 +39,39 @@ const REPORT_PATIENCE: Duration = Duration::from_secs(1);
 pub(super) struct Plan {
     pub(super) name: String,
     pub(super) tree: Supervisor,
-    pub(super) http: Option<SocketAddr>,
-    pub(super) graceful: Duration,
+    pub(super) configuration: Arc<dyn Configuration>,
+    pub(super) reloads: ReloadThread,
+    pub(super) reload_on: Vec<Box<ReloadOn>>,
+    pub(super) news: Arc<News>,
+    pub(super) registry: Registry,
+    pub(super) monitor: ResourceMonitor,
+    pub(super) on_limit: Option<Arc<dyn Fn(&Excess) + Send + Sync>>,
     pub(super) on_http_bound: Option<Box<dyn FnOnce(SocketAddr) + Send>>,
+    pub(super) lock: Option<InstanceLock>,
 }
 
-/// A daemon that has ended but for its server, which closes when this is dropped.
+/// A daemon that has ended but for its server, which closes when this is dropped, and its lock.
 pub(super) struct Ended {
     pub(super) outcome: Result<(StopReport, DaemonExit), DaemonError>,
     pub(super) server: Option<Server>,
+    pub(super) lock: Option<InstanceLock>,
 }
 
 /// Runs a daemon to its end; the tree runs on `workers`.
-pub(super) async fn govern(plan: Plan, workers: Handle) -> Ended {
+pub(super) async fn govern(mut plan: Plan, workers: Handle) -> Ended {
     let mut server = None;
+    let lock = plan.lock.take();
+    let news = Arc::clone(&plan.news);
     let outcome = try_govern(&mut server, plan, workers).await;
-    Ended { outcome, server }
+    if let Some(logging) = &news.logging {
+        // What is not written by then is lost, and the process ends all the same.
+        let _is_written = logging.flush(LOG_FLUSH_PATIENCE);
+    }
+    Ended {
+        outcome,
+        server,
+        lock,
+    }
 }
 
 async fn try_govern(
@@ -56,14 +80,22 @@ async fn try_govern(
     workers: Handle,
 ) -> Result<(StopReport, DaemonExit), DaemonError> {
     let mut signals = Terminations::listen().map_err(DaemonError::Signals)?;
-    let program = Arc::new(Program::new(&plan.tree.name, Heartbeat::start(&workers)));
+    let requests = Requests::listen().map_err(DaemonError::Signals)?;
+    let program = Program::new(&plan.tree.name, Heartbeat::start(&workers), &plan.news);
+    let program = Arc::new(program);
     *server = open_http(&mut plan, &program)?;
     // Each supervisor logs the panics of its children; twice is once too often.
     chain_panics(false);
     let Plan {
         name,
         tree,
-        graceful,
+        configuration,
+        reloads,
+        reload_on,
+        news,
+        registry,
+        monitor,
+        on_limit,
         ..
     } = plan;
     let begun = {
@@ -72,16 +104,54 @@ async fn try_govern(
     };
     let running = begun.running().observer();
     program.watch(running.observer());
+    news.running.get_or_init(|| running.observer());
+    for begin in reload_on {
+        begin(Arc::clone(&configuration));
+    }
+    let watcher = Watcher {
+        configuration: Arc::clone(&configuration),
+        running: Arc::new(running.observer()),
+        registry,
+        monitor,
+        on_limit,
+        workers,
+    };
+    let own = monitor::tree(watcher).start().await?;
     let life = live(begun.wait_until_up(), &running, &name);
-    attend(life, &running, &mut signals, graceful).await
+    let conduct = attend(life, &running, &mut signals, &*configuration);
+    let ended = tokio::select! {
+        ended = conduct => ended,
+        () = serve_requests(requests, &*configuration, &news) => Err(DaemonError::Lost),
+    };
+    drop((own, reloads));
+    ended
+}
+
+/// Does what signals ask for that do not end the process.
+async fn serve_requests(mut requests: Requests, configuration: &dyn Configuration, news: &News) {
+    loop {
+        match requests.recv().await {
+            Request::Reload => {
+                if let Err(error) = configuration.request(Cause::Signal) {
+                    tracing::error!(%error, "the configuration is not read anew");
+                }
+            }
+            Request::Reopen => {
+                if let Some(logging) = &news.logging {
+                    logging.reopen();
+                }
+            }
+        }
+    }
 }
 
 fn open_http(plan: &mut Plan, program: &Arc<Program>) -> Result<Option<Server>, DaemonError> {
-    let Some(address) = plan.http else {
+    let settings = plan.configuration.settings().http;
+    if !settings.enabled {
         return Ok(None);
-    };
+    }
     let source: Arc<Program> = Arc::clone(program);
-    let server = Server::bind(address, source)?;
+    let server = Server::bind(settings.listen, source)?;
     tracing::info!(daemon = %plan.name, address = %server.local_addr(), "serving probes and metrics");
     if let Some(told) = plan.on_http_bound.take() {
         told(server.local_addr());
@@ -94,19 +164,22 @@ async fn attend(
     life: impl Future<Output = Result<StopReport, DaemonError>>,
     running: &Running,
     signals: &mut Terminations,
-    graceful: Duration,
+    configuration: &dyn Configuration,
 ) -> Result<(StopReport, DaemonExit), DaemonError> {
     let mut life = pin!(life);
     // Whoever asked for it: a signal, a child, or one that hangs and ends the process.
     let mut begun = pin!(running.shutdown_began());
     let mut has_signal = false;
     let mut give_up: Option<(Instant, DaemonExit)> = None;
+    // A shutdown goes by what the configuration says when it begins.
+    let mut graceful = None;
+    let says = || configuration.settings().shutdown.graceful;
     loop {
         tokio::select! {
             biased;
             report = &mut life => {
                 let report = report?;
-                let exit = DaemonExit::of(&report, graceful);
+                let exit = DaemonExit::of(&report, graceful.unwrap_or_else(says));
                 return Ok((report, exit));
             }
             signal = signals.recv() => {
@@ -114,12 +187,14 @@ async fn attend(
                     return Ok(give_up_on(running, DaemonExit::Forced(signal)));
                 }
                 has_signal = true;
+                let graceful = *graceful.get_or_insert_with(says);
                 running.shutdown(ShutdownReason::Signal(signal), graceful);
                 let at = later(Instant::now(), graceful.saturating_add(REPORT_PATIENCE));
                 let earlier = give_up.filter(|(known, _)| *known < at);
                 give_up = earlier.or(Some((at, DaemonExit::Late)));
             }
             shutdown = &mut begun, if give_up.is_none() => {
+                graceful.get_or_insert_with(says);
                 give_up = Some((later(shutdown.deadline, REPORT_PATIENCE), late(shutdown.reason)));
             }
             exit = until(give_up) => return Ok(give_up_on(running, exit)),

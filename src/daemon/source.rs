@@ -11,9 +11,10 @@ use tokio::runtime::Handle;
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
+use super::configuration::News;
 use super::view;
 use crate::http::{Readiness, Source};
-use crate::metrics::Exposition;
+use crate::metrics::{Exposition, names};
 use crate::path::Path;
 use crate::tree::Running;
 
@@ -29,15 +30,17 @@ pub(super) struct Program {
     running: OnceLock<Running>,
     heartbeat: Heartbeat,
     exposition: Exposition,
+    news: Arc<News>,
 }
 
 impl Program {
-    pub(super) fn new(root: &str, heartbeat: Heartbeat) -> Self {
+    pub(super) fn new(root: &str, heartbeat: Heartbeat, news: &Arc<News>) -> Self {
         Self {
             root: Path::root(root),
             running: OnceLock::new(),
             heartbeat,
             exposition: Exposition::new(),
+            news: Arc::clone(news),
         }
     }
 
@@ -63,10 +66,18 @@ impl Source for Program {
     }
 
     fn metrics(&self) -> Option<String> {
-        Some(match self.running.get() {
+        let registry = &self.news.registry;
+        if let Some(logging) = &self.news.logging {
+            let lines = logging.statistics();
+            registry.count(names::LOG_LINES_DROPPED, &[], lines.dropped);
+            registry.count(names::LOG_LINES_FAILED, &[], lines.failed);
+        }
+        let mut text = match self.running.get() {
             Some(running) => self.exposition.render(running),
             None => String::new(),
-        })
+        };
+        text.push_str(&registry.render());
+        Some(text)
     }
 
     fn tree(&self) -> Value {

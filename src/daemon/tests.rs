@@ -33,5 +33,5 @@ fn an_address_beyond_loopback_stops_the_daemon_before_its_tree() {
         .tree(Supervisor::one_for_one("app"))
         .http(address);
     let error = daemon.run_report().expect_err("it is not loopback");
-    assert_eq!((error.code(), error.exit_code()), ("not_loopback", 78));
+    assert_eq!((error.code(), error.exit_code()), ("config_invalid", 78));
 }

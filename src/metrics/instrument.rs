@@ -32,6 +32,7 @@ impl Counter {
     }
 
     /// Takes over a count that is kept elsewhere.
+    #[cfg(feature = "daemon")]
     pub(crate) fn set(&self, count: u64) {
         self.value.store(count, Ordering::Relaxed);
     }
@@ -195,13 +196,16 @@ impl Drop for Timer {
 pub(super) enum Cells {
     Counter(Counter),
     Gauge(Gauge),
+    /// A counter of seconds, which are no whole number.
+    #[cfg_attr(not(feature = "daemon"), allow(dead_code, reason = "the daemon's"))]
+    Seconds(Gauge),
     Histogram(Histogram),
 }
 
 impl Cells {
     pub(super) fn kind(&self) -> Kind {
         match self {
-            Self::Counter(_) => Kind::Counter,
+            Self::Counter(_) | Self::Seconds(_) => Kind::Counter,
             Self::Gauge(_) => Kind::Gauge,
             Self::Histogram(_) => Kind::Histogram,
         }
@@ -210,7 +214,7 @@ impl Cells {
     pub(super) fn read(&self) -> Value {
         match self {
             Self::Counter(counter) => Value::Counter(counter.get()),
-            Self::Gauge(gauge) => Value::Gauge(gauge.get()),
+            Self::Gauge(gauge) | Self::Seconds(gauge) => Value::Gauge(gauge.get()),
             Self::Histogram(histogram) => Value::Histogram(histogram.distribution()),
         }
     }

@@ -110,6 +110,75 @@ pub const BUS_SUBSCRIBERS: Name = metric(
     "How many subscribers there are.",
 );
 
+/// Counter, labels `result`: `changed` or `rejected`.
+pub const CONFIG_RELOADS: Name = metric(
+    "perennial_config_reloads_total",
+    "How often the configuration was read anew and changed something, or was refused.",
+);
+
+/// Gauge, no labels.
+pub const CONFIG_LAST_SUCCESS: Name = metric(
+    "perennial_config_last_success_timestamp_seconds",
+    "When the configuration that is in force was read.",
+);
+
+/// Gauge, no labels.
+pub const CONFIG_VERSION: Name = metric(
+    "perennial_config_version",
+    "The version of the configuration that is in force, counted from 1.",
+);
+
+/// Counter, no labels.
+pub const LOG_LINES_DROPPED: Name = metric(
+    "perennial_log_lines_dropped_total",
+    "Log lines for which there was no room in the queue.",
+);
+
+/// Counter, no labels.
+pub const LOG_LINES_FAILED: Name = metric(
+    "perennial_log_lines_failed_total",
+    "Log lines that the operating system refused to write.",
+);
+
+/// Counter, labels `resource`, `limit`: `soft` or `hard`.
+pub const LIMITS_REACHED: Name = metric(
+    "perennial_limits_reached_total",
+    "How often the process came to use more than it should.",
+);
+
+/// Counter, no labels.
+pub const PROCESS_CPU: Name = metric(
+    "process_cpu_seconds_total",
+    "CPU time of all threads since the process began.",
+);
+
+/// Gauge, no labels.
+pub const PROCESS_RESIDENT: Name = metric(
+    "process_resident_memory_bytes",
+    "Memory that the process has in RAM.",
+);
+
+/// Gauge, no labels.
+pub const PROCESS_VIRTUAL: Name = metric(
+    "process_virtual_memory_bytes",
+    "Memory that the process has reserved.",
+);
+
+/// Gauge, no labels.
+pub const PROCESS_THREADS: Name = metric("process_threads", "How many threads the process has.");
+
+/// Gauge, no labels.
+pub const PROCESS_OPEN_FDS: Name = metric("process_open_fds", "How many descriptors are open.");
+
+/// Gauge, no labels.
+pub const PROCESS_MAX_FDS: Name = metric("process_max_fds", "How many descriptors may be open.");
+
+/// Gauge, no labels.
+pub const PROCESS_START_TIME: Name = metric(
+    "process_start_time_seconds",
+    "When the process began, since 1970.",
+);
+
 /// Every counter.
 pub const COUNTERS: [Name; 7] = [
     RESTARTS,

@@ -18,6 +18,8 @@ use thiserror::Error;
 use tokio::time::Instant;
 
 use super::instrument::{Cells, Counter, DEFAULT_BUCKETS, Distribution, Gauge, Histogram};
+#[cfg(feature = "daemon")]
+use super::names::Name;
 use crate::sync::{Mutex, lock};
 
 /// How many series a registry holds at most: what a scraper still takes in a second.
@@ -225,8 +227,7 @@ impl Registry {
         }
     }
 
-    /// Makes a counter of the library's.
-    pub(crate) fn own_counter(
+    fn own_counter(
         &self,
         name: &str,
         help: &str,
@@ -238,8 +239,7 @@ impl Registry {
         }
     }
 
-    /// Makes a gauge of the library's.
-    pub(crate) fn own_gauge(
+    fn own_gauge(
         &self,
         name: &str,
         help: &str,
@@ -248,6 +248,39 @@ impl Registry {
         match self.series(name, help, labels, &|| Cells::Gauge(Gauge::default()))? {
             Cells::Gauge(gauge) => Ok(gauge),
             other => Err(is_another(name, &other)),
+        }
+    }
+
+    /// Sets a counter of the library's; a registry that is full does not have it.
+    #[cfg(feature = "daemon")]
+    pub(crate) fn count(&self, name: Name, labels: Labels<'_>, count: u64) {
+        if let Ok(counter) = self.own_counter(name.name, name.help, labels) {
+            counter.set(count);
+        }
+    }
+
+    /// Counts one more.
+    #[cfg(feature = "daemon")]
+    pub(crate) fn count_one(&self, name: Name, labels: Labels<'_>) {
+        if let Ok(counter) = self.own_counter(name.name, name.help, labels) {
+            counter.increment(1);
+        }
+    }
+
+    /// Sets a gauge of the library's.
+    #[cfg(feature = "daemon")]
+    pub(crate) fn measure(&self, name: Name, value: f64) {
+        if let Ok(gauge) = self.own_gauge(name.name, name.help, &[]) {
+            gauge.set(value);
+        }
+    }
+
+    /// Sets a counter of seconds.
+    #[cfg(feature = "daemon")]
+    pub(crate) fn count_seconds(&self, name: Name, seconds: f64) {
+        let make = || Cells::Seconds(Gauge::default());
+        if let Ok(Cells::Seconds(counter)) = self.series(name.name, name.help, &[], &make) {
+            counter.set(seconds);
         }
     }
 

@@ -22,11 +22,8 @@ fn the_sections_are_those_of_the_struct() {
 fn the_defaults_do_not_contradict_each_other_and_are_those_of_the_earlier_system() {
     let settings = Settings::default();
     assert_eq!(settings.contradictions(), []);
-    let ladder = [
-        settings.shutdown.graceful,
-        settings.shutdown.force,
-        settings.shutdown.kill,
-    ];
+    let shutdown = &settings.shutdown;
+    let ladder = [shutdown.graceful, shutdown.force(), shutdown.kill()];
     assert_eq!(ladder, [5, 10, 15].map(Duration::from_secs));
     assert_eq!(settings.logging.max_file_size_bytes, 104_857_600);
     assert_eq!(settings.logging.max_files, 5);
@@ -38,7 +35,10 @@ fn a_contradiction_names_the_key_to_blame() {
     for (text, key) in [
         ("shutdown.force = \"5s\"", "shutdown.force"),
         ("shutdown.kill = \"1s\"", "shutdown.kill"),
-        ("shutdown.graceful_ms = 20000", "shutdown.force"),
+        (
+            "shutdown = { graceful_ms = 20000, force = \"1s\" }",
+            "shutdown.force",
+        ),
         ("logging.max_files = 0", "logging.max_files"),
         ("http.listen = \"0.0.0.0:80\"", "http.listen"),
         ("runtime.nice = 20", "runtime.nice"),

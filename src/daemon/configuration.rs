@@ -1,0 +1,132 @@
+//! The configuration as the rest of the daemon sees it, whatever struct the program reads its part into;
+//! and what follows from a change of it.
+
+use std::sync::{Arc, OnceLock};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use tokio::sync::watch;
+
+use crate::config::{Cause, Config, ConfigError, Live, ReloadError, Reloaded, Settings};
+use crate::event::EventKind;
+use crate::logging::Logging;
+use crate::metrics::{Registry, names};
+use crate::tree::Running;
+
+/// A future as a trait object must return it.
+pub(super) type BoxFuture<T> = std::pin::Pin<Box<dyn Future<Output = T> + Send>>;
+
+/// A live configuration of any program.
+pub(super) trait Configuration: Send + Sync {
+    /// Returns the daemon's own sections as they are now.
+    fn settings(&self) -> Settings;
+
+    /// Watches for any change.
+    fn versions(&self) -> watch::Receiver<u64>;
+
+    /// Asks for a reload and does not wait.
+    fn request(&self, cause: Cause) -> Result<(), ReloadError>;
+
+    /// Reads everything anew and waits for what comes of it.
+    fn reload(&self) -> BoxFuture<Result<Reloaded, ReloadError>>;
+}
+
+impl<C: Config> Configuration for Live<C> {
+    fn settings(&self) -> Settings {
+        self.snapshot().settings().clone()
+    }
+
+    fn versions(&self) -> watch::Receiver<u64> {
+        Self::versions(self)
+    }
+
+    fn request(&self, cause: Cause) -> Result<(), ReloadError> {
+        self.request_reload(cause)
+    }
+
+    fn reload(&self) -> BoxFuture<Result<Reloaded, ReloadError>> {
+        let live = self.clone();
+        Box::pin(async move { live.reload().await })
+    }
+}
+
+/// Tells of reloads: in the log, the metrics and the tree's events, and does what is done live.
+pub(super) struct News {
+    /// The tree, once it has begun.
+    pub(super) running: OnceLock<Running>,
+    pub(super) logging: Option<Logging>,
+    pub(super) registry: Registry,
+}
+
+impl News {
+    /// Tells of the configuration that the program begins with.
+    pub(super) fn begin(&self, version: u64) {
+        for result in ["changed", "rejected"] {
+            self.registry
+                .count(names::CONFIG_RELOADS, &[("result", result)], 0);
+        }
+        self.in_force(version);
+    }
+
+    fn in_force(&self, version: u64) {
+        let now = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default();
+        self.registry
+            .measure(names::CONFIG_LAST_SUCCESS, now.as_secs_f64());
+        self.registry.measure(names::CONFIG_VERSION, version as f64);
+    }
+
+    /// Tells of a reload.
+    pub(super) fn tell(
+        &self,
+        cause: Cause,
+        result: &Result<Reloaded, ConfigError>,
+        settings: &Settings,
+    ) {
+        match result {
+            Ok(Reloaded::Changed {
+                version,
+                keys,
+                needs_restart,
+            }) => {
+                self.registry
+                    .count_one(names::CONFIG_RELOADS, &[("result", "changed")]);
+                self.in_force(*version);
+                if let Some(logging) = &self.logging
+                    && let Err(error) = logging.set_level(&settings.logging.level)
+                {
+                    tracing::error!(%error, "the level of the log stays as it was");
+                }
+                tracing::info!(
+                    version,
+                    cause = cause.code(),
+                    keys = keys.join(", "),
+                    "the configuration has changed"
+                );
+                if !needs_restart.is_empty() {
+                    tracing::warn!(keys = needs_restart.join(", "), "needs a restart");
+                }
+                self.announce(EventKind::ConfigUpdated {
+                    version: *version,
+                    keys: Arc::clone(keys),
+                    needs_restart: Arc::clone(needs_restart),
+                });
+            }
+            Ok(_unchanged) => {}
+            Err(error) => {
+                self.registry
+                    .count_one(names::CONFIG_RELOADS, &[("result", "rejected")]);
+                tracing::error!(%error, cause = cause.code(), "the configuration was rejected, and the one before it stays in force");
+                self.announce(EventKind::ConfigRejected {
+                    reason: error.to_string().into(),
+                });
+            }
+        }
+    }
+
+    fn announce(&self, kind: EventKind) {
+        if let Some(running) = self.running.get() {
+            running.announce(kind);
+        }
+    }
+}

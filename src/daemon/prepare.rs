@@ -1,0 +1,156 @@
+//! From what a daemon was told to a plan: command line, configuration, directory, lock, log, tree.
+//!
+//! Everything that can be wrong before anything starts is found out here, on the thread of the caller.
+
+use std::sync::{Arc, OnceLock};
+
+use super::builder::Make;
+use super::configuration::News;
+use super::govern::Plan;
+use super::{Daemon, DaemonError, workers};
+use crate::config::{
+    Color, CommandLine, Config, HELP, Invalid, LogFormat, LoggingSettings, RuntimeSettings,
+    Settings, Task,
+};
+use crate::lock::InstanceLock;
+use crate::logging::{self, FileOptions, Format, Logging, LoggingError, Options};
+
+/// What is ready to run, and the threads it wants.
+pub(super) struct Prepared {
+    pub(super) plan: Plan,
+    pub(super) runtime: RuntimeSettings,
+}
+
+impl<C: Config> Daemon<C> {
+    /// Prepares to run; [`DaemonError::Answered`] when the command line asks for something else.
+    pub(super) fn prepare(self) -> Result<Prepared, DaemonError> {
+        let line = CommandLine::parse(self.arguments.unwrap_or_default())?;
+        let name = self.loader.name().to_owned();
+        if line.task == Task::Help {
+            let text = format!("usage: {name} [options]\n\n{HELP}");
+            return Err(DaemonError::Answered { text });
+        }
+        let mut loader = self
+            .loader
+            .arguments(line.set)
+            .check(check_level)
+            .check(workers::check);
+        if let Some(file) = line.config {
+            loader = loader.file(file);
+        }
+        let reloader = loader.load()?;
+        let live = reloader.live();
+        let snapshot = live.snapshot();
+        match line.task {
+            Task::PrintConfig => {
+                return Err(DaemonError::Answered {
+                    text: snapshot.effective(),
+                });
+            }
+            Task::CheckConfig => {
+                let text = format!("{name}: the configuration is valid\n");
+                return Err(DaemonError::Answered { text });
+            }
+            _ => {}
+        }
+        if matches!(self.tree, Make::Missing) {
+            return Err(DaemonError::NoTree);
+        }
+        let settings = snapshot.settings();
+        let lock = enter(settings)?;
+        let logging = begin_to_log(&settings.logging)?;
+        let news = Arc::new(News {
+            running: OnceLock::new(),
+            logging,
+            registry: self.registry.clone(),
+        });
+        news.begin(snapshot.version());
+        let told = Arc::clone(&news);
+        let reloads = reloader
+            .start(
+                settings.daemon.hot_reload,
+                Box::new(move |cause, result, snapshot| {
+                    told.tell(cause, result, snapshot.settings())
+                }),
+            )
+            .map_err(DaemonError::Runtime)?;
+        let tree = match self.tree {
+            Make::Missing => return Err(DaemonError::NoTree),
+            Make::Ready(tree) => *tree,
+            Make::From(make) => make(&live).map_err(DaemonError::Tree)?,
+        };
+        Ok(Prepared {
+            runtime: settings.runtime.clone(),
+            plan: Plan {
+                name: settings.daemon.name.clone().unwrap_or(name),
+                tree,
+                configuration: Arc::new(live.clone()),
+                reloads,
+                reload_on: self.reloads,
+                news,
+                registry: self.registry,
+                monitor: self.monitor,
+                on_limit: self.on_limit.map(Arc::from),
+                on_http_bound: self.on_http_bound,
+                lock,
+            },
+        })
+    }
+}
+
+fn check_level(settings: &Settings) -> Result<(), Invalid> {
+    let checked = logging::check_level(&settings.logging.level);
+    checked.map_err(|error| Invalid::at("logging.level", error.to_string()))
+}
+
+/// Changes into the working directory, sets the priority and locks the pid file, in this order: the file
+/// may lie in the directory.
+fn enter(settings: &Settings) -> Result<Option<InstanceLock>, DaemonError> {
+    if let Some(path) = &settings.daemon.work_dir {
+        std::env::set_current_dir(path).map_err(|source| DaemonError::WorkDir {
+            path: path.clone(),
+            source,
+        })?;
+    }
+    if let Some(nice) = settings.runtime.nice {
+        workers::set_nice(nice).map_err(|source| DaemonError::Nice { nice, source })?;
+    }
+    let lock = settings
+        .daemon
+        .pid_file
+        .as_deref()
+        .map(InstanceLock::acquire);
+    Ok(lock.transpose()?)
+}
+
+/// Installs the subscriber, unless the program has one of its own.
+fn begin_to_log(settings: &LoggingSettings) -> Result<Option<Logging>, DaemonError> {
+    let format = match settings.format {
+        LogFormat::Compact => Format::Compact,
+        LogFormat::Json => Format::Json,
+        _ => Format::Full,
+    };
+    let mut options = Options::new().level(&settings.level).format(format);
+    options = match settings.color {
+        Color::Always => options.colors(true),
+        Color::Never => options.colors(false),
+        _ => options,
+    };
+    if let Some(path) = &settings.file {
+        let file = FileOptions::new(path)
+            .max_bytes(settings.max_file_size_bytes)
+            .max_age(settings.max_file_age)
+            .max_files(settings.max_files);
+        options = options.file(file);
+    }
+    match options.install() {
+        Ok(logging) => Ok(Some(logging)),
+        Err(LoggingError::AlreadySet) => {
+            tracing::info!(
+                "the program has a subscriber of its own, which stays: [logging] does nothing"
+            );
+            Ok(None)
+        }
+        Err(error) => Err(DaemonError::Logging(error)),
+    }
+}
