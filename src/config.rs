@@ -40,9 +40,7 @@ pub use self::live::{Cached, Live, ReloadError, Section, Vote};
 pub use self::load::Loader;
 pub use self::origin::{Given, Origin, Place};
 pub use self::problem::{ConfigError, Invalid, Problem, ProblemKind};
-#[cfg(feature = "daemon")]
-pub(crate) use self::reload::ReloadThread;
-pub use self::reload::{Cause, Reloaded, Reloader};
+pub use self::reload::{Cause, ReloadThread, Reloaded, Reloader};
 pub use self::secret::Secret;
 pub use self::settings::{
     AdminSettings, BusSettings, Color, CpuList, DaemonSettings, HttpSettings, InvalidCpuList,

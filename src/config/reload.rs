@@ -96,7 +96,7 @@ pub(super) enum Request {
 }
 
 /// What is told after each reload that changed something or was refused.
-pub(crate) type Told<C> = dyn FnMut(Cause, &Result<Reloaded, ConfigError>, &Snapshot<C>) + Send;
+type Told<C> = dyn FnMut(Cause, &Result<Reloaded, ConfigError>, &Snapshot<C>) + Send;
 
 /// Reads a configuration again and again.
 pub struct Reloader<C> {
@@ -233,15 +233,15 @@ impl<C: Config> Reloader<C> {
     /// # Errors
     ///
     /// The operating system's, when there is no thread to be had.
-    pub(crate) fn start(
+    pub fn start(
         mut self,
         watches_files: bool,
-        mut told: Box<Told<C>>,
+        mut told: impl FnMut(Cause, &Result<Reloaded, ConfigError>, &Snapshot<C>) + Send + 'static,
     ) -> io::Result<ReloadThread> {
         let requests = self.requests.0.clone();
         let run = move || {
             let mut watch = watches_files.then(|| Watch::new(self.requests.0.clone()));
-            self.follow(watch.as_mut(), &mut *told);
+            self.follow(watch.as_mut(), &mut told);
         };
         let named = std::thread::Builder::new().name("perennial-config".to_owned());
         Ok(ReloadThread {
@@ -310,7 +310,8 @@ impl<C> fmt::Debug for Reloader<C> {
 
 /// The thread that reloads; it ends when this is dropped.
 #[derive(Debug)]
-pub(crate) struct ReloadThread {
+#[must_use = "nobody reloads any more when this is dropped"]
+pub struct ReloadThread {
     requests: SyncSender<Request>,
     thread: Option<JoinHandle<()>>,
 }

@@ -69,9 +69,7 @@ impl<C: Config> Daemon<C> {
         let reloads = reloader
             .start(
                 settings.daemon.hot_reload,
-                Box::new(move |cause, result, snapshot| {
-                    told.tell(cause, result, snapshot.settings())
-                }),
+                move |cause, result, snapshot| told.tell(cause, result, snapshot.settings()),
             )
             .map_err(DaemonError::Runtime)?;
         let tree = match self.tree {

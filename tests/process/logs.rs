@@ -1,0 +1,107 @@
+//! Logs of a process: where they go, how they look, what happens to a file.
+
+use crate::folder::Folder;
+use crate::harness::{Running, until_file};
+
+#[test]
+fn json_lines_go_to_a_file_that_is_opened_anew_on_sigusr1_and_is_whole_at_the_end() {
+    let folder = Folder::new("json");
+    folder.write(
+        "app.toml",
+        "[logging]\nformat = \"json\"\nfile = \"app.log\"\n",
+    );
+    let mut running = Running::start(&folder, &[]);
+    running.hears("pair 0");
+    running.tell("before");
+    let log = folder.path("app.log");
+    until_file(&log, |text| text.contains("before"));
+    std::fs::rename(&log, folder.path("moved.log")).expect("it is there");
+    running.signal("USR1");
+    until_file(&log, |_| log.exists());
+    running.tell("after");
+    until_file(&log, |text| text.contains("after"));
+    assert_eq!(running.stop().0.code(), Some(0));
+    let moved = std::fs::read_to_string(folder.path("moved.log")).expect("it is there");
+    let new = std::fs::read_to_string(&log).expect("it is there");
+    for line in moved.lines().chain(new.lines()) {
+        let line: serde_json::Value = serde_json::from_str(line).expect("each line is JSON");
+        assert!(line["level"].is_string() && line["fields"]["message"].is_string());
+    }
+    assert!(moved.contains("before") && !moved.contains("after"));
+}
+
+#[test]
+fn a_full_file_is_put_aside() {
+    let folder = Folder::new("rotate");
+    folder.write(
+        "app.toml",
+        "[logging]\nfile = \"app.log\"\nmax_file_size_bytes = 4096\nmax_files = 3\n",
+    );
+    let mut running = Running::start(&folder, &[]);
+    running.hears("pair 0");
+    for number in 0..200 {
+        running.tell(&format!("line {number} {}", "x".repeat(100)));
+    }
+    until_file(&folder.path("app.log"), |text| text.contains("line 199 "));
+    assert_eq!(running.stop().0.code(), Some(0));
+    let sizes = ["app.log", "app.log.1", "app.log.2"].map(|name| {
+        std::fs::metadata(folder.path(name))
+            .expect("it is there")
+            .len()
+    });
+    assert!(sizes.iter().all(|size| *size <= 4_096), "{sizes:?}");
+    assert!(!folder.path("app.log.3").exists());
+}
+
+#[test]
+fn the_level_of_the_environment_stands_below_the_program_s_own_variable() {
+    let folder = Folder::new("level");
+    for (variables, is_shown) in [
+        (&[("RUST_LOG", "debug")][..], true),
+        (
+            &[("RUST_LOG", "debug"), ("APP__LOGGING__LEVEL", "info")],
+            false,
+        ),
+        (&[], false),
+    ] {
+        let mut running = Running::start_with("plain", &folder, &[], variables);
+        running.hears("pair 0");
+        running.tell("debug");
+        running.tell("the end");
+        let (status, log) = stop_after(running, "the end");
+        assert_eq!(status, Some(0), "{log}");
+        assert_eq!(log.contains("a detail"), is_shown, "{variables:?}: {log}");
+        assert!(!log.contains('\u{1b}'), "no colours where no terminal is");
+    }
+}
+
+/// Stops a daemon whose stderr has shown a text.
+fn stop_after(running: Running, text: &str) -> (Option<i32>, String) {
+    let (running, before) = running.log_until(text);
+    let (status, _, log) = running.stop();
+    (status.code(), before + &log)
+}
+
+#[test]
+fn lines_in_the_journal_begin_with_their_priority() {
+    let folder = Folder::new("journal");
+    let running = Running::start_as_journal(&folder);
+    let (running, log) = running.log_until("the tree is up");
+    assert!(
+        log.lines()
+            .any(|line| line.starts_with("<6>") && line.contains("the tree is up")),
+        "{log}"
+    );
+    assert_eq!(running.stop().0.code(), Some(0));
+}
+
+#[test]
+fn a_subscriber_of_the_program_s_own_is_left_alone_and_said_so() {
+    let folder = Folder::new("own-subscriber");
+    let mut running = Running::start_with("own-subscriber", &folder, &[], &[]);
+    running.hears_within("the program has a subscriber of its own, which stays");
+    running.hears_within("the tree is up");
+    let (status, _, log) = running.stop();
+    assert_eq!(status.code(), Some(0));
+    assert!(!log.contains("the tree is up"), "{log}");
+}
