@@ -35,6 +35,7 @@ pub mod time;
 mod sync;
 pub mod path;
 pub mod exit;
+pub mod error;
 pub mod resource;
 pub mod policy;
 pub mod shutdown;

@@ -40,8 +40,6 @@ pub enum ProblemKind {
     WrongType,
     /// The value can't be used, by itself or together with others.
     Invalid,
-    /// It can't be changed while the program runs, and something else in the change can't do without.
-    Refused,
 }
 
 impl ProblemKind {
@@ -55,7 +53,6 @@ impl ProblemKind {
             Self::RenamedKey => "config_renamed_key",
             Self::WrongType => "config_wrong_type",
             Self::Invalid => "config_invalid",
-            Self::Refused => "config_refused",
         }
     }
 }
