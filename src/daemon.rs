@@ -14,6 +14,7 @@
 //! 4. Nothing is opened, locked or started before the whole configuration is valid.
 
 mod builder;
+mod commands;
 mod configuration;
 mod ending;
 mod govern;

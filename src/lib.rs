@@ -62,6 +62,8 @@ pub mod resources;
 pub mod signals;
 #[cfg(feature = "http")]
 pub mod http;
+#[cfg(all(unix, feature = "admin"))]
+pub mod admin;
 #[cfg(feature = "testkit")]
 pub mod testkit;
 // -- top --

@@ -119,9 +119,14 @@ impl<C: Config> Live<C> {
     ///
     /// When the future is dropped the reload still happens.
     pub async fn reload(&self) -> Result<Reloaded, ReloadError> {
+        self.reload_for(Cause::Call).await
+    }
+
+    /// Does the same for somebody else.
+    pub(crate) async fn reload_for(&self, cause: Cause) -> Result<Reloaded, ReloadError> {
         let (reply, answer) = oneshot::channel();
         self.request(Request::Reload {
-            cause: Cause::Call,
+            cause,
             reply: Some(reply),
         })?;
         match answer.await {

@@ -27,7 +27,10 @@ pub(super) trait Configuration: Send + Sync {
     fn request(&self, cause: Cause) -> Result<(), ReloadError>;
 
     /// Reads everything anew and waits for what comes of it.
-    fn reload(&self) -> BoxFuture<Result<Reloaded, ReloadError>>;
+    fn reload(&self, cause: Cause) -> BoxFuture<Result<Reloaded, ReloadError>>;
+
+    /// Renders the whole configuration with the origin of every value.
+    fn effective(&self) -> String;
 }
 
 impl<C: Config> Configuration for Live<C> {
@@ -43,9 +46,13 @@ impl<C: Config> Configuration for Live<C> {
         self.request_reload(cause)
     }
 
-    fn reload(&self) -> BoxFuture<Result<Reloaded, ReloadError>> {
+    fn reload(&self, cause: Cause) -> BoxFuture<Result<Reloaded, ReloadError>> {
         let live = self.clone();
-        Box::pin(async move { live.reload().await })
+        Box::pin(async move { live.reload_for(cause).await })
+    }
+
+    fn effective(&self) -> String {
+        Self::effective(self)
     }
 }
 

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use thiserror::Error;
 
+use crate::admin::socket::SocketError;
 use crate::config::{ConfigError, UsageError};
 use crate::exit::{BoxError, Exit};
 use crate::http::BindError;
@@ -179,6 +180,9 @@ pub enum DaemonError {
     /// The HTTP server could not be started.
     #[error("cannot serve probes and metrics")]
     Http(#[from] BindError),
+    /// Commands can't be taken.
+    #[error("cannot take commands")]
+    Admin(#[from] SocketError),
     /// The tree did not start.
     #[error("the tree did not start")]
     Start(#[from] StartError),
@@ -195,13 +199,16 @@ impl DaemonError {
         match self {
             Self::Answered { .. } => 0,
             Self::NoTree | Self::Usage(_) => USAGE,
-            Self::Lock(LockError::Held { .. }) => TEMPORARY,
+            Self::Lock(LockError::Held { .. }) | Self::Admin(SocketError::InUse { .. }) => {
+                TEMPORARY
+            }
             Self::Config(_)
             | Self::Lock(_)
             | Self::Logging(_)
             | Self::WorkDir { .. }
             | Self::Nice { .. }
             | Self::Tree(_)
+            | Self::Admin(SocketError::Path { .. })
             | Self::Http(BindError::NotLoopback { .. }) => CONFIGURATION,
             _ => SOFTWARE,
         }
@@ -225,6 +232,7 @@ impl DaemonError {
             Self::Runtime(_) => "runtime_failed",
             Self::Signals(_) => "signals_failed",
             Self::Http(error) => error.code(),
+            Self::Admin(error) => error.code(),
             Self::Start(error) => error.code(),
             Self::Lost => "lost",
         }

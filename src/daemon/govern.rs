@@ -10,14 +10,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::runtime::Handle;
+use tokio::task::AbortHandle;
 use tokio::time::{Instant, sleep_until};
 
 use super::builder::ReloadOn;
+use super::commands::Desk;
 use super::configuration::{Configuration, News};
 use super::monitor::{self, ResourceMonitor, Watcher};
 use super::source::{Heartbeat, Program};
 use super::view::still_alive;
 use super::{DaemonError, DaemonExit, LOG_FLUSH_PATIENCE};
+use crate::admin;
+use crate::admin::socket::Listener;
 use crate::config::{Cause, ReloadThread};
 use crate::exit::chain_panics;
 use crate::http::Server;
@@ -108,6 +112,13 @@ async fn try_govern(
     for begin in reload_on {
         begin(Arc::clone(&configuration));
     }
+    let desk = Desk {
+        running: Arc::new(running.observer()),
+        configuration: Arc::clone(&configuration),
+        news: Arc::clone(&news),
+        monitor: monitor.clone(),
+    };
+    let admin = open_admin(&*configuration, desk)?;
     let watcher = Watcher {
         configuration: Arc::clone(&configuration),
         running: Arc::new(running.observer()),
@@ -123,7 +134,8 @@ async fn try_govern(
         ended = conduct => ended,
         () = serve_requests(requests, &*configuration, &news) => Err(DaemonError::Lost),
     };
-    drop((own, reloads));
+    // The socket closes before the probes do: nothing can be asked of a tree that has ended.
+    drop((own, reloads, admin));
     ended
 }
 
@@ -157,6 +169,30 @@ fn open_http(plan: &mut Plan, program: &Arc<Program>) -> Result<Option<Server>, 
         told(server.local_addr());
     }
     Ok(Some(server))
+}
+
+/// Takes commands, if the configuration says where.
+fn open_admin(
+    configuration: &dyn Configuration,
+    desk: Desk,
+) -> Result<Option<AbortOnDrop>, DaemonError> {
+    let settings = configuration.settings().admin;
+    let Some(path) = settings.socket else {
+        return Ok(None);
+    };
+    let listener = Listener::bind(&path, &settings.allowed_uids)?;
+    tracing::info!(path = %path.display(), "taking commands");
+    let serving = tokio::spawn(admin::serve(listener, Arc::new(desk)));
+    Ok(Some(AbortOnDrop(serving.abort_handle())))
+}
+
+/// A task that ends with this.
+struct AbortOnDrop(AbortHandle);
+
+impl Drop for AbortOnDrop {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
 }
 
 /// Waits for the tree's end and for signals, whichever way it goes.

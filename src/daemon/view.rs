@@ -1,15 +1,17 @@
 //! A tree's snapshot as others want it: readiness, JSON, and a report where the tree made none.
 
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
 use serde_json::{Map, Value, json};
 use tokio::time::Instant;
 
+use crate::event::{EventKind, SubsystemEvent};
 use crate::exit::Exit;
 use crate::http::Readiness;
 use crate::shutdown::ShutdownReason;
 use crate::shutdown::report::{Outcome, StopReport, Stopped};
 use crate::supervisor::status::{NodeStatus, State};
+use crate::time::WallClock;
 use crate::tree::Snapshot;
 
 /// Tells whether every declared child is up or has finished well. Children added while the program
@@ -77,6 +79,57 @@ fn node(status: &NodeStatus, at: Instant) -> Value {
         "since_seconds": at.saturating_duration_since(status.since).as_secs_f64(),
         "last_seq": status.last_seq,
         "children": children,
+    })
+}
+
+/// Turns an event into JSON; times are in seconds, the instant since 1970.
+pub(super) fn event(event: &SubsystemEvent, clock: WallClock) -> Value {
+    let at = clock
+        .time_of_day(event.at)
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    let exit_of = |exit: &Exit| json!({ "code": exit.code(), "text": exit.to_string() });
+    let seconds = |duration: &Duration| duration.as_secs_f64();
+    let details = match &event.kind {
+        EventKind::Exited { exit, uptime } => {
+            json!({ "exit": exit_of(exit), "uptime_seconds": seconds(uptime) })
+        }
+        EventKind::StartFailed { exit } => json!({ "exit": exit_of(exit) }),
+        EventKind::BackingOff { attempt, until } => {
+            let wait = until.saturating_duration_since(event.at);
+            json!({ "attempt": attempt, "wait_seconds": seconds(&wait) })
+        }
+        EventKind::Restarted { latency } => json!({ "latency_seconds": seconds(latency) }),
+        EventKind::Stopped { outcome, spent } => {
+            json!({ "outcome": outcome.code(), "spent_seconds": seconds(spent) })
+        }
+        EventKind::StopRequested { deadline } | EventKind::ShutdownBegan { deadline, .. } => {
+            let left = deadline.saturating_duration_since(event.at);
+            json!({ "seconds_left": seconds(&left) })
+        }
+        EventKind::ShutdownEnded { report } => json!({ "reason": report.reason.to_string() }),
+        EventKind::ConfigUpdated {
+            version,
+            keys,
+            needs_restart,
+        } => {
+            json!({ "version": version, "keys": &**keys, "needs_restart": &**needs_restart })
+        }
+        EventKind::ConfigRejected { reason } => json!({ "reason": &**reason }),
+        EventKind::LimitReached { excess, is_hard } => {
+            json!({ "excess": &**excess, "is_hard": is_hard })
+        }
+        EventKind::Starting | EventKind::Started | EventKind::Meltdown | EventKind::Quarantined => {
+            Value::Null
+        }
+    };
+    json!({
+        "seq": event.seq,
+        "at_seconds": at.as_secs_f64(),
+        "path": event.path,
+        "incarnation": event.incarnation,
+        "kind": event.kind.code(),
+        "details": details,
     })
 }
 

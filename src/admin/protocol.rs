@@ -1,0 +1,258 @@
+//! The lines of the protocol: from bytes to a request, from an answer to a line.
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::error::ErrorCode;
+use crate::event::EventFilter;
+
+/// What a client asks for.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Request {
+    /// To do something, or to be told something.
+    Command(Command),
+    /// To be told of events from now on.
+    Events(EventFilter),
+}
+
+/// What a client asks to be done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Command {
+    /// Show the tree.
+    Tree,
+    /// Show the configuration with the origin of every value.
+    Config,
+    /// Show what the process uses.
+    Resources,
+    /// Stop the child at this path and start it again.
+    Restart(String),
+    /// Stop the child at this path.
+    Stop(String),
+    /// Start the child at this path, which is down.
+    Start(String),
+    /// Release the quarantined child at this path.
+    Release(String),
+    /// Set what is logged; show it without a level.
+    Level(Option<String>),
+    /// Read the configuration anew.
+    Reload,
+    /// Open the log file anew.
+    Reopen,
+    /// Shut the program down.
+    Shutdown,
+}
+
+impl Command {
+    /// Returns its name, as a client writes it.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Tree => "tree",
+            Self::Config => "config",
+            Self::Resources => "resources",
+            Self::Restart(_) => "restart",
+            Self::Stop(_) => "stop",
+            Self::Start(_) => "start",
+            Self::Release(_) => "release",
+            Self::Level(_) => "level",
+            Self::Reload => "reload",
+            Self::Reopen => "reopen",
+            Self::Shutdown => "shutdown",
+        }
+    }
+
+    /// Tells whether it changes anything.
+    #[must_use]
+    pub fn is_change(&self) -> bool {
+        !matches!(
+            self,
+            Self::Tree | Self::Config | Self::Resources | Self::Level(None)
+        )
+    }
+}
+
+/// Says why a command was not carried out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    word: String,
+    message: String,
+}
+
+impl Refusal {
+    /// Makes one of the word of an error and what is wrong.
+    pub fn new(word: impl Into<String>, message: impl Into<String>) -> Self {
+        Self {
+            word: word.into(),
+            message: message.into(),
+        }
+    }
+}
+
+/// A line as it is written.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Line {
+    #[serde(default)]
+    id: Option<Value>,
+    command: String,
+    #[serde(default)]
+    path: Option<String>,
+    #[serde(default)]
+    level: Option<String>,
+    /// Events: of the nodes at or below these paths.
+    #[serde(default)]
+    below: Vec<String>,
+    /// Events: of these kinds.
+    #[serde(default)]
+    kinds: Vec<String>,
+}
+
+/// Reads a line: the id that the answer must carry, and the request.
+pub(super) fn parse(line: &[u8]) -> (Option<Value>, Result<Request, Refusal>) {
+    let usage = |message: String| Refusal::new("usage", message);
+    match serde_json::from_slice::<Line>(line) {
+        Ok(line) => (line.id.clone(), request(line).map_err(usage)),
+        Err(error) => (None, Err(usage(error.to_string()))),
+    }
+}
+
+fn request(line: Line) -> Result<Request, String> {
+    let name = line.command.clone();
+    let (has_path, has_level) = (line.path.is_some(), line.level.is_some());
+    let has_filter = !line.below.is_empty() || !line.kinds.is_empty();
+    let path = || {
+        line.path
+            .clone()
+            .ok_or_else(|| format!("`{name}` needs a `path`"))
+    };
+    let (request, wants) = match name.as_str() {
+        "tree" => (Request::Command(Command::Tree), ""),
+        "config" => (Request::Command(Command::Config), ""),
+        "resources" => (Request::Command(Command::Resources), ""),
+        "restart" => (Request::Command(Command::Restart(path()?)), "path"),
+        "stop" => (Request::Command(Command::Stop(path()?)), "path"),
+        "start" => (Request::Command(Command::Start(path()?)), "path"),
+        "release" => (Request::Command(Command::Release(path()?)), "path"),
+        "level" => (
+            Request::Command(Command::Level(line.level.clone())),
+            "level",
+        ),
+        "reload" => (Request::Command(Command::Reload), ""),
+        "reopen" => (Request::Command(Command::Reopen), ""),
+        "shutdown" => (Request::Command(Command::Shutdown), ""),
+        "events" => (Request::Events(filter(&line)), "filter"),
+        other => return Err(format!("there is no command `{other}`")),
+    };
+    let unwanted = [
+        ("path", has_path),
+        ("level", has_level),
+        ("filter", has_filter),
+    ];
+    match unwanted
+        .iter()
+        .find(|(what, is_there)| *is_there && *what != wants)
+    {
+        Some((what, _)) => Err(format!("`{name}` takes no {what}")),
+        None => Ok(request),
+    }
+}
+
+fn filter(line: &Line) -> EventFilter {
+    let below = line
+        .below
+        .iter()
+        .fold(EventFilter::new(), |filter, path| filter.below(path));
+    line.kinds
+        .iter()
+        .fold(below, |filter, kind| filter.kind(kind))
+}
+
+/// Makes the line of an answer.
+pub(super) fn answer(id: Option<Value>, answer: Result<Value, Refusal>) -> Value {
+    match answer {
+        Ok(value) => json!({ "id": id, "ok": value }),
+        Err(refusal) => {
+            let code = ErrorCode::named(&refusal.word);
+            json!({ "id": id, "error": {
+                "code": code.map(ErrorCode::number),
+                "word": refusal.word,
+                "is_retryable": code.is_some_and(ErrorCode::is_retryable),
+                "message": refusal.message,
+            } })
+        }
+    }
+}
+
+/// Makes the line of an event.
+pub(super) fn event(shown: Value) -> Value {
+    json!({ "event": shown })
+}
+
+/// Makes the line that says how many events were lost.
+pub(super) fn lagged(lost: u64) -> Value {
+    json!({ "lagged": lost })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Command, Refusal, Request, answer, parse};
+    use proptest::prelude::{any, proptest};
+    use serde_json::json;
+
+    #[test]
+    fn a_line_is_a_command_with_what_it_needs_and_nothing_else() {
+        for (line, expected) in [
+            (r#"{"command":"tree"}"#, Ok(Command::Tree)),
+            (
+                r#"{"id":7,"command":"stop","path":"/a/b"}"#,
+                Ok(Command::Stop("/a/b".to_owned())),
+            ),
+            (
+                r#"{"command":"level","level":"debug"}"#,
+                Ok(Command::Level(Some("debug".to_owned()))),
+            ),
+            (r#"{"command":"stop"}"#, Err("`stop` needs a `path`")),
+            (
+                r#"{"command":"tree","path":"/a"}"#,
+                Err("`tree` takes no path"),
+            ),
+            (r#"{"command":"trees"}"#, Err("there is no command `trees`")),
+        ] {
+            let parsed = match parse(line.as_bytes()).1 {
+                Ok(Request::Command(command)) => Ok(command),
+                Ok(other) => panic!("{other:?}"),
+                Err(refusal) => Err(refusal),
+            };
+            assert_eq!(
+                parsed,
+                expected.map_err(|text| Refusal::new("usage", text)),
+                "{line}"
+            );
+        }
+        assert!(parse(br#"{"command":"tree","unknown":1}"#).1.is_err());
+        assert!(matches!(
+            parse(br#"{"command":"events","below":["/a"]}"#).1,
+            Ok(Request::Events(_))
+        ));
+    }
+
+    #[test]
+    fn an_answer_carries_the_id_and_an_error_its_number() {
+        assert_eq!(
+            answer(Some(json!("x")), Ok(json!(1))),
+            json!({ "id": "x", "ok": 1 })
+        );
+        let refused = answer(None, Err(Refusal::new("in_progress", "wait")));
+        assert_eq!(refused["error"]["code"], 9002);
+        assert_eq!(refused["error"]["is_retryable"], true);
+    }
+
+    proptest! {
+        #[test]
+        fn no_line_panics(line in any::<Vec<u8>>()) {
+            drop(parse(&line));
+        }
+    }
+}

@@ -1,0 +1,173 @@
+//! What clients of the admin socket can have done.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use super::configuration::{Configuration, News};
+use super::monitor::ResourceMonitor;
+use super::view;
+use crate::admin::socket::Peer;
+use crate::admin::{Answer, Answering, Command, Commands, Refusal};
+use crate::bus::Start;
+use crate::bus::subscriber::Subscriber;
+use crate::command::CommandError;
+use crate::config::{Cause, ConfigError, ReloadError, Reloaded};
+use crate::event::{EventFilter, SubsystemEvent};
+use crate::exit::ErrorChain;
+use crate::logging::{Logging, LoggingError};
+use crate::resources::cpu_percent;
+use crate::shutdown::ShutdownReason;
+use crate::supervisor::status::{NodeStatus, State};
+use crate::tree::Running;
+
+/// A daemon as its clients see it.
+#[derive(Clone)]
+pub(super) struct Desk {
+    pub(super) running: Arc<Running>,
+    pub(super) configuration: Arc<dyn Configuration>,
+    pub(super) news: Arc<News>,
+    pub(super) monitor: ResourceMonitor,
+}
+
+impl Commands for Desk {
+    fn carry_out(&self, command: Command, peer: Peer) -> Answering {
+        let desk = self.clone();
+        Box::pin(async move {
+            let (name, is_change) = (command.code(), command.is_change());
+            let answer = desk.answer(command).await;
+            if is_change {
+                tracing::info!(
+                    command = name,
+                    uid = peer.uid,
+                    pid = peer.pid,
+                    is_done = answer.is_ok(),
+                    "asked on the admin socket"
+                );
+            }
+            answer
+        })
+    }
+
+    fn subscribe(&self, filter: EventFilter) -> Option<Subscriber<SubsystemEvent>> {
+        Some(self.running.subscribe_where("admin", Start::Next, filter))
+    }
+
+    fn show(&self, event: &SubsystemEvent) -> Value {
+        view::event(event, self.running.wall_clock())
+    }
+}
+
+impl Desk {
+    async fn answer(&self, command: Command) -> Answer {
+        let running = &*self.running;
+        match command {
+            Command::Tree => Ok(view::tree(&running.snapshot())),
+            Command::Config => Ok(self.configuration.effective().into()),
+            Command::Resources => Ok(self.resources()),
+            Command::Restart(path) => done(running.restart_child(&path).await),
+            Command::Stop(path) => done(running.stop_child(&path).await),
+            Command::Start(path) => self.start(&path).await,
+            Command::Release(path) => done(running.release(&path).await),
+            Command::Level(None) => Ok(self.logging()?.level().into()),
+            Command::Level(Some(level)) => {
+                self.logging()?
+                    .set_level(&level)
+                    .map_err(|error| log_refused(&error))?;
+                Ok(Value::Null)
+            }
+            Command::Reload => self.reload().await,
+            Command::Reopen => {
+                self.logging()?.reopen();
+                Ok(Value::Null)
+            }
+            Command::Shutdown => {
+                let graceful = self.configuration.settings().shutdown.graceful;
+                running.shutdown(ShutdownReason::Requested, graceful);
+                Ok(Value::Null)
+            }
+        }
+    }
+
+    /// Starts a child that is down. To restart one that runs is another command, and a mistake here.
+    async fn start(&self, path: &str) -> Answer {
+        let snapshot = self.running.snapshot();
+        match find(&snapshot.root, path).map(|node| node.state) {
+            Some(State::Down | State::BackingOff) => done(self.running.restart_child(path).await),
+            Some(State::Quarantined) => done(self.running.release(path).await),
+            Some(state) => Err(Refusal::new(
+                "running",
+                format!("{path} is {}", state.code()),
+            )),
+            None => Err(Refusal::new("not_found", format!("there is no {path}"))),
+        }
+    }
+
+    async fn reload(&self) -> Answer {
+        match self.configuration.reload(Cause::Admin).await {
+            Ok(Reloaded::Changed {
+                version,
+                keys,
+                needs_restart,
+            }) => Ok(
+                json!({ "version": version, "changed": &*keys, "needs_restart": &*needs_restart }),
+            ),
+            Ok(Reloaded::Unchanged { version }) => {
+                Ok(json!({ "version": version, "changed": [], "needs_restart": [] }))
+            }
+            Err(ReloadError::Rejected(error)) => Err(rejected(&error)),
+            Err(error) => Err(Refusal::new(error.code(), error.to_string())),
+        }
+    }
+
+    fn resources(&self) -> Value {
+        let history = self.monitor.history();
+        let samples: Vec<_> = history.iter().collect();
+        let cpu = samples
+            .windows(2)
+            .last()
+            .and_then(|pair| cpu_percent(pair[0], pair[1]));
+        let Some(last) = samples.last() else {
+            return Value::Null;
+        };
+        json!({
+            "cpu_seconds": last.cpu.as_secs_f64(),
+            "cpu_percent": cpu,
+            "resident_bytes": last.resident_bytes,
+            "virtual_bytes": last.virtual_bytes,
+            "threads": last.threads,
+            "descriptors": last.descriptors,
+            "max_descriptors": last.max_descriptors,
+        })
+    }
+
+    fn logging(&self) -> Result<&Logging, Refusal> {
+        let own = || log_refused(&LoggingError::AlreadySet);
+        self.news.logging.as_ref().ok_or_else(own)
+    }
+}
+
+fn find<'a>(node: &'a NodeStatus, path: &str) -> Option<&'a NodeStatus> {
+    match node.path == *path {
+        true => Some(node),
+        false => node.children.iter().find_map(|child| find(child, path)),
+    }
+}
+
+fn done(result: Result<(), CommandError>) -> Answer {
+    match result {
+        Ok(()) => Ok(Value::Null),
+        Err(error) => Err(Refusal::new(
+            error.code(),
+            ErrorChain::new(&error).to_string(),
+        )),
+    }
+}
+
+fn log_refused(error: &LoggingError) -> Refusal {
+    Refusal::new(error.code(), error.to_string())
+}
+
+fn rejected(error: &ConfigError) -> Refusal {
+    Refusal::new(error.code(), error.to_string())
+}
