@@ -88,6 +88,8 @@ async fn try_govern(
     let program = Program::new(&plan.tree.name, Heartbeat::start(&workers), &plan.news);
     let program = Arc::new(program);
     *server = open_http(&mut plan, &program)?;
+    // Before the tree starts: a socket that can't be had must not cost it a start.
+    let listener = open_admin(&*plan.configuration)?;
     // Each supervisor logs the panics of its children; twice is once too often.
     chain_panics(false);
     let Plan {
@@ -118,7 +120,7 @@ async fn try_govern(
         news: Arc::clone(&news),
         monitor: monitor.clone(),
     };
-    let admin = open_admin(&*configuration, desk)?;
+    let admin = listener.map(|listener| serve_clients(listener, desk));
     let watcher = Watcher {
         configuration: Arc::clone(&configuration),
         running: Arc::new(running.observer()),
@@ -171,19 +173,21 @@ fn open_http(plan: &mut Plan, program: &Arc<Program>) -> Result<Option<Server>, 
     Ok(Some(server))
 }
 
-/// Takes commands, if the configuration says where.
-fn open_admin(
-    configuration: &dyn Configuration,
-    desk: Desk,
-) -> Result<Option<AbortOnDrop>, DaemonError> {
+/// Binds the socket for commands, if the configuration says where.
+fn open_admin(configuration: &dyn Configuration) -> Result<Option<Listener>, DaemonError> {
     let settings = configuration.settings().admin;
     let Some(path) = settings.socket else {
         return Ok(None);
     };
     let listener = Listener::bind(&path, &settings.allowed_uids)?;
     tracing::info!(path = %path.display(), "taking commands");
+    Ok(Some(listener))
+}
+
+/// Takes commands until what is returned is dropped.
+fn serve_clients(listener: Listener, desk: Desk) -> AbortOnDrop {
     let serving = tokio::spawn(admin::serve(listener, Arc::new(desk)));
-    Ok(Some(AbortOnDrop(serving.abort_handle())))
+    AbortOnDrop(serving.abort_handle())
 }
 
 /// A task that ends with this.

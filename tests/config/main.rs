@@ -8,3 +8,4 @@
 
 mod folder;
 mod reload;
+mod sample;

@@ -263,6 +263,12 @@ impl Running {
         self.end()
     }
 
+    /// Waits for the end that somebody else asked for.
+    pub(crate) fn end_by_itself(mut self) -> (ExitStatus, String, String) {
+        drop(self.process.stdin.take());
+        self.end()
+    }
+
     /// Waits for the end; returns the code and what stood on stdout and stderr.
     pub(crate) fn end(mut self) -> (ExitStatus, String, String) {
         let (mut said, mut log) = (String::new(), String::new());

@@ -16,6 +16,7 @@
 mod folder;
 mod harness;
 // -- the claims --
+mod admin;
 mod configuration;
 mod logs;
 mod reload;

@@ -1,0 +1,53 @@
+//! A client for the admin socket of any daemon: sends lines, prints what comes back.
+//!
+//! ```sh
+//! cargo run --example admin -- /run/app/admin.sock tree
+//! cargo run --example admin -- /run/app/admin.sock restart /app/store
+//! cargo run --example admin -- /run/app/admin.sock level debug
+//! cargo run --example admin -- /run/app/admin.sock events /app/store
+//! ```
+//!
+//! The protocol is described in `docs/admin.md`.
+
+#![allow(clippy::print_stdout, reason = "an example talks to the reader")]
+
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::net::UnixStream;
+
+use perennial::BoxError;
+use serde_json::{Value, json};
+
+fn request(command: &str, value: Option<&String>) -> Value {
+    match (command, value) {
+        ("level", Some(level)) => json!({ "command": command, "level": level }),
+        ("events", Some(path)) => json!({ "command": command, "below": [path] }),
+        (_, Some(path)) => json!({ "command": command, "path": path }),
+        (_, None) => json!({ "command": command }),
+    }
+}
+
+fn main() -> Result<(), BoxError> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let [socket, command, value @ ..] = arguments.as_slice() else {
+        println!("usage: admin <socket> <command> [<path or level>]");
+        return Ok(());
+    };
+    let mut stream = UnixStream::connect(socket)?;
+    writeln!(stream, "{}", request(command, value.first()))?;
+    if command != "events" {
+        // Nothing follows, so the daemon closes after its answer.
+        stream.shutdown(std::net::Shutdown::Write)?;
+    }
+    for line in BufReader::new(stream).lines() {
+        let line: Value = serde_json::from_str(&line?)?;
+        if let Some(error) = line.get("error") {
+            return Err(error["message"].as_str().unwrap_or("refused").into());
+        }
+        match line.get("ok").and_then(Value::as_str) {
+            // The configuration is text already.
+            Some(text) => println!("{text}"),
+            None => println!("{line:#}"),
+        }
+    }
+    Ok(())
+}
