@@ -1,7 +1,7 @@
 //! A daemon whose configuration changes while it runs.
 //!
-//! Watch for the value that a child sees change without a restart, for the refusal that changes nothing,
-//! and for the key that says that it needs a restart.
+//! Watch for the value that a child sees change, for the refusal that changes nothing, and for the key that
+//! needs a restart.
 
 #![allow(clippy::print_stdout, reason = "an example talks to the reader")]
 
@@ -13,14 +13,12 @@ use perennial::policy::auto_shutdown::AutoShutdown;
 use perennial::{BoxError, Child, Context, Daemon, Restart, Supervisor};
 use serde::{Deserialize, Serialize};
 
-#[derive(Debug, Default, Serialize, Deserialize)]
-#[serde(default)]
+#[derive(Debug, Serialize, Deserialize)]
 struct MyConfig {
     greeting: Greeting,
 }
 
-#[derive(Debug, Default, Serialize, Deserialize)]
-#[serde(default)]
+#[derive(Debug, Serialize, Deserialize)]
 struct Greeting {
     text: String,
 }
@@ -54,8 +52,7 @@ async fn edit(file: PathBuf, live: Live<MyConfig>) -> Result<(), BoxError> {
 }
 
 fn main() -> ExitCode {
-    let file =
-        std::env::temp_dir().join(format!("perennial-example-10-{}.toml", std::process::id()));
+    let file = std::env::temp_dir().join(format!("perennial-10-{}.toml", std::process::id()));
     if std::fs::write(&file, "[greeting]\ntext = \"good morning\"\n").is_err() {
         return ExitCode::FAILURE;
     }
@@ -63,7 +60,7 @@ fn main() -> ExitCode {
         .config::<MyConfig>()
         .config_file(&file)
         .without_http()
-        .set("logging.level=error")
+        .set("logging.level=off")
         .validate(|_old, new: &MyConfig| match new.greeting.text.is_empty() {
             true => Err(Invalid::at("greeting.text", "say something")),
             false => Ok(()),

@@ -117,7 +117,13 @@ async fn serve_client(stream: UnixStream, peer: Peer, commands: &dyn Commands) -
         let command = match request {
             Ok(Request::Command(command)) => command,
             Ok(Request::Events(filter)) => {
-                return stream_events(&mut from_client, &mut to_client, commands, filter, id).await;
+                let Some(events) = commands.subscribe(filter) else {
+                    let refusal = Refusal::new("not_running", "the tree has not begun to start");
+                    return send(&mut to_client, &protocol::answer(id, Err(refusal))).await;
+                };
+                send(&mut to_client, &protocol::answer(id, Ok(Value::Null))).await?;
+                let show = |event: &SubsystemEvent| commands.show(event);
+                return stream_events(&mut from_client, &mut to_client, events, &show).await;
             }
             Err(refusal) => {
                 send(&mut to_client, &protocol::answer(id, Err(refusal))).await?;
@@ -146,20 +152,14 @@ async fn read_line(
 async fn stream_events(
     from_client: &mut BufReader<OwnedReadHalf>,
     to_client: &mut OwnedWriteHalf,
-    commands: &dyn Commands,
-    filter: EventFilter,
-    id: Option<Value>,
+    mut events: Subscriber<SubsystemEvent>,
+    show: &(dyn Fn(&SubsystemEvent) -> Value + Sync),
 ) -> io::Result<()> {
-    let Some(mut events) = commands.subscribe(filter) else {
-        let refusal = Refusal::new("not_running", "the tree has not begun to start");
-        return send(to_client, &protocol::answer(id, Err(refusal))).await;
-    };
-    send(to_client, &protocol::answer(id, Ok(Value::Null))).await?;
     loop {
         let line = tokio::select! {
             said = from_client.fill_buf() => return said.map(drop),
             event = events.recv() => match event {
-                Ok(event) => protocol::event(commands.show(&event)),
+                Ok(event) => protocol::event(show(&event)),
                 Err(ReceiveError::Lagged(lost)) => protocol::lagged(lost),
                 Err(_closed) => return Ok(()),
             },

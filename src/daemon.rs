@@ -41,7 +41,6 @@ use self::prepare::Prepared;
 use crate::config::{Config, Loader, NoConfig};
 use crate::exit::ErrorChain;
 use crate::metrics::Registry;
-use crate::resources::Excess;
 use crate::shutdown::report::StopReport;
 
 /// Where probes and metrics are served when nothing was set: loopback, and a port in the range that
@@ -69,7 +68,7 @@ pub struct Daemon<C = NoConfig> {
     reloads: Vec<Box<builder::ReloadOn>>,
     registry: Registry,
     monitor: ResourceMonitor,
-    on_limit: Option<Box<dyn Fn(&Excess) + Send + Sync>>,
+    on_limit: Option<Box<monitor::OnLimit>>,
     on_http_bound: Option<Box<dyn FnOnce(SocketAddr) + Send>>,
 }
 

@@ -311,13 +311,11 @@ impl CodedError {
     }
 
     /// Returns the backtrace, which is empty unless `RUST_BACKTRACE` asks for it.
-    #[must_use]
     pub fn backtrace(&self) -> &Backtrace {
         &self.backtrace
     }
 
     /// Returns everything that can be sent to somebody else.
-    #[must_use]
     pub fn report(&self) -> ErrorReport {
         ErrorReport {
             code: self.code.number,

@@ -102,7 +102,7 @@ pub(crate) fn parse(path: &Path, bytes: Vec<u8>) -> Result<Table, Vec<Problem>> 
         return Err(problems.map(|error| syntax(&source, error)).collect());
     }
     let origin = |key, value| Origin::File(Place::new(&source, key, value));
-    take_table(table.get_ref(), &origin).map_err(|problem| vec![problem])
+    take_table(table.get_ref(), &origin).map_err(|problem| vec![*problem])
 }
 
 /// Reads the text of a variable or an argument: as TOML, and as plain text where it is none.
@@ -110,7 +110,7 @@ pub(crate) fn parse(path: &Path, bytes: Vec<u8>) -> Result<Table, Vec<Problem>> 
 /// # Errors
 ///
 /// A number that TOML can write and no program can hold.
-pub(crate) fn parse_given(text: &str, origin: &Origin) -> Result<Node, Problem> {
+pub(crate) fn parse_given(text: &str, origin: &Origin) -> Result<Node, Box<Problem>> {
     match DeValue::parse(text) {
         Ok(value) => take(&value, 0..0, &|_, _| origin.clone()),
         Err(_plain_text) => Ok(Node::new(Value::String(text.to_owned()), origin.clone())),
@@ -121,7 +121,7 @@ type Range = std::ops::Range<usize>;
 
 type MakeOrigin<'a> = dyn Fn(Range, Range) -> Origin + 'a;
 
-fn take_table(table: &DeTable<'_>, origin: &MakeOrigin<'_>) -> Result<Table, Problem> {
+fn take_table(table: &DeTable<'_>, origin: &MakeOrigin<'_>) -> Result<Table, Box<Problem>> {
     let take_entry = |(key, value): (&Spanned<_>, &Spanned<DeValue<'_>>)| {
         let name: &std::borrow::Cow<'_, str> = key.get_ref();
         Ok((name.clone().into_owned(), take(value, key.span(), origin)?))
@@ -133,11 +133,13 @@ fn take(
     value: &Spanned<DeValue<'_>>,
     key: Range,
     origin: &MakeOrigin<'_>,
-) -> Result<Node, Problem> {
+) -> Result<Node, Box<Problem>> {
     let origin_of = || origin(key.clone(), value.span());
-    let too_large = |text: &str| Problem {
-        origin: origin_of(),
-        ..Problem::new(ProblemKind::WrongType, format!("`{text}` is out of range"))
+    let too_large = |text: &str| {
+        Box::new(Problem {
+            origin: origin_of(),
+            ..Problem::new(ProblemKind::WrongType, format!("`{text}` is out of range"))
+        })
     };
     let taken = match value.get_ref() {
         DeValue::Boolean(value) => Value::Boolean(*value),

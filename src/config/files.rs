@@ -109,10 +109,10 @@ fn read_parts(folder: &Path) -> Result<Vec<Bytes>, ConfigError> {
     paths.sort();
     let read = paths.into_iter().map(|path| match read_file(&path) {
         Ok(bytes) => Ok(Bytes { path, bytes }),
-        Err(error) => Err(unreadable(&path, &error)),
+        Err(error) => Err(ConfigError::from(unreadable(&path, &error))),
     });
     // One that was removed since the folder was read is an error too: what is asked for next reads it anew.
-    read.collect::<Result<_, _>>().map_err(ConfigError::from)
+    read.collect()
 }
 
 fn read_file(path: &Path) -> io::Result<Vec<u8>> {

@@ -49,7 +49,7 @@ pub(crate) fn environment(
             Some(text) => insert(&mut table, &names, text, &origin(text)),
             None => Err(at(&origin(""), "the value is not UTF-8")),
         };
-        problems.extend(inserted.err());
+        problems.extend(inserted.err().map(|problem| *problem));
     }
     if problems.is_empty() {
         Ok(table)
@@ -58,24 +58,26 @@ pub(crate) fn environment(
     }
 }
 
+/// The variable in which programs that log with `tracing` or `log` look for their level.
+const RUST_LOG: &str = "RUST_LOG";
+
 /// Makes a document of `RUST_LOG`, which stands below the program's own variables.
 ///
 /// # Errors
 ///
 /// A value that is not UTF-8.
 pub(crate) fn rust_log(variables: &[(OsString, OsString)]) -> Result<Table, Vec<Problem>> {
-    const NAME: &str = "RUST_LOG";
     let mut table = Table::new();
     let found = variables
         .iter()
-        .find(|(name, text)| name == NAME && !text.is_empty());
+        .find(|(name, text)| name == RUST_LOG && !text.is_empty());
     if let Some((_, text)) = found {
-        let origin = |text: &str| Origin::Environment(Given::new(NAME, text));
+        let origin = |text: &str| Origin::Environment(Given::new(RUST_LOG, text));
         let inserted = match text.to_str() {
             Some(text) => insert(&mut table, &["logging", "level"], text, &origin(text)),
             None => Err(at(&origin(""), "the value is not UTF-8")),
         };
-        inserted.map_err(|problem| vec![problem])?;
+        inserted.map_err(|problem| vec![*problem])?;
     }
     Ok(table)
 }
@@ -100,7 +102,7 @@ pub(crate) fn arguments<'a>(
             true => insert(&mut one, &names, value, &origin),
             false => Err(at(&origin, "expected `section.key=value`")),
         };
-        problems.extend(inserted.err());
+        problems.extend(inserted.err().map(|problem| *problem));
         super::merge::overlay(&mut table, one);
     }
     if problems.is_empty() {
@@ -115,14 +117,19 @@ pub(crate) fn command_line(key: &str, value: &str) -> Origin {
     Origin::CommandLine(Given::new(&format!("--set {key}"), value))
 }
 
-fn at(origin: &Origin, message: &str) -> Problem {
-    Problem {
+fn at(origin: &Origin, message: &str) -> Box<Problem> {
+    Box::new(Problem {
         origin: origin.clone(),
         ..Problem::new(ProblemKind::Syntax, message)
-    }
+    })
 }
 
-fn insert(table: &mut Table, names: &[&str], text: &str, origin: &Origin) -> Result<(), Problem> {
+fn insert(
+    table: &mut Table,
+    names: &[&str],
+    text: &str,
+    origin: &Origin,
+) -> Result<(), Box<Problem>> {
     if names.len() > MAX_DEPTH {
         return Err(at(origin, "the key is too deep"));
     }

@@ -23,44 +23,49 @@ pub(super) fn effective<C: Config>(snapshot: &Snapshot<C>) -> String {
         }
     }
     let is_secret = |key: &str| snapshot.is_secret(key);
-    table(&mut text, "", "", &snapshot.with_defaults(), &is_secret);
-    text
+    let mut printer = Printer {
+        text,
+        is_secret: &is_secret,
+    };
+    printer.table("", "", &snapshot.with_defaults());
+    printer.text
+}
+
+/// Writes tables one after another.
+struct Printer<'a> {
+    text: String,
+    is_secret: &'a dyn Fn(&str) -> bool,
 }
 
 fn push(text: &mut String, what: std::fmt::Arguments<'_>) {
     text.push_str(&what.to_string());
 }
 
-/// Writes the values of a table, then the tables inside it under their headings.
-fn table(
-    text: &mut String,
-    path: &str,
-    heading: &str,
-    table_: &Table,
-    is_secret: &dyn Fn(&str) -> bool,
-) {
-    let is_inside = |node: &Node| node.table().is_some_and(|table| !table.is_empty());
-    if !heading.is_empty() && table_.values().any(|node| !is_inside(node)) {
-        push(text, format_args!("\n[{heading}]\n"));
-    }
-    for (name, node) in table_.iter().filter(|(_, node)| !is_inside(node)) {
-        let path = join(path, name);
-        let shown = match is_secret(&path) {
-            true => quoted(REDACTED),
-            false => inline(&path, node, is_secret),
-        };
-        push(
-            text,
-            format_args!("{} = {shown} # {}\n", key(name), node.origin),
-        );
-    }
-    for (name, node) in table_ {
-        if let Some(inside) = node.table().filter(|table| !table.is_empty()) {
-            let (path, heading) = (join(path, name), join(heading, &key(name)));
-            if is_secret(&path) {
-                push(text, format_args!("\n[{heading}] # {REDACTED}\n"));
-            } else {
-                table(text, &path, &heading, inside, is_secret);
+impl Printer<'_> {
+    /// Writes the values of a table, then the tables inside it under their headings.
+    fn table(&mut self, path: &str, heading: &str, table: &Table) {
+        let is_inside = |node: &Node| node.table().is_some_and(|table| !table.is_empty());
+        if !heading.is_empty() && table.values().any(|node| !is_inside(node)) {
+            push(&mut self.text, format_args!("\n[{heading}]\n"));
+        }
+        for (name, node) in table.iter().filter(|(_, node)| !is_inside(node)) {
+            let path = join(path, name);
+            let shown = match (self.is_secret)(&path) {
+                true => quoted(REDACTED),
+                false => inline(&path, node, self.is_secret),
+            };
+            push(
+                &mut self.text,
+                format_args!("{} = {shown} # {}\n", key(name), node.origin),
+            );
+        }
+        for (name, node) in table {
+            if let Some(inside) = node.table().filter(|table| !table.is_empty()) {
+                let (path, heading) = (join(path, name), join(heading, &key(name)));
+                match (self.is_secret)(&path) {
+                    true => push(&mut self.text, format_args!("\n[{heading}] # {REDACTED}\n")),
+                    false => self.table(&path, &heading, inside),
+                }
             }
         }
     }

@@ -3,7 +3,9 @@
 //! Each key does something, and says here whether it does so at once when it is changed in a running
 //! daemon or after a restart. The sections of the program stand beside these and are its own.
 
+mod checks;
 mod cpus;
+mod monitoring;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -12,6 +14,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 pub use self::cpus::{CpuList, InvalidCpuList};
+pub use self::monitoring::{Limits, MonitoringSettings};
 use super::document::{Node, Table, Value};
 use super::problem::{Problem, ProblemKind};
 use super::{document, duration};
@@ -255,57 +258,6 @@ pub struct AdminSettings {
     pub allowed_uids: Vec<u32>,
 }
 
-/// `[monitoring]`. All of it is live.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-#[non_exhaustive]
-pub struct MonitoringSettings {
-    /// How often children are asked how they are; 0 is never. Default 5 s.
-    #[serde(with = "duration")]
-    pub health_interval: Duration,
-    /// How often CPU time, memory, threads and descriptors are read; 0 is never. Default 5 s.
-    #[serde(with = "duration")]
-    pub sample_interval: Duration,
-    /// `[monitoring.limits]`: what is too much.
-    pub limits: Limits,
-}
-
-/// How often things are looked at: as the earlier systems did, and well within a minute's alert.
-const MONITORING_INTERVAL: Duration = Duration::from_secs(5);
-
-impl Default for MonitoringSettings {
-    fn default() -> Self {
-        Self {
-            health_interval: MONITORING_INTERVAL,
-            sample_interval: MONITORING_INTERVAL,
-            limits: Limits::default(),
-        }
-    }
-}
-
-/// `[monitoring.limits]`: a soft limit is told of, a hard one shuts the program down. Default: none.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-#[non_exhaustive]
-pub struct Limits {
-    /// Resident memory that is told of.
-    pub soft_memory_bytes: Option<u64>,
-    /// Resident memory that shuts the program down.
-    pub hard_memory_bytes: Option<u64>,
-    /// CPU time that is told of, in percent of one CPU, over one interval.
-    pub soft_cpu_percent: Option<f64>,
-    /// CPU time that shuts the program down.
-    pub hard_cpu_percent: Option<f64>,
-    /// Threads that are told of.
-    pub soft_threads: Option<u64>,
-    /// Threads that shut the program down.
-    pub hard_threads: Option<u64>,
-    /// Open descriptors that are told of.
-    pub soft_descriptors: Option<u64>,
-    /// Open descriptors that shut the program down.
-    pub hard_descriptors: Option<u64>,
-}
-
 /// `[bus]`. It needs a restart.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -403,133 +355,6 @@ impl Settings {
         self.shutdown.force = Some(self.shutdown.force());
         self.shutdown.kill = Some(self.shutdown.kill());
         self
-    }
-
-    /// Lists what can't be used, by the key to blame.
-    pub(crate) fn contradictions(&self) -> Vec<(&'static str, String)> {
-        let mut found = Vec::new();
-        let mut refuse = |is_wrong: bool, key, message: &str| {
-            if is_wrong {
-                found.push((key, message.to_owned()));
-            }
-        };
-        let shutdown = &self.shutdown;
-        refuse(
-            shutdown.graceful.is_zero(),
-            "shutdown.graceful",
-            "must be more than nothing",
-        );
-        refuse(
-            shutdown.force() <= shutdown.graceful,
-            "shutdown.force",
-            "must be later than `shutdown.graceful`",
-        );
-        refuse(
-            shutdown.kill() <= shutdown.force(),
-            "shutdown.kill",
-            "must be later than `shutdown.force`",
-        );
-        let empty =
-            |text: &Option<String>| text.as_ref().is_some_and(|text| text.trim().is_empty());
-        refuse(empty(&self.daemon.name), "daemon.name", "must not be empty");
-        refuse(
-            self.logging.max_files == 0,
-            "logging.max_files",
-            "must be 1 at least: the file that is written to",
-        );
-        let few = self.logging.max_file_size_bytes;
-        refuse(
-            (1..4_096).contains(&few),
-            "logging.max_file_size_bytes",
-            "must be 0 (never) or 4096 at least",
-        );
-        refuse(
-            self.logging.max_file_age.is_some_and(|age| age.is_zero()),
-            "logging.max_file_age",
-            "must be more than nothing",
-        );
-        let runtime = &self.runtime;
-        refuse(
-            runtime.worker_threads > 4_096,
-            "runtime.worker_threads",
-            "must be 4096 at most",
-        );
-        refuse(
-            runtime.max_blocking_threads == 0,
-            "runtime.max_blocking_threads",
-            "must be 1 at least",
-        );
-        refuse(
-            runtime.stack_size_bytes < 64 * 1024,
-            "runtime.stack_size_bytes",
-            "must be 65536 at least",
-        );
-        refuse(
-            runtime.thread_name.contains('\0'),
-            "runtime.thread_name",
-            "must not contain a zero byte",
-        );
-        refuse(
-            runtime.nice.is_some_and(|nice| !(-20..20).contains(&nice)),
-            "runtime.nice",
-            "must be from -20 to 19",
-        );
-        refuse(
-            !self.http.listen.ip().is_loopback(),
-            "http.listen",
-            "must be an address of loopback",
-        );
-        refuse(self.bus.capacity == 0, "bus.capacity", "must be 1 at least");
-        refuse(
-            self.bus.capacity > 1 << 24,
-            "bus.capacity",
-            "must be 16777216 at most",
-        );
-        found.extend(self.monitoring.limits.contradictions());
-        found
-    }
-}
-
-impl Limits {
-    fn contradictions(&self) -> Vec<(&'static str, String)> {
-        let as_number = |limit: Option<u64>| limit.map(|limit| limit as f64);
-        let pairs = [
-            (
-                "monitoring.limits.hard_memory_bytes",
-                as_number(self.soft_memory_bytes),
-                as_number(self.hard_memory_bytes),
-            ),
-            (
-                "monitoring.limits.hard_cpu_percent",
-                self.soft_cpu_percent,
-                self.hard_cpu_percent,
-            ),
-            (
-                "monitoring.limits.hard_threads",
-                as_number(self.soft_threads),
-                as_number(self.hard_threads),
-            ),
-            (
-                "monitoring.limits.hard_descriptors",
-                as_number(self.soft_descriptors),
-                as_number(self.hard_descriptors),
-            ),
-        ];
-        let mut found = Vec::new();
-        for (key, soft, hard) in pairs {
-            if let (Some(soft), Some(hard)) = (soft, hard)
-                && soft >= hard
-            {
-                found.push((key, "must be more than the soft limit".to_owned()));
-            }
-            if hard.is_some_and(|hard| hard.is_nan() || hard <= 0.0) {
-                found.push((
-                    key,
-                    "must be more than nothing: it would end the program at once".to_owned(),
-                ));
-            }
-        }
-        found
     }
 }
 

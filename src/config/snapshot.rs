@@ -135,7 +135,6 @@ impl<C> Snapshot<C> {
     }
 
     /// Returns where the main file was looked for, in order.
-    #[must_use]
     pub fn searched(&self) -> impl Iterator<Item = &Path> {
         self.searched.iter().map(PathBuf::as_path)
     }

@@ -16,7 +16,7 @@ use tokio::time::{Instant, sleep_until};
 use super::builder::ReloadOn;
 use super::commands::Desk;
 use super::configuration::{Configuration, News};
-use super::monitor::{self, ResourceMonitor, Watcher};
+use super::monitor::{self, OnLimit, ResourceMonitor, Watcher};
 use super::source::{Heartbeat, Program};
 use super::view::still_alive;
 use super::{DaemonError, DaemonExit, LOG_FLUSH_PATIENCE};
@@ -27,7 +27,6 @@ use crate::exit::chain_panics;
 use crate::http::Server;
 use crate::lock::InstanceLock;
 use crate::metrics::Registry;
-use crate::resources::Excess;
 use crate::shutdown::ShutdownReason;
 use crate::shutdown::report::StopReport;
 use crate::signals::{Request, Requests, Terminations};
@@ -49,7 +48,7 @@ pub(super) struct Plan {
     pub(super) news: Arc<News>,
     pub(super) registry: Registry,
     pub(super) monitor: ResourceMonitor,
-    pub(super) on_limit: Option<Arc<dyn Fn(&Excess) + Send + Sync>>,
+    pub(super) on_limit: Option<Arc<OnLimit>>,
     pub(super) on_http_bound: Option<Box<dyn FnOnce(SocketAddr) + Send>>,
     pub(super) lock: Option<InstanceLock>,
 }

@@ -38,6 +38,9 @@ impl ResourceMonitor {
     }
 }
 
+/// What is called when a limit is reached.
+pub(super) type OnLimit = dyn Fn(&Excess) + Send + Sync;
+
 /// Everything that the child needs.
 #[derive(Clone)]
 pub(super) struct Watcher {
@@ -45,7 +48,7 @@ pub(super) struct Watcher {
     pub(super) running: Arc<Running>,
     pub(super) registry: Registry,
     pub(super) monitor: ResourceMonitor,
-    pub(super) on_limit: Option<Arc<dyn Fn(&Excess) + Send + Sync>>,
+    pub(super) on_limit: Option<Arc<OnLimit>>,
     pub(super) workers: Handle,
 }
 

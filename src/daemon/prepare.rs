@@ -10,7 +10,7 @@ use super::govern::Plan;
 use super::{Daemon, DaemonError, workers};
 use crate::config::{
     Color, CommandLine, Config, HELP, Invalid, LogFormat, LoggingSettings, RuntimeSettings,
-    Settings, Task,
+    Settings, Snapshot, Task,
 };
 use crate::lock::InstanceLock;
 use crate::logging::{self, FileOptions, Format, Logging, LoggingError, Options};
@@ -41,17 +41,8 @@ impl<C: Config> Daemon<C> {
         let reloader = loader.load()?;
         let live = reloader.live();
         let snapshot = live.snapshot();
-        match line.task {
-            Task::PrintConfig => {
-                return Err(DaemonError::Answered {
-                    text: snapshot.effective(),
-                });
-            }
-            Task::CheckConfig => {
-                let text = format!("{name}: the configuration is valid\n");
-                return Err(DaemonError::Answered { text });
-            }
-            _ => {}
+        if let Some(text) = answer(line.task, &name, &snapshot) {
+            return Err(DaemonError::Answered { text });
         }
         if matches!(self.tree, Make::Missing) {
             return Err(DaemonError::NoTree);
@@ -93,6 +84,15 @@ impl<C: Config> Daemon<C> {
                 lock,
             },
         })
+    }
+}
+
+/// Says what the command line asks to be told of a valid configuration.
+fn answer<C: Config>(task: Task, name: &str, snapshot: &Snapshot<C>) -> Option<String> {
+    match task {
+        Task::PrintConfig => Some(snapshot.effective()),
+        Task::CheckConfig => Some(format!("{name}: the configuration is valid\n")),
+        _ => None,
     }
 }
 

@@ -97,9 +97,11 @@ mod tests {
             .expect("there is one")
             .last()
             .expect("there is one");
-        let mut settings = RuntimeSettings::default();
-        settings.cpus = Some(last.to_string().parse().expect("a list"));
-        settings.thread_name = "named".to_owned();
+        let mut settings = RuntimeSettings {
+            cpus: Some(last.to_string().parse().expect("a list")),
+            thread_name: "named".to_owned(),
+            ..RuntimeSettings::default()
+        };
         let runtime = build(&settings).expect("it can be built");
         let seen = runtime.block_on(async {
             let task = tokio::spawn(async {

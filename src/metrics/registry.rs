@@ -8,6 +8,8 @@
 //! 1. A name has one kind and one help text.
 //! 2. There are at most [`MOST_SERIES`] series: labels made of user input must not fill the memory.
 
+mod text;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
@@ -208,6 +210,10 @@ impl Registry {
     /// # Errors
     ///
     /// [`InvalidMetric`].
+    #[allow(
+        clippy::too_many_arguments,
+        reason = "none of them can be left out, and two are lists"
+    )]
     pub fn histogram_with(
         &self,
         name: &str,
@@ -221,7 +227,7 @@ impl Registry {
             return Err(InvalidMetric::Buckets(name.to_owned()));
         }
         let make = || Cells::Histogram(Histogram::new(bounds));
-        match self.series(name, help, labels, &make)? {
+        match self.series((name, help), labels, &make)? {
             Cells::Histogram(histogram) => Ok(histogram),
             other => Err(is_another(name, &other)),
         }
@@ -233,7 +239,7 @@ impl Registry {
         help: &str,
         labels: Labels<'_>,
     ) -> Result<Counter, InvalidMetric> {
-        match self.series(name, help, labels, &|| Cells::Counter(Counter::default()))? {
+        match self.series((name, help), labels, &|| Cells::Counter(Counter::default()))? {
             Cells::Counter(counter) => Ok(counter),
             other => Err(is_another(name, &other)),
         }
@@ -245,7 +251,7 @@ impl Registry {
         help: &str,
         labels: Labels<'_>,
     ) -> Result<Gauge, InvalidMetric> {
-        match self.series(name, help, labels, &|| Cells::Gauge(Gauge::default()))? {
+        match self.series((name, help), labels, &|| Cells::Gauge(Gauge::default()))? {
             Cells::Gauge(gauge) => Ok(gauge),
             other => Err(is_another(name, &other)),
         }
@@ -279,15 +285,14 @@ impl Registry {
     #[cfg(feature = "daemon")]
     pub(crate) fn count_seconds(&self, name: Name, seconds: f64) {
         let make = || Cells::Seconds(Gauge::default());
-        if let Ok(Cells::Seconds(counter)) = self.series(name.name, name.help, &[], &make) {
+        if let Ok(Cells::Seconds(counter)) = self.series((name.name, name.help), &[], &make) {
             counter.set(seconds);
         }
     }
 
     fn series(
         &self,
-        name: &str,
-        help: &str,
+        (name, help): (&str, &str),
         labels: Labels<'_>,
         make: &dyn Fn() -> Cells,
     ) -> Result<Cells, InvalidMetric> {
@@ -346,23 +351,23 @@ impl Registry {
     /// Renders everything in Prometheus' text format.
     #[must_use]
     pub fn render(&self) -> String {
-        let mut text = String::new();
+        let mut shown = String::new();
         let families = lock(&self.shared.families);
         for (name, family) in &families.by_name {
-            formatting::write_help_line(&mut text, name, None, None, &family.help);
-            formatting::write_type_line(&mut text, name, None, None, family.kind.code());
+            formatting::write_help_line(&mut shown, name, None, None, &family.help);
+            formatting::write_type_line(&mut shown, name, None, None, family.kind.code());
             for (labels, cells) in &family.series {
                 match cells.read() {
-                    Value::Counter(value) => line(&mut text, name, labels, value),
-                    Value::Gauge(value) => line(&mut text, name, labels, value),
+                    Value::Counter(value) => text::line(&mut shown, name, labels, value),
+                    Value::Gauge(value) => text::line(&mut shown, name, labels, value),
                     Value::Histogram(distribution) => {
-                        render_histogram(&mut text, name, labels, &distribution)
+                        text::histogram(&mut shown, name, labels, &distribution)
                     }
                 }
             }
-            text.push('\n');
+            shown.push('\n');
         }
-        text
+        shown
     }
 }
 
@@ -463,36 +468,6 @@ fn written(name: &str, labels: Labels<'_>) -> Result<String, InvalidMetric> {
         ));
     }
     Ok(text)
-}
-
-fn line(text: &mut String, name: &str, labels: &str, value: impl fmt::Display) {
-    match labels {
-        "" => text.push_str(&format!("{name} {value}\n")),
-        labels => text.push_str(&format!("{name}{{{labels}}} {value}\n")),
-    }
-}
-
-fn render_histogram(text: &mut String, name: &str, labels: &str, distribution: &Distribution) {
-    let comma = if labels.is_empty() { "" } else { "," };
-    let bucket = format!("{name}_bucket");
-    let mut below = 0;
-    for (bound, count) in &distribution.buckets {
-        below += count;
-        line(
-            text,
-            &bucket,
-            &format!("{labels}{comma}le=\"{bound}\""),
-            below,
-        );
-    }
-    line(
-        text,
-        &bucket,
-        &format!("{labels}{comma}le=\"+Inf\""),
-        distribution.count,
-    );
-    line(text, &format!("{name}_sum"), labels, distribution.sum);
-    line(text, &format!("{name}_count"), labels, distribution.count);
 }
 
 #[cfg(test)]

@@ -6,6 +6,10 @@
     reason = "a test fails by panicking, its helpers too"
 )]
 
+#[allow(
+    dead_code,
+    reason = "shared with tests/process and tests/torture, which use the rest"
+)]
 mod folder;
 mod reload;
 mod sample;

@@ -58,6 +58,7 @@ fn start(folder: &Folder) -> Running {
     running
 }
 
+#[allow(clippy::too_many_lines, reason = "one conversation")]
 #[test]
 fn everything_can_be_asked_and_ordered_by_path() {
     let folder = Folder::new("admin");

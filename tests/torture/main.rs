@@ -78,7 +78,7 @@ fn text(number: u64) -> String {
 }
 
 fn is_valid(number: u64) -> bool {
-    number % 5 != 0
+    !number.is_multiple_of(5)
 }
 
 /// How a change is made.
@@ -144,6 +144,7 @@ fn percentile(times: &mut [Duration], percent: usize) -> Duration {
         .unwrap_or_default()
 }
 
+#[allow(clippy::too_many_lines, reason = "one story, told once")]
 fn torture(name: &str, change: Change) {
     let folder = Folder::new(name);
     change(&folder, 1);

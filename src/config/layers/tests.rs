@@ -7,18 +7,10 @@ use crate::config::files::tests::Folder;
 use crate::config::snapshot::Snapshot;
 use crate::config::{ConfigError, Secret};
 
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default)]
 struct Mine {
     store: Store,
-}
-
-impl Default for Mine {
-    fn default() -> Self {
-        Self {
-            store: Store::default(),
-        }
-    }
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]

@@ -27,6 +27,16 @@ const OWNED: &[(&[&str], &[&str])] = &[
     (&["crossbeam_channel"], &["src/bus/"]),
     (&["pin_project_lite"], &["src/context/", "src/child/"]),
     (&["shuttle"], &["src/sync/"]),
+    (&["toml"], &["src/config.rs", "src/config/"]),
+    (&["arc_swap"], &["src/config.rs", "src/config/"]),
+    (&["notify"], &["src/config.rs", "src/config/"]),
+    (&["strsim"], &["src/config.rs", "src/config/"]),
+    (&["procfs"], &["src/resources.rs"]),
+    (&["quanta"], &["src/time.rs"]),
+    (
+        &["rustix"],
+        &["src/daemon/workers.rs", "src/admin/socket.rs"],
+    ),
     (&["tokio", "signal"], &["src/signals.rs", "src/signals/"]),
 ];
 

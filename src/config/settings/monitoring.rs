@@ -1,0 +1,58 @@
+//! `[monitoring]`: what is measured, how often, and what is too much.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::config::duration;
+
+/// `[monitoring]`. All of it is live.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+#[non_exhaustive]
+pub struct MonitoringSettings {
+    /// How often children are asked how they are; 0 is never. Default 5 s.
+    #[serde(with = "duration")]
+    pub health_interval: Duration,
+    /// How often CPU time, memory, threads and descriptors are read; 0 is never. Default 5 s.
+    #[serde(with = "duration")]
+    pub sample_interval: Duration,
+    /// `[monitoring.limits]`: what is too much.
+    pub limits: Limits,
+}
+
+/// How often things are looked at: as the earlier systems did, and well within a minute's alert.
+const MONITORING_INTERVAL: Duration = Duration::from_secs(5);
+
+impl Default for MonitoringSettings {
+    fn default() -> Self {
+        Self {
+            health_interval: MONITORING_INTERVAL,
+            sample_interval: MONITORING_INTERVAL,
+            limits: Limits::default(),
+        }
+    }
+}
+
+/// `[monitoring.limits]`: a soft limit is told of, a hard one shuts the program down. Default: none.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+#[non_exhaustive]
+pub struct Limits {
+    /// Resident memory that is told of.
+    pub soft_memory_bytes: Option<u64>,
+    /// Resident memory that shuts the program down.
+    pub hard_memory_bytes: Option<u64>,
+    /// CPU time that is told of, in percent of one CPU, over one interval.
+    pub soft_cpu_percent: Option<f64>,
+    /// CPU time that shuts the program down.
+    pub hard_cpu_percent: Option<f64>,
+    /// Threads that are told of.
+    pub soft_threads: Option<u64>,
+    /// Threads that shut the program down.
+    pub hard_threads: Option<u64>,
+    /// Open descriptors that are told of.
+    pub soft_descriptors: Option<u64>,
+    /// Open descriptors that shut the program down.
+    pub hard_descriptors: Option<u64>,
+}
