@@ -191,6 +191,14 @@ impl Logging {
         self.queue.flush(patience)
     }
 
+    /// Waits as [`flush`](Self::flush) does, and from now on for each line that is logged: for the end of a
+    /// program, after which nobody flushes any more.
+    #[must_use]
+    pub fn flush_from_now_on(&self, patience: Duration) -> bool {
+        self.queue.end();
+        self.queue.flush(patience)
+    }
+
     /// Counts what was written and what was not.
     #[must_use]
     pub fn statistics(&self) -> LogStatistics {

@@ -68,7 +68,8 @@ pub(super) async fn govern(mut plan: Plan, workers: Handle) -> Ended {
     let outcome = try_govern(&mut server, plan, workers).await;
     if let Some(logging) = &news.logging {
         // What is not written by then is lost, and the process ends all the same.
-        let _is_written = logging.flush(LOG_FLUSH_PATIENCE);
+        // What `main` logs after that is waited for.
+        let _is_written = logging.flush_from_now_on(LOG_FLUSH_PATIENCE);
     }
     Ended {
         outcome,

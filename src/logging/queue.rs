@@ -8,13 +8,16 @@ use std::sync::mpsc::{
 use std::time::Duration;
 
 use super::rotate::RotatingFile;
-use crate::sync::atomic::{AtomicU64, Ordering};
+use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// How many lines may wait: what a busy program logs in a second.
 const MOST_LINES: usize = 16_384;
 
 /// How many bytes may wait: with lines of ordinary length it is the other limit that is reached first.
 const MOST_BYTES: u64 = 16 * 1024 * 1024;
+
+/// How long a line that is logged at the end of a process is waited for.
+const LAST_LINE_PATIENCE: Duration = Duration::from_secs(1);
 
 /// How often the writer looks whether its file still stands at its path, when there is nothing to write.
 const IDLE_PERIOD: Duration = Duration::from_secs(1);
@@ -67,6 +70,8 @@ struct Counts {
     written: AtomicU64,
     dropped: AtomicU64,
     failed: AtomicU64,
+    /// Whether each line is waited for, because nobody flushes any more.
+    is_ending: AtomicBool,
 }
 
 /// The end of the queue at which lines go in. Clones speak of the same one.
@@ -109,7 +114,15 @@ impl Queue {
                 .waiting_bytes
                 .fetch_sub(bytes, Ordering::Relaxed);
             self.counts.dropped.fetch_add(1, Ordering::Relaxed);
+        } else if self.counts.is_ending.load(Ordering::Relaxed) {
+            // What is not written by then is written if the process lives long enough.
+            let _is_written = self.flush(LAST_LINE_PATIENCE);
         }
+    }
+
+    /// Waits for each line from now on: the process may end at any moment.
+    pub(super) fn end(&self) {
+        self.counts.is_ending.store(true, Ordering::Relaxed);
     }
 
     pub(super) fn reopen(&self) {
