@@ -154,3 +154,27 @@ fn mistakes_of_all_layers_are_told_together() {
     );
     assert!(error.to_string().contains("1.toml:1:"), "{error}");
 }
+
+proptest::proptest! {
+    #[test]
+    fn no_document_of_bytes_and_variables_panics_on_its_way_into_the_structs(
+        text in "([a-e\\[\\].={}\"0-9 ]{0,24}\n){0,6}",
+        key in "(LOGGING|STORE|SHUTDOWN|X)__[A-F_]{0,8}",
+        value in "[\\[\\]{}=.,\"a-c0-9 \n]{0,12}",
+    ) {
+        let files = crate::config::files::Files {
+            main: Some(crate::config::files::Bytes { path: "a.toml".into(), bytes: text.into_bytes() }),
+            ..crate::config::files::Files::default()
+        };
+        let layers = Layers {
+            prefix: "APP__".to_owned(),
+            environment: vec![(format!("APP__{key}").into(), value.into())],
+            ..Layers::default()
+        };
+        let loaded = layers.assemble(&files).and_then(|given| Snapshot::<Mine>::interpret(given, &files, 1));
+        match loaded {
+            Ok(snapshot) => drop(snapshot.effective()),
+            Err(error) => drop(error.to_string()),
+        }
+    }
+}
