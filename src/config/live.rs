@@ -33,7 +33,8 @@ type Voter<C> = dyn Fn(&Snapshot<C>, &Snapshot<C>) -> Result<(), Invalid> + Send
 
 struct Shared<C> {
     current: ArcSwapAny<Arc<Snapshot<C>>, RwLock<()>>,
-    version: AtomicU64,
+    /// By itself, so that a reader which only looks at it holds it directly.
+    version: Arc<AtomicU64>,
     versions: watch::Sender<u64>,
     voters: Mutex<Voters<C>>,
     requests: SyncSender<Request>,
@@ -49,7 +50,7 @@ impl<C: Config> Live<C> {
         let version = snapshot.version();
         let shared = Shared {
             current: ArcSwapAny::with_strategy(Arc::new(snapshot), RwLock::new(())),
-            version: AtomicU64::new(version),
+            version: Arc::new(AtomicU64::new(version)),
             versions: watch::Sender::new(version),
             voters: Mutex::new(Voters {
                 next: 0,
@@ -71,8 +72,11 @@ impl<C: Config> Live<C> {
     /// Makes a reader that keeps the snapshot it has seen last, for code that asks often.
     #[must_use]
     pub fn cached(&self) -> Cached<C> {
+        let snapshot = self.snapshot();
         Cached {
-            snapshot: self.snapshot(),
+            version: Arc::clone(&self.shared.version),
+            seen: snapshot.version(),
+            snapshot,
             live: self.clone(),
         }
     }
@@ -208,6 +212,8 @@ impl<C> fmt::Debug for Live<C> {
 /// A reader for a hot path: it looks at one number, and at the snapshot only when that has changed.
 #[derive(Debug)]
 pub struct Cached<C> {
+    version: Arc<AtomicU64>,
+    seen: u64,
     live: Live<C>,
     snapshot: Arc<Snapshot<C>>,
 }
@@ -216,10 +222,16 @@ impl<C: Config> Cached<C> {
     /// Returns the configuration as it is now.
     #[inline]
     pub fn get(&mut self) -> &Snapshot<C> {
-        if self.live.shared.version.load(Ordering::Acquire) != self.snapshot.version() {
-            self.snapshot = self.live.snapshot();
+        if self.version.load(Ordering::Acquire) != self.seen {
+            self.refresh();
         }
         &self.snapshot
+    }
+
+    #[cold]
+    fn refresh(&mut self) {
+        self.snapshot = self.live.snapshot();
+        self.seen = self.snapshot.version();
     }
 }
 

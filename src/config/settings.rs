@@ -7,6 +7,7 @@ mod checks;
 mod cpus;
 mod monitoring;
 
+use std::borrow::Cow;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -78,7 +79,7 @@ impl Default for DaemonSettings {
 #[non_exhaustive]
 pub struct LoggingSettings {
     /// A level, or directives as `RUST_LOG` has them: `"info,my_crate::store=debug"`. Default `"info"`.
-    pub level: String,
+    pub level: Cow<'static, str>,
     /// How a line looks. Default `"full"`.
     pub format: LogFormat,
     /// Whether there are colours. Default `"auto"`: on a terminal.
@@ -104,7 +105,7 @@ const MAX_LOG_FILES: u32 = 5;
 impl Default for LoggingSettings {
     fn default() -> Self {
         Self {
-            level: "info".to_owned(),
+            level: Cow::Borrowed("info"),
             format: LogFormat::Full,
             color: Color::Auto,
             file: None,
@@ -208,7 +209,7 @@ pub struct RuntimeSettings {
     /// How many threads blocking children and calls may have. Default 512, as tokio's.
     pub max_blocking_threads: usize,
     /// What the threads are called. Default `"perennial-worker"`.
-    pub thread_name: String,
+    pub thread_name: Cow<'static, str>,
     /// How large their stacks are. Default 2 MiB, as Rust's.
     pub stack_size_bytes: usize,
 }
@@ -220,7 +221,7 @@ impl Default for RuntimeSettings {
             cpus: None,
             nice: None,
             max_blocking_threads: 512,
-            thread_name: "perennial-worker".to_owned(),
+            thread_name: Cow::Borrowed("perennial-worker"),
             stack_size_bytes: 2 * 1024 * 1024,
         }
     }

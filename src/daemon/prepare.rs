@@ -128,7 +128,7 @@ fn begin_to_log(settings: &LoggingSettings) -> Result<Option<Logging>, DaemonErr
         LogFormat::Json => Format::Json,
         _ => Format::Full,
     };
-    let mut options = Options::new().level(&settings.level).format(format);
+    let mut options = Options::new().level(&*settings.level).format(format);
     options = match settings.color {
         Color::Always => options.colors(true),
         Color::Never => options.colors(false),

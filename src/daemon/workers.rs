@@ -10,7 +10,7 @@ use crate::config::{CpuList, Invalid, RuntimeSettings, Settings};
 pub(super) fn build(settings: &RuntimeSettings) -> io::Result<Runtime> {
     let mut builder = Builder::new_multi_thread();
     builder
-        .thread_name(&settings.thread_name)
+        .thread_name(&*settings.thread_name)
         .thread_stack_size(settings.stack_size_bytes)
         .max_blocking_threads(settings.max_blocking_threads)
         .enable_all();
@@ -99,7 +99,7 @@ mod tests {
             .expect("there is one");
         let mut settings = RuntimeSettings {
             cpus: Some(last.to_string().parse().expect("a list")),
-            thread_name: "named".to_owned(),
+            thread_name: "named".into(),
             ..RuntimeSettings::default()
         };
         let runtime = build(&settings).expect("it can be built");

@@ -70,6 +70,8 @@ fn in_a_process(heat: &str, contender: &str, effort: Effort) -> Option<Figures> 
     };
     let mut command = Command::new(program);
     command.args([effort, "--one", heat, contender]);
+    // A backtrace for each error would be all that is measured.
+    command.env("RUST_BACKTRACE", "0");
     let output = command.stderr(Stdio::inherit()).output();
     let output = output.expect("this program runs");
     let text = String::from_utf8_lossy(&output.stdout);

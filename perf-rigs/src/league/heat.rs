@@ -86,6 +86,7 @@ pub(crate) fn heats() -> Vec<Heat> {
         crate::tree::heats(),
         crate::messages::heats(),
         crate::bus::heats(),
+        crate::process::heats(),
     ]
     .into_iter()
     .flatten()

@@ -21,6 +21,7 @@ mod contest;
 mod heat;
 mod messages;
 mod otp;
+mod process;
 mod restart;
 mod row;
 mod tree;

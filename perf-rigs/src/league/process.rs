@@ -1,0 +1,135 @@
+//! A daemon before it runs, its errors and metrics, and its configuration.
+//!
+//! The work of the first two topics is that of proc-daemon's own benches. What is in scope differs where the
+//! designs do, and the names say so: a daemon of ours reads its configuration when it runs, theirs is given
+//! one; theirs looks a metric up by its name each time, ours is held.
+
+mod config;
+mod ours;
+#[cfg(feature = "peers")]
+mod proc_daemon;
+
+use std::hint::black_box;
+
+use tokio::time::Instant;
+
+use crate::heat::{Contender, Effort, Figures, Heat, Measure, Must, nanoseconds};
+
+/// How often a short piece of work is done.
+const MANY: usize = 1_000_000;
+
+/// Returns how long one of many took.
+fn each<T>(count: usize, mut work: impl FnMut() -> T) -> Option<Figures> {
+    for _warming_up in 0..count / 10 {
+        black_box(work());
+    }
+    let began = Instant::now();
+    for _ in 0..count {
+        black_box(work());
+    }
+    Some(vec![nanoseconds(began.elapsed()) / count as f64])
+}
+
+fn heat(
+    (topic, name): (&'static str, &'static str),
+    ours: fn(Effort) -> Option<Figures>,
+    peers: Vec<(&'static str, fn(Effort) -> Option<Figures>, Must)>,
+) -> Heat {
+    let peer = |(name, run, must)| (Contender { name, run }, vec![must]);
+    Heat {
+        topic,
+        name,
+        measures: vec![Measure {
+            name: "each",
+            unit: "ns",
+        }],
+        ours: Contender {
+            name: "perennial",
+            run: ours,
+        },
+        peers: peers.into_iter().map(peer).collect(),
+    }
+}
+
+/// Everything that is measured here.
+pub(crate) fn heats() -> Vec<Heat> {
+    let mut heats = config::heats();
+    #[cfg(feature = "peers")]
+    heats.extend(beside_proc_daemon());
+    #[cfg(not(feature = "peers"))]
+    heats.extend(alone());
+    heats
+}
+
+#[cfg(feature = "peers")]
+fn beside_proc_daemon() -> Vec<Heat> {
+    use Must::AtMost;
+    const PEER: &str = "proc-daemon";
+    vec![
+        heat(
+            ("daemon", "make a daemon"),
+            ours::daemon,
+            vec![(PEER, proc_daemon::daemon, AtMost(0.1))],
+        ),
+        heat(
+            ("daemon", "make a daemon with three tasks"),
+            ours::three_tasks,
+            vec![(PEER, proc_daemon::three_tasks, AtMost(0.1))],
+        ),
+        heat(
+            ("daemon", "count, held against looked up"),
+            ours::counter,
+            vec![(PEER, proc_daemon::counter, AtMost(0.3))],
+        ),
+        heat(
+            ("daemon", "record in a histogram, held against looked up"),
+            ours::histogram,
+            vec![(PEER, proc_daemon::histogram, AtMost(0.5))],
+        ),
+        heat(
+            ("config", "build settings in the program"),
+            ours::settings,
+            vec![(PEER, proc_daemon::settings, AtMost(0.5))],
+        ),
+        heat(
+            ("errors", "make an error"),
+            ours::error,
+            vec![(PEER, proc_daemon::error, AtMost(0.2))],
+        ),
+        heat(
+            ("errors", "make an error with a source"),
+            ours::error_chain,
+            vec![(PEER, proc_daemon::error_chain, AtMost(0.85))],
+        ),
+    ]
+}
+
+/// Without the peers the work is at least done.
+#[cfg(not(feature = "peers"))]
+fn alone() -> Vec<Heat> {
+    vec![
+        heat(("daemon", "make a daemon"), ours::daemon, Vec::new()),
+        heat(
+            ("daemon", "make a daemon with three tasks"),
+            ours::three_tasks,
+            Vec::new(),
+        ),
+        heat(("daemon", "count"), ours::counter, Vec::new()),
+        heat(
+            ("daemon", "record in a histogram"),
+            ours::histogram,
+            Vec::new(),
+        ),
+        heat(
+            ("config", "build settings in the program"),
+            ours::settings,
+            Vec::new(),
+        ),
+        heat(("errors", "make an error"), ours::error, Vec::new()),
+        heat(
+            ("errors", "make an error with a source"),
+            ours::error_chain,
+            Vec::new(),
+        ),
+    ]
+}

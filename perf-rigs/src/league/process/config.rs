@@ -1,0 +1,152 @@
+//! A configuration of 4 KB: read, reloaded, looked at.
+
+use std::hint::black_box;
+use std::path::PathBuf;
+
+use perennial::config::{Cause, Loader, Reloader};
+use serde::{Deserialize, Serialize};
+
+use super::{each, heat};
+use crate::heat::{Effort, Figures, Heat, Must};
+
+/// How often a file is read.
+const READS: usize = 20_000;
+
+/// How often a value is looked at.
+const LOOKS: usize = 20_000_000;
+
+/// What the file is read into.
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+struct Bench {
+    number: u64,
+    entries: Vec<Entry>,
+}
+
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+struct Entry {
+    name: String,
+    weight: f64,
+    enabled: bool,
+    tags: Vec<String>,
+}
+
+/// Makes a document of about 4 KB.
+fn text(number: u64) -> String {
+    let mut text = format!("number = {number}\n");
+    for entry in 0..42 {
+        text.push_str(&format!(
+            "[[entries]]\nname = \"entry number {entry}\"\nweight = {entry}.5\nenabled = true\ntags = [\"one\", \"two\"]\n"
+        ));
+    }
+    text
+}
+
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new() -> Self {
+        let path = std::env::temp_dir().join(format!("perennial-league-{}", std::process::id()));
+        std::fs::create_dir_all(&path).expect("it can be made");
+        Self(path)
+    }
+
+    fn file(&self) -> PathBuf {
+        self.0.join("bench.toml")
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        drop(std::fs::remove_dir_all(&self.0));
+    }
+}
+
+fn reloader(folder: &Folder) -> Reloader<Bench> {
+    std::fs::write(folder.file(), text(0)).expect("it can be written");
+    let loader = Loader::new("bench")
+        .config::<Bench>()
+        .file(folder.file())
+        .environment([]);
+    loader.load().expect("it is valid")
+}
+
+/// Reads, merges, validates and swaps; the file is in memory and written anew each time, which both pay.
+fn reload_changed(effort: Effort) -> Option<Figures> {
+    let folder = Folder::new();
+    let mut reloader = reloader(&folder);
+    let mut number = 0;
+    each(effort.of(READS), || {
+        number += 1;
+        std::fs::write(folder.file(), text(number)).expect("it can be written");
+        reloader.reload(Cause::Call).expect("it is valid")
+    })
+}
+
+fn parse_changed(effort: Effort) -> Option<Figures> {
+    let folder = Folder::new();
+    let mut number = 0;
+    each(effort.of(READS), || {
+        number += 1;
+        let text = text(number);
+        std::fs::write(folder.file(), &text).expect("it can be written");
+        toml::from_str::<Bench>(&text).expect("it is valid")
+    })
+}
+
+fn reload_unchanged(effort: Effort) -> Option<Figures> {
+    let folder = Folder::new();
+    let mut reloader = reloader(&folder);
+    each(effort.of(READS), || {
+        reloader.reload(Cause::Call).expect("it is valid")
+    })
+}
+
+fn parse(effort: Effort) -> Option<Figures> {
+    let text = text(0);
+    each(effort.of(READS), || {
+        toml::from_str::<Bench>(black_box(&text)).expect("it is valid")
+    })
+}
+
+fn look(effort: Effort) -> Option<Figures> {
+    let folder = Folder::new();
+    let live = reloader(&folder).live();
+    let mut cached = live.cached();
+    each(effort.of(LOOKS), || black_box(cached.get().config().number))
+}
+
+#[cfg(feature = "peers")]
+fn look_in_arc_swap(effort: Effort) -> Option<Figures> {
+    let swap = arc_swap::ArcSwap::from_pointee(Bench::default());
+    each(effort.of(LOOKS), || black_box(swap.load().number))
+}
+
+/// All heats of a configuration.
+pub(super) fn heats() -> Vec<Heat> {
+    vec![
+        heat(
+            ("config", "write 4 KB and reload it"),
+            reload_changed,
+            vec![(
+                "write 4 KB, toml::from_str",
+                parse_changed,
+                Must::AtMost(1.05),
+            )],
+        ),
+        heat(
+            ("config", "reload 4 KB that have not changed"),
+            reload_unchanged,
+            vec![("toml::from_str", parse, Must::AtMost(0.05))],
+        ),
+        heat(
+            ("config", "look at a value on a hot path"),
+            look,
+            #[cfg(feature = "peers")]
+            vec![("ArcSwap::load", look_in_arc_swap, Must::AtMost(0.1))],
+            #[cfg(not(feature = "peers"))]
+            Vec::new(),
+        ),
+    ]
+}
