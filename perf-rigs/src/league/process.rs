@@ -30,10 +30,13 @@ fn each<T>(count: usize, mut work: impl FnMut() -> T) -> Option<Figures> {
     Some(vec![nanoseconds(began.elapsed()) / count as f64])
 }
 
+/// One run of a contender.
+type Run = fn(Effort) -> Option<Figures>;
+
 fn heat(
     (topic, name): (&'static str, &'static str),
-    ours: fn(Effort) -> Option<Figures>,
-    peers: Vec<(&'static str, fn(Effort) -> Option<Figures>, Must)>,
+    ours: Run,
+    peers: Vec<(&'static str, Run, Must)>,
 ) -> Heat {
     let peer = |(name, run, must)| (Contender { name, run }, vec![must]);
     Heat {
