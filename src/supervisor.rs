@@ -28,6 +28,7 @@ pub(crate) use self::spawn::Tree;
 pub use self::stop_plan::{ImpossiblePlan, PlannedStop, StopPlan};
 pub use self::validate::InvalidTree;
 pub(crate) use self::validate::validate;
+use crate::bus::DEFAULT_BUS_CAPACITY;
 use crate::child::{Child, Kind, Launch, Specification};
 use crate::exit::catch_blocking;
 use crate::handle::AnyAddress;
@@ -66,6 +67,7 @@ pub struct Supervisor {
     pub(crate) stop_timeout: Option<Duration>,
     pub(crate) shutdown_budget: Duration,
     pub(crate) seed: Option<u64>,
+    pub(crate) bus_capacity: usize,
     pub(crate) children: Vec<Arc<Node>>,
     pub(crate) door: Arc<Door>,
 }
@@ -98,6 +100,7 @@ impl Supervisor {
             stop_timeout: None,
             shutdown_budget: DEFAULT_SHUTDOWN_BUDGET,
             seed: None,
+            bus_capacity: DEFAULT_BUS_CAPACITY,
             children: Vec::new(),
             door: Arc::default(),
         }
@@ -220,6 +223,13 @@ impl Supervisor {
     /// default: different in every process.
     pub fn seed(mut self, seed: u64) -> Self {
         self.seed = Some(seed);
+        self
+    }
+
+    /// Sets how many events of the whole tree are kept for subscribers that are behind. Taken from the
+    /// root only; default 4 096, at least 1.
+    pub fn bus_capacity(mut self, events: usize) -> Self {
+        self.bus_capacity = events;
         self
     }
 

@@ -13,6 +13,8 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::process::{Child as Process, Command, ExitStatus, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use perennial::policy::stop::OnHung;
@@ -72,14 +74,23 @@ fn stuck(tree: Supervisor) -> Supervisor {
         std::thread::park();
     };
     let root = tree.handle();
-    let hangs = Child::task("hangs", move |cx| async move {
-        cx.ready();
-        tokio::task::yield_now().await;
-        block()
-    });
+    let is_blocked = Arc::new(AtomicBool::new(false));
+    let hangs = Child::task_with(
+        "hangs",
+        Arc::clone(&is_blocked),
+        move |_cx, is_blocked| async move {
+            tokio::task::yield_now().await;
+            is_blocked.store(true, Ordering::Relaxed);
+            block()
+        },
+    );
     let asks = Child::task("asks", move |_cx| {
-        let root = root.clone();
+        let (root, is_blocked) = (root.clone(), Arc::clone(&is_blocked));
         async move {
+            // A wake-up by the thread that blocks would stay with that thread.
+            while !is_blocked.load(Ordering::Relaxed) {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
             // Never answered in time: what it asks for ends the process.
             drop(root.stop_child("hangs").await);
             Ok(())

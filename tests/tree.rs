@@ -545,6 +545,28 @@ async fn events_have_no_holes_and_fit_the_snapshot() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_slow_subscriber_loses_what_is_beyond_the_capacity_of_the_bus() {
+    let tree = Supervisor::one_for_one("app").bus_capacity(3);
+    let running = tree
+        .child(Child::task("idle", |_cx| std::future::pending()))
+        .start()
+        .await
+        .expect("it starts");
+    let mut events = running.subscribe("slow");
+    let before = running.snapshot().from_seq;
+    running.restart_child("/app/idle").await.expect("it is up");
+    let published = running.snapshot().from_seq - before;
+    assert_eq!(
+        events.recv().await,
+        Err(perennial::ReceiveError::Lagged(published - 3))
+    );
+    assert_eq!(
+        events.recv().await.expect("kept").seq,
+        before + published - 2
+    );
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_tree_that_makes_no_sense_is_refused_with_its_path() {
     let idle = |name: &str| Child::task(name, |_cx| std::future::pending());
     let twice = Supervisor::one_for_one("app")

@@ -9,8 +9,8 @@ use super::configuration::News;
 use super::govern::Plan;
 use super::{Daemon, DaemonError, workers};
 use crate::config::{
-    Color, CommandLine, Config, HELP, Invalid, LogFormat, LoggingSettings, RuntimeSettings,
-    Settings, Snapshot, Task,
+    BusSettings, Color, CommandLine, Config, HELP, Invalid, LogFormat, LoggingSettings,
+    RuntimeSettings, Settings, Snapshot, Task,
 };
 use crate::lock::InstanceLock;
 use crate::logging::{self, FileOptions, Format, Logging, LoggingError, Options};
@@ -63,11 +63,15 @@ impl<C: Config> Daemon<C> {
                 move |cause, result, snapshot| told.tell(cause, result, snapshot.settings()),
             )
             .map_err(DaemonError::Runtime)?;
-        let tree = match self.tree {
+        let mut tree = match self.tree {
             Make::Missing => return Err(DaemonError::NoTree),
             Make::Ready(tree) => *tree,
             Make::From(make) => make(&live).map_err(DaemonError::Tree)?,
         };
+        // What the tree was declared with holds unless the configuration says otherwise.
+        if settings.bus != BusSettings::default() {
+            tree = tree.bus_capacity(settings.bus.capacity);
+        }
         Ok(Prepared {
             runtime: settings.runtime.clone(),
             plan: Plan {

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use super::Supervisor;
 use super::cell::Cell;
 use super::run_loop::RunLoop;
-use crate::bus::{Bus, DEFAULT_BUS_CAPACITY};
+use crate::bus::Bus;
 use crate::child::Kind;
 use crate::context::{Above, Identity, Run};
 use crate::event::{EventKind, Events};
@@ -50,7 +50,7 @@ struct Latencies {
 impl Tree {
     pub(crate) fn new(declared: &Supervisor) -> Arc<Self> {
         Arc::new(Self {
-            events: Bus::new(DEFAULT_BUS_CAPACITY),
+            events: Bus::new(declared.bus_capacity),
             early_notice: EarlyNotice::default(),
             clock: WallClock::anchored(),
             seed: declared.seed.unwrap_or_else(random_seed),
