@@ -223,7 +223,7 @@ impl<M: Send + 'static> Child<M> {
 
     /// Sets how much time of a shutdown is kept for this child while its siblings stop.
     ///
-    /// Default: its stop timeout, 100 ms or an equal share of half the budget, whichever is least.
+    /// Default: its stop timeout, 100 ms or an equal share of the budget, whichever is least.
     pub fn stop_reserve(mut self, reserve: Duration) -> Self {
         self.treatment().stop_reserve = Some(reserve);
         self

@@ -21,7 +21,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-pub(crate) use self::current::within_blocking;
+pub(crate) use self::current::{within_blocking, within_task};
 #[cfg(feature = "testkit")]
 pub(crate) use self::fault::Fault;
 pub(crate) use self::fault::breakable;

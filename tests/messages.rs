@@ -154,6 +154,52 @@ async fn a_child_that_says_early_that_it_is_up_is_ready_for_its_handle() {
     }
 }
 
+/// Whoever holds the inbox when the task of its run has ended hears that no more comes.
+#[tokio::test(start_paused = true)]
+async fn an_inbox_that_outlives_its_run_ends_with_it() {
+    for fails in [false, true] {
+        let (sender, mut inboxes) = tokio::sync::mpsc::channel(1);
+        let child = Child::worker("child", move |cx: Context, inbox: Inbox<u32>| {
+            let sender = sender.clone();
+            async move {
+                sender.send(inbox).await?;
+                if fails {
+                    // Fails the run, which is then dropped at its await.
+                    cx.spawn(async { panic!("a subtask") });
+                    std::future::pending::<()>().await;
+                }
+                Ok(())
+            }
+        });
+        let supervisor = Supervisor::one_for_one("app");
+        let begun = supervisor.child(child.restart(Restart::Temporary)).start();
+        let running = begun.await.expect("it starts");
+        let mut inbox = inboxes.recv().await.expect("it ran");
+        let ended = tokio::time::timeout(SECOND, inbox.recv()).await;
+        assert_eq!(ended, Ok(None), "fails: {fails}");
+        drop(running);
+    }
+}
+
+/// It says so before its first await, and is sent to by whoever waited for that.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_child_that_says_at_once_that_it_is_up_can_be_sent_to_at_once() {
+    let supervisor = Supervisor::dynamic("app");
+    let group = supervisor.handle();
+    let running = supervisor.start().await.expect("it starts");
+    for _ in 0..200 {
+        let child = Child::worker("", |cx: Context, mut inbox: Inbox<u32>| async move {
+            cx.ready();
+            while inbox.recv().await.is_some() {}
+            Ok(())
+        });
+        let handle = child.handle();
+        group.start_child(child).await.expect("it starts");
+        handle.cast(1).expect("it is up");
+    }
+    drop(running);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_held_message_reaches_the_next_incarnation_before_later_ones() {
     for kind in KINDS {

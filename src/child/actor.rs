@@ -31,7 +31,7 @@ use ractor::{Actor, ActorProcessingErr, ActorRef, ActorRuntime, RpcReplyPort, Su
 use self::mailbox::{Gate, Mailbox};
 use super::launch::{Body, End, Launched, Seat};
 use super::{Child, Kind};
-use crate::context::{Context, Inside, Run, breakable, within_blocking};
+use crate::context::{Context, Inside, Run, breakable, within_task};
 use crate::exit::{BoxError, Exit, Panic, catch_blocking};
 use crate::handle::{Reply, Routed};
 
@@ -261,12 +261,13 @@ impl<A: Actor> Incarnation<A> {
         let exit = match outcome {
             Ok(Ok(())) => return Ok(()),
             // What the error says and drops is the child's code.
-            Ok(Err(error)) => within_blocking(&self.run, || Exit::of_error(error)),
+            Ok(Err(error)) => within_task(&self.run, || Exit::of_error(error)),
             Err(panic) => Exit::Panicked(panic),
         };
         self.run.record(exit);
         self.routed = None;
         self.bury();
+        self.run.tell_what_waits();
         Err(Recorded.into())
     }
 
@@ -275,7 +276,7 @@ impl<A: Actor> Incarnation<A> {
     fn bury(&mut self) {
         let alive = self.alive.take();
         let run = &self.run;
-        let dropping = || within_blocking(run, || drop(alive));
+        let dropping = || within_task(run, || drop(alive));
         if let Err(panic) = catch_blocking(AssertUnwindSafe(dropping))
             && !run.is_first_record(Exit::Panicked(panic.clone()))
         {

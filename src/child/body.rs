@@ -3,12 +3,12 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context as PollContext, Poll, ready};
+use std::task::{Context as PollContext, Poll};
 
 use pin_project_lite::pin_project;
 
 use super::launch::{End, Seat};
-use crate::context::{Inside, LastAct, Run, breakable, within_blocking};
+use crate::context::{Inside, LastAct, Run, breakable, within_task};
 use crate::exit::{BoxError, Exit, Panic};
 
 /// When a body's start counts as acknowledged.
@@ -81,7 +81,7 @@ where
         {
             *this.routed = Some(up(run));
         }
-        let polled = this.body.poll(cx);
+        let polled = this.body.poll_silently(cx);
         if polled.is_pending()
             && *this.acknowledge == Acknowledge::FirstPoll
             && let Some(up) = this.up.take()
@@ -89,7 +89,11 @@ where
             *this.routed = Some(up(run));
             run.acknowledge();
         }
-        let outcome = ready!(polled);
+        let Poll::Ready(outcome) = polled else {
+            // Now, and not before the route was up: who hears that it started may send at once.
+            run.tell_what_waits();
+            return Poll::Pending;
+        };
         if *this.acknowledge != Acknowledge::Explicit && matches!(outcome, Ok(Ok(()))) {
             run.acknowledge();
         }
@@ -105,7 +109,7 @@ pub(super) fn record(run: &Arc<Run>, outcome: Result<Result<(), BoxError>, Panic
     match outcome {
         Ok(Ok(())) => run.record_good_end(),
         // What the error says and drops is the child's code.
-        Ok(Err(error)) => within_blocking(run, || run.record(Exit::of_error(error))),
+        Ok(Err(error)) => within_task(run, || run.record(Exit::of_error(error))),
         Err(panic) => run.record(Exit::Panicked(panic)),
     }
 }

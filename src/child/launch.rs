@@ -17,7 +17,7 @@ pub(crate) trait Body<M>: Send + Sync {
 
 /// A run that was started.
 pub(crate) struct Launched {
-    /// Resolves when the run's task has ended and dropped its state.
+    /// How its supervisor hears that the run's task has ended and dropped its state.
     pub(crate) end: End,
     /// Reaches what does not listen to the context: a mailbox. Absent where there is none.
     pub(crate) control: Option<Arc<dyn Control>>,

@@ -56,14 +56,24 @@ where
         let (inbox, queue) = inbox(seat.address.capacity(), seat.address.ledger());
         let cx = Context::new(run);
         let make = move || (self.factory)(cx, inbox);
+        let closing = Closing(Arc::clone(&queue));
         let up = {
             let (seat, mailbox) = (seat.clone(), Arc::clone(&queue));
-            move |run: &Run| seat.route_to(run, mailbox)
+            move |run: &Run| (seat.route_to(run, mailbox), closing)
         };
         Ok(Launched {
             end: body::spawn(run, acknowledge, up, make),
             control: Some(queue),
         })
+    }
+}
+
+/// Ends the inbox with the task of its run, whoever holds it then and however the route went down.
+struct Closing<M>(Arc<Queue<M>>);
+
+impl<M> Drop for Closing<M> {
+    fn drop(&mut self) {
+        self.0.close_for_good();
     }
 }
 

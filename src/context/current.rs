@@ -77,6 +77,13 @@ pub(crate) fn within_blocking<T>(run: &Arc<Run>, body: impl FnOnce() -> T) -> T 
     body()
 }
 
+/// The same for code of the child's that a task of its runs between two polls of its futures: what that
+/// tells waits as well, and has to be told by the caller.
+pub(crate) fn within_task<T>(run: &Arc<Run>, body: impl FnOnce() -> T) -> T {
+    let _outer = Outer::enter(Arc::clone(run), true);
+    body()
+}
+
 /// Returns the run that the caller belongs to.
 pub(super) fn current() -> Option<Arc<Run>> {
     let run =

@@ -72,20 +72,19 @@ impl<'a, F> Inside<&'a Run, F> {
     }
 }
 
-impl<R: Deref<Target = Run>, F: Future> Future for Inside<R, F> {
-    type Output = Result<F::Output, Panic>;
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+impl<R: Deref<Target = Run>, F: Future> Inside<R, F> {
+    /// Polls, and leaves it to the caller to tell what waits.
+    pub(crate) fn poll_silently(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<F::Output, Panic>> {
         let mut this = self.project();
         let polled = inside(this.run, this.lent, || {
             let future = this.future.as_mut().as_pin_mut();
             future.map_or(Poll::Pending, |future| future.poll(cx))
         });
         let outcome = match polled {
-            Ok(Poll::Pending) => {
-                this.run.tell_what_waits();
-                return Poll::Pending;
-            }
+            Ok(Poll::Pending) => return Poll::Pending,
             Ok(Poll::Ready(value)) => Ok(value),
             Err(panic) => Err(panic),
         };
@@ -98,10 +97,27 @@ impl<R: Deref<Target = Run>, F: Future> Future for Inside<R, F> {
     }
 }
 
-/// Calls code of a run.
+/// Tells what waits when it is pending; with the outcome, whoever has that tells.
+impl<R: Deref<Target = Run>, F: Future> Future for Inside<R, F> {
+    type Output = Result<F::Output, Panic>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let polled = self.as_mut().poll_silently(cx);
+        if polled.is_pending() {
+            self.project().run.tell_what_waits();
+        }
+        polled
+    }
+}
+
+/// Calls code of a run. To enter the span is code of the host's subscriber, which may panic.
 fn inside<T>(run: &Run, lent: &mut Option<Arc<Run>>, code: impl FnOnce() -> T) -> Result<T, Panic> {
-    let _entered = run.span().enter();
-    while_polling(lent, || catch_blocking(code))
+    while_polling(lent, || {
+        catch_blocking(|| {
+            let _entered = run.span().enter();
+            code()
+        })
+    })
 }
 
 #[cfg(test)]

@@ -76,15 +76,12 @@ impl Notices {
         lock(&self.0).queue.pop_front()
     }
 
-    /// Takes what one run had to say, past all else that waits.
-    pub(crate) fn take_of(&self, key: u64, incarnation: u64) -> Vec<Notice> {
+    /// Takes the next notice of one run, past all else that waits.
+    pub(crate) fn take_of(&self, key: u64, incarnation: u64) -> Option<Notice> {
         let is_its = |notice: &Notice| (notice.key, notice.incarnation) == (key, incarnation);
         let queue = &mut lock(&self.0).queue;
-        let taken: Vec<_> = queue.iter().copied().filter(is_its).collect();
-        if !taken.is_empty() {
-            queue.retain(|notice| !is_its(notice));
-        }
-        taken
+        let place = queue.iter().position(is_its)?;
+        queue.remove(place)
     }
 
     /// Waits for the next notice. There is one who waits: another one takes its place.

@@ -78,6 +78,7 @@ pub(crate) struct Run {
     acknowledged: AtomicBool,
     over: AtomicBool,
     has_untold: AtomicBool,
+    has_extended: AtomicBool,
     #[cfg(feature = "testkit")]
     fault_point: FaultPoint,
     ending: Mutex<Ending>,
@@ -151,6 +152,7 @@ impl Run {
             acknowledged: AtomicBool::new(false),
             over: AtomicBool::new(false),
             has_untold: AtomicBool::new(false),
+            has_extended: AtomicBool::new(false),
             #[cfg(feature = "testkit")]
             fault_point: FaultPoint::default(),
             ending: Mutex::default(),
@@ -244,9 +246,15 @@ impl Run {
     pub(crate) fn extend(&self, by: Duration) -> Option<Instant> {
         let (granted, is_new) = self.stop.extend(by)?;
         if is_new {
+            self.has_extended.store(true, Ordering::Release);
             self.tell(News::Extended(granted));
         }
         Some(granted)
+    }
+
+    /// Tells whether it ever put its deadline off.
+    pub(crate) fn has_extended(&self) -> bool {
+        self.has_extended.load(Ordering::Acquire)
     }
 
     pub(crate) fn is_acknowledged(&self) -> bool {

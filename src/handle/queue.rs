@@ -162,7 +162,7 @@ impl<M> Queue<M> {
     }
 
     /// Says that the run can't be sent to any more; what waits can still be received.
-    pub(super) fn close_for_good(&self) {
+    pub(crate) fn close_for_good(&self) {
         self.close(Admission::Ended);
     }
 

@@ -70,20 +70,15 @@ pub(crate) fn with_tick(children: Duration) -> Duration {
     children.saturating_add(SUPERVISOR_TICK.min(children / 9))
 }
 
-/// Which part of a budget the default reserves may take together. The rest is for whoever needs it: were
-/// all of it reserved, the first of 1 000 children would have a thousandth.
-const RESERVED_BY_DEFAULT: u32 = 2;
-
 /// Computes what is kept for a leaf: its reserve set by hand, or the smallest of its stop timeout,
-/// 100 ms and an equal share of half the budget.
+/// 100 ms and an equal share of the budget.
 pub(crate) fn leaf_reserve(
     by_hand: Option<Duration>,
     stop_timeout: Duration,
     budget: Duration,
     siblings: usize,
 ) -> Duration {
-    let siblings = u32::try_from(siblings.max(1)).unwrap_or(u32::MAX);
-    let share = budget / RESERVED_BY_DEFAULT / siblings;
+    let share = budget / u32::try_from(siblings.max(1)).unwrap_or(u32::MAX);
     by_hand.unwrap_or_else(|| {
         stop_timeout
             .min(crate::policy::stop::DEFAULT_STOP_RESERVE)
@@ -96,8 +91,8 @@ pub(crate) fn leaf_reserve(
 pub(crate) struct Floors {
     /// What was set by hand: all of it, whatever there is.
     pub(crate) by_hand: Duration,
-    /// The defaults. Each of them is at most an equal share of half the budget, so that all together
-    /// are at most that, however many they are.
+    /// The defaults. Each of them is at most an equal share of the budget, so that all together are
+    /// at most the budget, however many they are.
     pub(crate) by_default: Duration,
 }
 
@@ -129,8 +124,7 @@ impl Floors {
 
     /// Returns what is kept within `budget`.
     pub(crate) fn within(self, budget: Duration) -> Duration {
-        let by_default = self.by_default.min(budget / RESERVED_BY_DEFAULT);
-        self.by_hand.saturating_add(by_default)
+        self.by_hand.saturating_add(self.by_default.min(budget))
     }
 
     /// Returns what is kept where there is time enough for all.
@@ -193,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reserve_is_never_more_than_an_equal_share_of_half_the_budget() {
+    fn a_reserve_is_never_more_than_an_equal_share() {
         assert_eq!(
             leaf_reserve(None, millis(5_000), millis(5_000), 10),
             millis(100)
@@ -204,27 +198,12 @@ mod tests {
         );
         assert_eq!(
             leaf_reserve(None, millis(5_000), millis(1_000), 100),
-            millis(5)
+            millis(10)
         );
         assert_eq!(
             leaf_reserve(Some(millis(700)), millis(5_000), millis(1_000), 100),
             millis(700)
         );
-    }
-
-    #[test]
-    fn the_first_of_many_children_has_half_of_the_budget() {
-        for siblings in [2, 100, 10_000] {
-            let reserve = leaf_reserve(None, millis(5_000), millis(1_000), siblings);
-            let turn = Turn {
-                stop_timeout: Some(millis(5_000)),
-                reserve,
-                reserved_after: reserve * (siblings as u32 - 1),
-            };
-            let now = Instant::now();
-            let allotted = allot(now, now + millis(1_000), turn) - now;
-            assert!(allotted >= millis(500), "{siblings}: {allotted:?}");
-        }
     }
 
     #[test]
@@ -257,7 +236,7 @@ mod tests {
     fn what_is_kept_by_default_gives_way_to_the_budget_and_by_hand_never() {
         let both = floors(300, 0).and(floors(100, 700));
         assert_eq!(both, floors(400, 700));
-        for (budget, kept) in [(0, 400), (500, 650), (5_000, 1_100)] {
+        for (budget, kept) in [(0, 400), (500, 900), (5_000, 1_100)] {
             assert_eq!(both.within(millis(budget)), millis(kept), "{budget} ms");
         }
         assert_eq!(both.in_full(), millis(1_100));

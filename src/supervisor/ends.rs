@@ -8,8 +8,8 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
+use futures_util::{FutureExt, StreamExt};
 use tokio::sync::oneshot;
 use tokio::task::{JoinHandle, unconstrained};
 
@@ -33,20 +33,23 @@ impl Ends {
     pub(super) fn expect(&mut self, run: Arc<Run>, end: End) {
         match end {
             End::Told(_) => self.told += 1,
-            end => self.waited_for.push(Ending::of(run, end)),
+            End::Task(task) => self.wait_for(run, Left::Task(task)),
+            End::Thread(thread) => self.wait_for(run, Left::Thread(thread)),
         }
     }
 
     /// Takes note of a run that never had a task.
     pub(super) fn never_began(&mut self, run: Arc<Run>) {
-        self.waited_for.push(Ending {
-            run,
-            left: Left::Unknown,
-        });
+        self.wait_for(run, Left::Unknown);
+    }
+
+    fn wait_for(&mut self, run: Arc<Run>, left: Left) {
+        self.waited_for.push(Ending { run, left });
     }
 
     /// Takes note of a run that said itself that it is over.
     pub(super) fn heard_of_one(&mut self) {
+        debug_assert!(self.told > 0, "each says so once");
         self.told = self.told.saturating_sub(1);
     }
 
@@ -59,6 +62,16 @@ impl Ends {
     pub(super) async fn next(&mut self) -> Option<Over> {
         // Under tokio's cooperative budget a large set of ends is polled again and again.
         unconstrained(self.waited_for.next()).await
+    }
+
+    /// Returns how many there are that don't say so themselves.
+    pub(super) fn waited_for(&self) -> usize {
+        self.waited_for.len()
+    }
+
+    /// Takes one of those that is over already.
+    pub(super) fn take_ready(&mut self) -> Option<Over> {
+        self.next().now_or_never().flatten()
     }
 
     /// Waits for the next run to be over, whoever says it; what else is told is of no use any more.
@@ -89,17 +102,6 @@ enum Left {
     Unknown,
     /// What it left behind.
     Rest(Pin<Box<dyn Future<Output = ()> + Send>>),
-}
-
-impl Ending {
-    fn of(run: Arc<Run>, end: End) -> Self {
-        let left = match end {
-            End::Task(task) => Left::Task(task),
-            End::Thread(thread) => Left::Thread(thread),
-            End::Told(_) => Left::Unknown,
-        };
-        Self { run, left }
-    }
 }
 
 impl Future for Ending {

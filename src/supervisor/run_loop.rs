@@ -1,11 +1,12 @@
 //! The loop of one supervisor: it waits, asks [`decide`](super::decide), and does what that says.
 //!
-//! The only place where decisions take effect, and the only `select!` over what a supervisor hears.
+//! The only place where decisions take effect.
 //! It awaits nothing that a child could hold up: not its factory, start, stop, mailbox or drop.
 //!
 //! # Invariants
 //!
-//! 1. Shutdown comes first, then ends, starts, commands, timers.
+//! 1. Shutdown comes first, then ends that are waited for, then what runs tell, starts and ends in the
+//!    order in which they came, then commands, then timers.
 //! 2. After [`ENDS_IN_A_ROW`] ends, starts and commands one command and all due timers are served, so
 //!    that neither a storm of crashes nor one of commands starves anything.
 //! 3. A child's acknowledged start is decided on before the end of the same run.
@@ -21,6 +22,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use tokio::sync::mpsc;
+use tokio::task::coop;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::cell::Cell;
@@ -202,6 +204,8 @@ impl RunLoop {
             if in_a_row >= ENDS_IN_A_ROW {
                 in_a_row = 0;
                 self.serve_the_patient();
+                // The tasks that a storm concerns have to run too.
+                coop::consume_budget().await;
                 continue;
             }
             let woken = self.wake().await;
@@ -265,20 +269,44 @@ impl RunLoop {
     }
 
     fn fire_due_timers(&mut self) {
+        // Whoever ended in time is not late because nobody has looked: of these each is looked at once.
+        for _ in 0..self.ends.waited_for() {
+            let Some((key, incarnation)) = self.ends.take_ready() else {
+                break;
+            };
+            self.ended(key, incarnation);
+        }
         let now = Instant::now();
         while let Some(Reverse((at, timer))) = self.timers.peek().copied() {
             if at > now || self.finished.is_some() {
                 return;
             }
             self.timers.pop();
-            if let Some((key, incarnation)) = timer.verdict_on() {
-                // It may have put off what is due now, or have ended in time.
-                for notice in self.above.notices().take_of(key, incarnation) {
-                    self.told(notice);
-                }
+            if self.supervision.is_of_present_run(timer) && !self.is_spared(timer) {
+                self.happened(Happened::Due(timer));
             }
-            self.happened(Happened::Due(timer));
         }
+    }
+
+    /// Hears the run that a timer judges, and tells whether its end is on its way.
+    fn is_spared(&mut self, timer: Timer) -> bool {
+        let Some((key, incarnation)) = timer.verdict_on() else {
+            return false;
+        };
+        let run = self.lives.get(&key).and_then(|live| live.run.clone());
+        let Some(run) = run.filter(|run| run.incarnation() == incarnation) else {
+            return false;
+        };
+        // Few have anything to say, and among 100 000 that are late it would take long to look for it.
+        if run.is_over() {
+            return true;
+        }
+        if matches!(timer, Timer::StartTimeout { .. }) || run.has_extended() {
+            while let Some(notice) = self.above.notices().take_of(key, incarnation) {
+                self.told(notice);
+            }
+        }
+        false
     }
 
     fn arm(&mut self, timer: Timer, at: Instant) {

@@ -9,7 +9,7 @@ use crate::command::Refusal;
 use crate::event::EventKind;
 use crate::exit::Exit;
 use crate::policy::restart::Restart;
-use crate::policy::stop::{DEFAULT_STOP_RESERVE, OnHung, Stop};
+use crate::policy::stop::{OnHung, Stop};
 use crate::shutdown::plan;
 use crate::shutdown::report::Outcome;
 use crate::supervisor::children::{Awaited, ChildState, Key, Phase, Reserve, Stopping, Then};
@@ -341,9 +341,10 @@ impl Supervision {
 /// Computes when a drain becomes a stop: when the child's reserve is all that is left.
 fn drain_until(child: &ChildState, now: Instant, deadline: Instant) -> Instant {
     let left = deadline.saturating_duration_since(now);
-    let reserve = match child.policy.stop_reserve {
-        Reserve::Exactly(reserve) => reserve,
-        Reserve::Below(_) | Reserve::Default => DEFAULT_STOP_RESERVE,
+    let by_hand = match child.policy.stop_reserve {
+        Reserve::Exactly(reserve) => Some(reserve),
+        Reserve::Below(_) | Reserve::Default => None,
     };
+    let reserve = plan::leaf_reserve(by_hand, left, left, 1);
     deadline - reserve.min(left)
 }
