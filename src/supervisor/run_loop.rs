@@ -14,6 +14,7 @@
 mod apply;
 mod commands;
 mod log;
+mod timers;
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
@@ -47,9 +48,6 @@ use crate::shutdown::report::Stopped;
 /// Large enough that a storm is worked off in bulk, small enough that a command waits for well under
 /// a millisecond of decisions.
 const ENDS_IN_A_ROW: u32 = 64;
-
-/// How many timers are kept before those of runs that have ended are first looked for.
-const FIRST_PRUNE: usize = 1_024;
 
 /// One incarnation of a supervisor.
 pub(super) struct RunLoop {
@@ -135,7 +133,7 @@ impl RunLoop {
             timers: BinaryHeap::new(),
             alarm: Box::pin(sleep_until(Instant::now())),
             need: declared.stop_need(),
-            prune_timers_at: FIRST_PRUNE,
+            prune_timers_at: timers::FIRST_PRUNE,
             answers: BTreeMap::new(),
             next_ticket: 0,
             report: Vec::new(),
@@ -266,57 +264,6 @@ impl RunLoop {
             self.command(command);
         }
         self.fire_due_timers();
-    }
-
-    fn fire_due_timers(&mut self) {
-        // Whoever ended in time is not late because nobody has looked: of these each is looked at once.
-        for _ in 0..self.ends.waited_for() {
-            let Some((key, incarnation)) = self.ends.take_ready() else {
-                break;
-            };
-            self.ended(key, incarnation);
-        }
-        let now = Instant::now();
-        while let Some(Reverse((at, timer))) = self.timers.peek().copied() {
-            if at > now || self.finished.is_some() {
-                return;
-            }
-            self.timers.pop();
-            if self.supervision.is_of_present_run(timer) && !self.is_spared(timer) {
-                self.happened(Happened::Due(timer));
-            }
-        }
-    }
-
-    /// Hears the run that a timer judges, and tells whether its end is on its way.
-    fn is_spared(&mut self, timer: Timer) -> bool {
-        let Some((key, incarnation)) = timer.verdict_on() else {
-            return false;
-        };
-        let run = self.lives.get(&key).and_then(|live| live.run.clone());
-        let Some(run) = run.filter(|run| run.incarnation() == incarnation) else {
-            return false;
-        };
-        // Few have anything to say, and among 100 000 that are late it would take long to look for it.
-        if run.is_over() {
-            return true;
-        }
-        if matches!(timer, Timer::StartTimeout { .. }) || run.has_extended() {
-            while let Some(notice) = self.above.notices().take_of(key, incarnation) {
-                self.told(notice);
-            }
-        }
-        false
-    }
-
-    fn arm(&mut self, timer: Timer, at: Instant) {
-        if self.timers.len() >= self.prune_timers_at {
-            let supervision = &self.supervision;
-            self.timers
-                .retain(|Reverse((_, timer))| supervision.is_of_present_run(*timer));
-            self.prune_timers_at = FIRST_PRUNE.max(self.timers.len() * 2);
-        }
-        self.timers.push(Reverse((at, timer)));
     }
 
     /// Tells the supervisor above when a stop of this one needs another time: because of a child that
