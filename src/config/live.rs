@@ -172,14 +172,14 @@ impl<C: Config> Live<C> {
         self.shared.versions.subscribe()
     }
 
-    /// Puts another snapshot in the place of the present one.
+    /// Puts another snapshot in the place of the present one, which is returned: its drop is the user's
+    /// code, and may panic.
     pub(super) fn replace(&self, snapshot: Snapshot<C>) -> Arc<Snapshot<C>> {
         let version = snapshot.version();
-        let snapshot = Arc::new(snapshot);
-        self.shared.current.store(Arc::clone(&snapshot));
+        let replaced = self.shared.current.swap(Arc::new(snapshot));
         self.shared.version.store(version, Ordering::Release);
         self.shared.versions.send_replace(version);
-        snapshot
+        replaced
     }
 
     /// Returns who is to be asked, in the order in which they came.

@@ -1,7 +1,7 @@
 //! From a wish to a new snapshot: read, merge, validate, ask for votes, swap.
 //!
 //! All of it happens on one thread, [`ReloadThread`], because validation is the user's code and files may
-//! be slow: neither belongs on a runtime.
+//! be slow: neither belongs on a runtime. A panic of that code is a refusal and never the thread's end.
 
 use std::fmt;
 use std::io;
@@ -22,7 +22,7 @@ use super::problem::{ConfigError, Problem, ProblemKind};
 use super::settings::{blame, needs_restart};
 use super::snapshot::{Config, Snapshot};
 use super::watch::{Hint, Watch};
-use crate::exit::catch_blocking;
+use crate::exit::{Panic, catch_blocking};
 
 /// How many wishes may wait: each is answered in milliseconds, and more than a few are a mistake.
 pub(super) const MOST_REQUESTS: usize = 64;
@@ -139,7 +139,7 @@ impl<C: Config> Reloader<C> {
             self.refused = None;
             return Ok(self.unchanged());
         }
-        match self.accept(&files) {
+        match self.accept_or_catch(&files) {
             Ok(reloaded) => {
                 self.files = files;
                 self.refused = None;
@@ -186,6 +186,14 @@ impl<C: Config> Reloader<C> {
         Ok(files)
     }
 
+    /// Makes a refusal of a panic: how a value is read, compared and dropped is the user's code.
+    fn accept_or_catch(&mut self, files: &Files) -> Result<Reloaded, ConfigError> {
+        catch_blocking(|| self.accept(files)).unwrap_or_else(|panic| {
+            let message = format!("to read it panicked: {panic}");
+            Err(Problem::new(ProblemKind::Invalid, message).into())
+        })
+    }
+
     fn accept(&mut self, files: &Files) -> Result<Reloaded, ConfigError> {
         let before = self.live.snapshot();
         let given = self.layers.assemble(files)?;
@@ -206,7 +214,13 @@ impl<C: Config> Reloader<C> {
             // Other bytes that mean the same.
             return Ok(self.unchanged());
         }
-        let version = self.live.replace(after).version();
+        let version = after.version();
+        let replaced = self.live.replace(after);
+        // The new one is in force: a panic of the old one's drop is no refusal of it.
+        tell_of_panic(
+            "the drop of a replaced configuration",
+            catch_blocking(|| drop((before, replaced))),
+        );
         let restart: Vec<String> = keys
             .iter()
             .filter(|key| needs_restart(key))
@@ -295,7 +309,8 @@ impl<C: Config> Reloader<C> {
 
     fn tell(&self, told: &mut Told<C>, cause: Cause, result: &Result<Reloaded, ConfigError>) {
         if !matches!(result, Ok(Reloaded::Unchanged { .. })) {
-            told(cause, result, &self.live.snapshot());
+            let told = catch_blocking(|| told(cause, result, &self.live.snapshot()));
+            tell_of_panic("what is told of reloads", told);
         }
     }
 }
@@ -321,6 +336,16 @@ impl Drop for ReloadThread {
         // Not joined: a validation of the user's that blocks must not hold the end of the process.
         drop(self.requests.try_send(Request::Stop));
         drop(self.thread.take());
+    }
+}
+
+/// Logs a panic that changes nothing. The subscriber is the program's and may panic too; after that
+/// there is nobody left to tell.
+fn tell_of_panic(what: &str, caught: Result<(), Panic>) {
+    if let Err(panic) = caught {
+        drop(catch_blocking(
+            || tracing::error!(%panic, "{what} panicked"),
+        ));
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use perennial::config::{Cause, Reloaded};
+use perennial::config::{Cause, Loader, ReloadError, Reloaded};
 
 use crate::folder::{Folder, Pair, load, loader, pair};
 
@@ -166,6 +166,56 @@ fn a_vote_or_a_panic_in_one_refuses_a_change_until_it_is_withdrawn() {
     drop(panics);
     assert!(reloader.reload(Cause::Call).is_ok());
     assert_eq!(number(&live), 2);
+}
+
+/// Panics where it is read or dropped, as its text says.
+#[derive(serde::Serialize, serde::Deserialize)]
+struct Touchy {
+    #[serde(deserialize_with = "read_touchy")]
+    text: String,
+}
+
+fn read_touchy<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    let text: String = serde::Deserialize::deserialize(deserializer)?;
+    assert_ne!(text, "read", "on purpose");
+    Ok(text)
+}
+
+impl Drop for Touchy {
+    fn drop(&mut self) {
+        assert_ne!(self.text, "drop", "on purpose");
+    }
+}
+
+#[tokio::test]
+async fn a_panic_where_it_is_read_told_or_dropped_does_not_end_the_thread_that_reloads() {
+    let folder = Folder::new("panics");
+    let main = folder.write("app.toml", "text = \"begin\"");
+    let loader = Loader::new("app").config::<Touchy>().file(main);
+    let reloader = loader.environment([]).load().expect("it is valid");
+    let live = reloader.live();
+    let told = |_, _: &_, _: &_| panic!("told on purpose");
+    let _reloads = reloader.start(false, told).expect("there is a thread");
+    folder.write("app.toml", "text = \"read\"");
+    let refused = live.reload().await;
+    let Err(ReloadError::Rejected(error)) = refused else {
+        panic!("a panic is a refusal: {refused:?}")
+    };
+    assert!(
+        error.to_string().contains("to read it panicked: ")
+            && error.to_string().contains("on purpose"),
+        "{error}"
+    );
+    assert_eq!(live.snapshot().version(), 1);
+    for (text, version) in [("drop", 2), ("after", 3), ("end", 4)] {
+        folder.write("app.toml", format!("text = \"{text}\""));
+        let changed = live.reload().await;
+        assert!(
+            matches!(&changed, Ok(Reloaded::Changed { version: now, .. }) if *now == version),
+            "{text}: {changed:?}"
+        );
+        assert_eq!(live.snapshot().config().text, text);
+    }
 }
 
 #[test]
