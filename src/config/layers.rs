@@ -29,6 +29,15 @@ pub(crate) struct Layers {
 }
 
 impl Layers {
+    /// Keeps to the main file that was found: from now on it is this one or none. Another that is looked
+    /// for before or after it must not take its place, nor the defaults when it is removed.
+    pub(crate) fn keep_to(&mut self, files: &Files) {
+        if let Some(main) = &files.main {
+            self.searched = vec![main.path.clone()];
+            self.required = true;
+        }
+    }
+
     /// Reads the files.
     ///
     /// # Errors

@@ -172,12 +172,7 @@ impl<C: Config> Loader<C> {
     pub fn load(self) -> Result<Reloader<C>, ConfigError> {
         let mut layers = self.layers()?;
         let files = layers.read_files()?;
-        if let Some(main) = &files.main {
-            // From now on it is this file or none: another that is looked for after it must not take its
-            // place when it is removed.
-            layers.searched = vec![main.path.clone()];
-            layers.required = true;
-        }
+        layers.keep_to(&files);
         let given = layers.assemble(&files)?;
         let snapshot = Snapshot::interpret(given, &files, 1)?;
         self.validators.check(None, &snapshot)?;

@@ -141,6 +141,7 @@ impl<C: Config> Reloader<C> {
         }
         match self.accept_or_catch(&files) {
             Ok(reloaded) => {
+                self.layers.keep_to(&files);
                 self.files = files;
                 self.refused = None;
                 Ok(reloaded)
@@ -162,6 +163,15 @@ impl<C: Config> Reloader<C> {
 
     fn read(&self, cause: Cause) -> Result<Files, ConfigError> {
         let files = self.layers.read_files()?;
+        let is_empty = |file: &&Bytes| file.bytes.trim_ascii().is_empty();
+        let was_full = |file: &&Bytes| {
+            let mut before = self.files.iter();
+            before.any(|old| old.path == file.path && !is_empty(&old))
+        };
+        // A write that failed half way leaves the same behind: nothing says that it was meant, whoever asks.
+        if let Some(empty) = files.main.as_ref().filter(is_empty).filter(was_full) {
+            return Err(meant("is empty", empty, "; a comment alone takes it back"));
+        }
         if cause != Cause::File {
             return Ok(files);
         }
@@ -169,19 +179,10 @@ impl<C: Config> Reloader<C> {
         // anybody meant. Whoever does mean it asks for a reload.
         let gone = |old: &&Bytes| !files.iter().any(|new| new.path == old.path);
         if let Some(gone) = self.files.iter().find(gone) {
-            return Err(meant("is not there any more", gone));
+            return Err(meant("is not there any more", gone, UNTIL_ASKED));
         }
-        let is_empty = |file: &Bytes| file.bytes.trim_ascii().is_empty();
-        let was_full = |path: &std::path::PathBuf| {
-            self.files
-                .iter()
-                .any(|old| old.path == *path && !is_empty(old))
-        };
-        if let Some(empty) = files
-            .iter()
-            .find(|file| is_empty(file) && was_full(&file.path))
-        {
-            return Err(meant("is empty", empty));
+        if let Some(empty) = files.parts.iter().filter(is_empty).find(was_full) {
+            return Err(meant("is empty", empty, UNTIL_ASKED));
         }
         Ok(files)
     }
@@ -349,10 +350,14 @@ fn tell_of_panic(what: &str, caught: Result<(), Panic>) {
     }
 }
 
-fn meant(what: &str, file: &Bytes) -> ConfigError {
-    let message = format!(
-        "{} {what}; what it said stays in force until a reload is asked for",
-        file.path.display()
-    );
+/// What is wrong only as long as nobody says that it was meant.
+const UNTIL_ASKED: &str = " until a reload is asked for";
+
+fn meant(what: &str, file: &Bytes, until: &str) -> ConfigError {
+    let path = file.path.display();
+    let message = format!("{path} {what}; what it said stays in force{until}");
     Problem::new(ProblemKind::Unreadable, message).into()
 }
+
+#[cfg(test)]
+mod tests;

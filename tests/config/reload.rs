@@ -121,10 +121,11 @@ fn a_file_that_is_gone_or_empty_never_brings_defaults_back() {
         assert!(error.to_string().contains("app.toml"), "{error}");
     }
     folder.write("app.toml", "");
-    assert!(
-        reloader.reload(Cause::File).is_err(),
-        "somebody may be about to write it"
-    );
+    for cause in [Cause::File, Cause::Signal, Cause::Admin, Cause::Call] {
+        let error = reloader.reload(cause).expect_err("nobody has meant that");
+        assert!(error.to_string().contains("is empty"), "{error}");
+    }
+    assert_eq!((live.snapshot().version(), number(&live)), (1, 7));
     folder.write("app.toml", pair(7));
     std::fs::remove_file(folder.path("conf.d/1.toml")).expect("it is there");
     assert!(reloader.reload(Cause::File).is_err());
