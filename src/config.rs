@@ -10,7 +10,7 @@
 //! 1. A [`Snapshot`] is whole and valid, and never changes. Readers see one or the other, never a mixture.
 //! 2. What can't be read, merged or agreed on changes nothing: the snapshot that is there stays.
 //! 3. A value is shown, in a complaint or a printed configuration, only if its type is not [`Secret`]. Of
-//!    a text that could not be read the offending piece alone is shown, because its type is not known.
+//!    a value whose type is not known, or may hold one, its kind and place alone are shown.
 //! 4. A file that is not there any more is no configuration: it never brings defaults back.
 
 mod command_line;

@@ -1,12 +1,13 @@
 //! The arguments that every daemon understands.
 
 use std::ffi::OsString;
+use std::fmt;
 use std::path::PathBuf;
 
 use thiserror::Error;
 
 /// What the arguments of a program ask for.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct CommandLine {
     /// `--config <file>`: the main file.
@@ -45,7 +46,7 @@ pub const HELP: &str = "\
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum UsageError {
-    /// Nobody knows it.
+    /// Nobody knows it. What stands behind its first `=` is left out: it may be a secret.
     #[error("unknown argument `{0}`; `--help` lists what there is")]
     Unknown(String),
     /// It needs a value, which is not there.
@@ -94,7 +95,7 @@ impl CommandLine {
                     line.choose(Task::CheckConfig, "--check-config", joined.as_ref())?
                 }
                 "--help" | "-h" => line.choose(Task::Help, "--help", joined.as_ref())?,
-                _ => return Err(UsageError::Unknown(text.into_owned())),
+                _ => return Err(UsageError::Unknown(name.to_owned())),
             }
         }
         Ok(line)
@@ -114,6 +115,18 @@ impl CommandLine {
             self.task = task;
         }
         Ok(())
+    }
+}
+
+/// Shows what is set and not to what: a value may be a secret.
+impl fmt::Debug for CommandLine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let key = |text: &'_ String| text.split('=').next().unwrap_or_default().to_owned();
+        f.debug_struct("CommandLine")
+            .field("config", &self.config)
+            .field("set", &self.set.iter().map(key).collect::<Vec<_>>())
+            .field("task", &self.task)
+            .finish()
     }
 }
 
@@ -153,6 +166,18 @@ mod tests {
         assert_eq!(
             parse(&["--check-config=1"]),
             Err(UsageError::UnwantedValue("--check-config"))
+        );
+    }
+
+    #[test]
+    fn a_value_is_shown_neither_by_debug_nor_in_a_complaint() {
+        let line = parse(&["--set", "db.password=hunter2"]).expect("it is understood");
+        let shown = format!("{line:?}");
+        assert!(shown.contains("db.password"), "{shown}");
+        assert!(!shown.contains("hunter2"), "{shown}");
+        assert_eq!(
+            parse(&["--ste=db.password=hunter2"]),
+            Err(UsageError::Unknown("--ste".to_owned()))
         );
     }
 }

@@ -124,9 +124,22 @@ type MakeOrigin<'a> = dyn Fn(Range, Range) -> Origin + 'a;
 fn take_table(table: &DeTable<'_>, origin: &MakeOrigin<'_>) -> Result<Table, Box<Problem>> {
     let take_entry = |(key, value): (&Spanned<_>, &Spanned<DeValue<'_>>)| {
         let name: &std::borrow::Cow<'_, str> = key.get_ref();
-        Ok((name.clone().into_owned(), take(value, key.span(), origin)?))
+        let name = name.clone().into_owned();
+        let taken = take(value, key.span(), origin);
+        let taken = taken.map_err(|problem| inside(&name, problem))?;
+        Ok((name, taken))
     };
     table.iter().map(take_entry).collect()
+}
+
+/// Puts the name of what is around it before the key of a problem.
+pub(super) fn inside(name: &str, mut problem: Box<Problem>) -> Box<Problem> {
+    problem.key = match problem.key.as_str() {
+        "" => name.to_owned(),
+        key if key.starts_with('[') => format!("{name}{key}"),
+        key => format!("{name}.{key}"),
+    };
+    problem
 }
 
 fn take(
@@ -135,26 +148,30 @@ fn take(
     origin: &MakeOrigin<'_>,
 ) -> Result<Node, Box<Problem>> {
     let origin_of = || origin(key.clone(), value.span());
-    let too_large = |text: &str| {
+    // Without the number: what type is meant is not known yet, and it may be a secret.
+    let too_large = || {
         Box::new(Problem {
             origin: origin_of(),
-            ..Problem::new(ProblemKind::WrongType, format!("`{text}` is out of range"))
+            ..Problem::new(ProblemKind::WrongType, "a number that is out of range")
         })
     };
     let taken = match value.get_ref() {
         DeValue::Boolean(value) => Value::Boolean(*value),
         DeValue::Integer(value) => {
             let number = i64::from_str_radix(value.as_str(), value.radix());
-            Value::Integer(number.map_err(|_| too_large(value.as_str()))?)
+            Value::Integer(number.map_err(|_| too_large())?)
         }
         DeValue::Float(value) => {
             let number = value.as_str().parse::<f64>();
-            Value::Float(number.map_err(|_| too_large(value.as_str()))?)
+            Value::Float(number.map_err(|_| too_large())?)
         }
         DeValue::String(value) => Value::String(value.clone().into_owned()),
         DeValue::Datetime(value) => Value::Datetime(*value),
         DeValue::Array(values) => {
-            let taken = values.iter().map(|value| take(value, value.span(), origin));
+            let taken = values.iter().enumerate().map(|(index, value)| {
+                let taken = take(value, value.span(), origin);
+                taken.map_err(|problem| inside(&format!("[{index}]"), problem))
+            });
             Value::Array(taken.collect::<Result<_, _>>()?)
         }
         DeValue::Table(table) => Value::Table(take_table(table, origin)?),
@@ -162,11 +179,11 @@ fn take(
     Ok(Node::new(taken, origin_of()))
 }
 
+/// Shows the place alone: what stands there may be a secret whose quotes are wrong.
 fn syntax(source: &Arc<Source>, error: &toml::de::Error) -> Problem {
     let span = error.span().unwrap_or(0..0);
     let place = Place::new(source, span.clone(), span);
     Problem {
-        text: Some(place.excerpt()).filter(|text| !text.is_empty()),
         origin: Origin::File(place),
         ..Problem::new(ProblemKind::Syntax, error.message().to_owned())
     }

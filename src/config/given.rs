@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 
-use super::document::{Node, Table, Value, parse_given};
+use super::document::{self, Node, Table, Value, parse_given};
 use super::origin::{Given, Origin};
 use super::problem::{Problem, ProblemKind};
 
@@ -149,7 +149,9 @@ fn insert(
     if inside.contains_key(*last) {
         return Err(clash());
     }
-    inside.insert((*last).to_owned(), parse_given(text, origin)?);
+    let node = parse_given(text, origin);
+    let node = node.map_err(|problem| document::inside(&names.join("."), problem))?;
+    inside.insert((*last).to_owned(), node);
     Ok(())
 }
 

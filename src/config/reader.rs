@@ -7,27 +7,27 @@
 //! # Invariants
 //!
 //! 1. A key that a struct does not have is a problem, whether the struct denies unknown fields or not.
-//! 2. Nothing that is said of a secret shows its value.
+//! 2. Nothing that is said of a secret shows its value, nor of what may be one; see [`refused`].
 //!
 //! What it can't see: the fields of a struct that serde flattens into another, because serde then asks
 //! for everything. Such a struct drops unknown keys unless it denies them itself.
 
 mod access;
+mod refused;
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
-use std::fmt;
 
 use serde::de::value::StringDeserializer;
 use serde::de::{self, DeserializeOwned, DeserializeSeed, Deserializer, Visitor};
-use serde::forward_to_deserialize_any;
 
 use self::access::{Elements, Entries, Variant};
+use self::refused::{Asked, Located, Refused};
 use super::document::{Node, Table, Value};
 use super::origin::{Origin, shorten};
 use super::problem::{Problem, ProblemKind, nearest};
 use super::renamed;
-use super::secret::SECRET;
+use super::secret::{SECRET, WRONG_SECRET};
 
 /// How `toml` marks a date; see `toml_datetime`.
 const DATETIME: &str = "$__toml_private_Datetime";
@@ -129,28 +129,50 @@ impl<'de> Reader<'de, '_> {
             above: Some(self.trail),
             step,
         };
-        seed.deserialize(Reader {
+        let inside = Reader {
             node,
             trail: &trail,
             others: &[],
             findings: self.findings,
-        })
+        };
+        // What a type says of what it was given well is at that value, not at the one around it.
+        let read = seed.deserialize(inside);
+        read.map_err(|refused| inside.locate(refused, Asked::More))
     }
 
     /// Gives an error its place, unless a value further inside has given it one.
-    fn locate(&self, mut refused: Refused) -> Refused {
-        if refused.located.is_none() {
-            let origin = self.node.origin.clone();
-            let text = origin.place().map(super::origin::Place::excerpt);
-            let text = text.or_else(|| origin.given_text().map(shorten));
-            refused.located = Some(Located {
-                key: self.trail.path(),
-                // A table is no text that offends: what it lacks does.
-                text: text.filter(|text| !text.is_empty() && self.node.table().is_none()),
-                origin,
-            });
+    fn locate(&self, refused: Refused, asked: Asked) -> Refused {
+        if refused.located.is_some() {
+            return refused;
         }
-        refused
+        let origin = self.node.origin.clone();
+        let is_shown = asked == Asked::One && self.is_one();
+        let text = || {
+            let text = origin.place().map(super::origin::Place::excerpt);
+            text.or_else(|| origin.given_text().map(shorten))
+        };
+        let text = is_shown.then(text).flatten();
+        let located = Located {
+            key: self.trail.path(),
+            text: text.filter(|text| !text.is_empty()),
+            origin,
+        };
+        let refused = if is_shown { refused } else { refused.bare() };
+        Refused {
+            located: Some(Box::new(located)),
+            ..refused
+        }
+    }
+
+    /// Tells whether it is no table and no list.
+    fn is_one(&self) -> bool {
+        !matches!(self.node.value, Value::Table(_) | Value::Array(_))
+    }
+
+    /// Answers with what there is.
+    fn ask<V: Visitor<'de>>(self, asked: Asked, visitor: V) -> Result<V::Value, Refused> {
+        self.visit(visitor)
+            .map_err(|refused| self.locate(refused, asked))
     }
 
     fn visit<V: Visitor<'de>>(&self, visitor: V) -> Result<V::Value, Refused> {
@@ -217,22 +239,41 @@ pub(super) fn at_key(origin: &Origin) -> Origin {
     }
 }
 
+/// Answers with what there is, whatever is asked for; what was decides what an error shows.
+macro_rules! answered {
+    ($($asked:ident: $($ask:ident($($hint:ty),*)),*;)*) => {$($(
+        fn $ask<V: Visitor<'de>>(self, $(_: $hint,)* visitor: V) -> Result<V::Value, Refused> {
+            self.ask(Asked::$asked, visitor)
+        }
+    )*)*};
+}
+
 impl<'de> Deserializer<'de> for Reader<'de, '_> {
     type Error = Refused;
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refused> {
-        self.visit(visitor).map_err(|refused| self.locate(refused))
+        self.ask(Asked::More, visitor)
+    }
+
+    answered! {
+        One: deserialize_bool(), deserialize_i8(), deserialize_i16(), deserialize_i32(), deserialize_i64(),
+            deserialize_i128(), deserialize_u8(), deserialize_u16(), deserialize_u32(),
+            deserialize_u64(), deserialize_u128(), deserialize_f32(), deserialize_f64(),
+            deserialize_char();
+        More: deserialize_bytes(), deserialize_byte_buf(), deserialize_unit(),
+            deserialize_unit_struct(&'static str), deserialize_seq(), deserialize_tuple(usize),
+            deserialize_tuple_struct(&'static str, usize), deserialize_map(), deserialize_identifier();
     }
 
     fn deserialize_str<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refused> {
         // A variable that reads as a number is text where text is asked for.
         match (&self.node.value, self.node.origin.given_text()) {
             (Value::String(_) | Value::Table(_) | Value::Array(_), _) | (_, None) => {
-                self.deserialize_any(visitor)
+                self.ask(Asked::One, visitor)
             }
             (_, Some(text)) => {
                 let visited = visitor.visit_str(text);
-                visited.map_err(|refused| self.locate(refused))
+                visited.map_err(|refused| self.locate(refused, Asked::One))
             }
         }
     }
@@ -258,12 +299,13 @@ impl<'de> Deserializer<'de> for Reader<'de, '_> {
         visitor
             .visit_newtype_struct(self)
             .map_err(|_shows_it| Refused {
-                message: "a secret of the wrong type".to_owned(),
-                located: Some(Located {
+                message: WRONG_SECRET.to_owned(),
+                bare: None,
+                located: Some(Box::new(Located {
                     key: path,
                     origin: self.node.origin.clone(),
                     text: None,
-                }),
+                })),
             })
     }
 
@@ -277,14 +319,14 @@ impl<'de> Deserializer<'de> for Reader<'de, '_> {
             && let Value::Datetime(value) = &self.node.value
         {
             let read = toml::Value::Datetime(*value).deserialize_struct(name, fields, visitor);
-            return read.map_err(|error| self.locate(Refused::custom_of(error)));
+            return read.map_err(|error| self.locate(Refused::custom_of(error), Asked::More));
         }
         let Value::Table(table) = &self.node.value else {
-            return self.deserialize_any(visitor);
+            return self.ask(Asked::More, visitor);
         };
         self.report_unknown(table, fields);
         let read = visitor.visit_map(Entries::new(self, table, Some(fields)));
-        read.map_err(|refused| self.locate(refused))
+        read.map_err(|refused| self.locate(refused, Asked::More))
     }
 
     fn deserialize_enum<V: Visitor<'de>>(
@@ -293,87 +335,33 @@ impl<'de> Deserializer<'de> for Reader<'de, '_> {
         variants: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Refused> {
-        let read = match &self.node.value {
-            Value::String(name) => visitor
-                .visit_enum(StringDeserializer::<Refused>::new(name.clone()))
-                .map_err(|refused| refused.suggest(nearest(name, variants.iter().copied()))),
+        let (name, read) = match &self.node.value {
+            Value::String(name) => {
+                let name_alone = StringDeserializer::<Refused>::new(name.clone());
+                (name, visitor.visit_enum(name_alone))
+            }
             Value::Table(table) => match table.iter().next() {
                 Some((name, node)) if table.len() == 1 => {
-                    visitor.visit_enum(Variant::new(self, name, node))
+                    (name, visitor.visit_enum(Variant::new(self, name, node)))
                 }
-                _ => Err(de::Error::custom(
-                    "expected a table with one key, the name of a variant",
-                )),
+                _ => {
+                    let several = "expected a table with one key, the name of a variant";
+                    return Err(self.locate(de::Error::custom(several), Asked::More));
+                }
             },
-            _ => return self.deserialize_any(visitor),
+            _ => return self.ask(Asked::More, visitor),
         };
-        read.map_err(|refused| self.locate(refused))
+        read.map_err(|refused| match nearest(name, variants.iter().copied()) {
+            // A slip of the finger: what is that near to a variant is no secret.
+            Some(near) if refused.located.is_none() => {
+                self.locate(refused.suggest(near), Asked::One)
+            }
+            _ => self.locate(refused, Asked::More),
+        })
     }
 
     fn deserialize_ignored_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refused> {
         visitor.visit_unit()
-    }
-
-    forward_to_deserialize_any! {
-        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char bytes byte_buf unit unit_struct seq
-        tuple tuple_struct map identifier
-    }
-}
-
-/// Why a value could not be read.
-#[derive(Debug)]
-pub(super) struct Refused {
-    message: String,
-    located: Option<Located>,
-}
-
-#[derive(Debug)]
-struct Located {
-    key: String,
-    origin: Origin,
-    text: Option<String>,
-}
-
-impl Refused {
-    fn custom_of(error: impl fmt::Display) -> Self {
-        Self {
-            message: error.to_string(),
-            located: None,
-        }
-    }
-
-    fn suggest(mut self, near: Option<&str>) -> Self {
-        if let Some(near) = near {
-            self.message.push_str(&format!("; did you mean `{near}`?"));
-        }
-        self
-    }
-
-    fn into_problem(self) -> Problem {
-        let problem = Problem::new(ProblemKind::WrongType, self.message);
-        match self.located {
-            Some(located) => Problem {
-                key: located.key,
-                origin: located.origin,
-                text: located.text,
-                ..problem
-            },
-            None => problem,
-        }
-    }
-}
-
-impl fmt::Display for Refused {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)
-    }
-}
-
-impl std::error::Error for Refused {}
-
-impl de::Error for Refused {
-    fn custom<T: fmt::Display>(message: T) -> Self {
-        Self::custom_of(message)
     }
 }
 

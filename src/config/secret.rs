@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use serde::de::{Deserialize, Deserializer, Visitor};
+use serde::de::{Deserialize, Deserializer, Error, Visitor};
 use serde::ser::{Serialize, Serializer};
 
 /// The name by which the reader of the configuration knows the type.
@@ -10,6 +10,9 @@ pub(crate) const SECRET: &str = "$perennial::Secret";
 
 /// What is shown in its stead.
 pub(crate) const REDACTED: &str = "[redacted]";
+
+/// What is said of one that could not be read, whatever was wrong with it.
+pub(crate) const WRONG_SECRET: &str = "a secret of the wrong type";
 
 /// A value of the configuration that is shown nowhere: not by `Debug`, not as serialised, not in the
 /// printed configuration and not in a complaint about it.
@@ -65,7 +68,8 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Secret<T> {
             }
 
             fn visit_newtype_struct<D: Deserializer<'de>>(self, inside: D) -> Result<T, D::Error> {
-                T::deserialize(inside)
+                // Here, and not by whoever reads: what serde puts aside is read by serde.
+                T::deserialize(inside).map_err(|_shows_it| Error::custom(WRONG_SECRET))
             }
         }
 

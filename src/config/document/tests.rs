@@ -36,7 +36,7 @@ fn every_value_knows_its_place() {
 }
 
 #[test]
-fn a_mistake_in_the_syntax_is_told_with_its_place_and_text() {
+fn a_mistake_in_the_syntax_is_told_with_its_place() {
     let problems = refused(b"a = 1\nb = = 2\n");
     assert_eq!(problems[0].kind, ProblemKind::Syntax);
     assert!(
@@ -53,9 +53,36 @@ fn what_is_not_utf_8_is_told_with_its_place() {
 }
 
 #[test]
-fn a_number_that_is_too_large_is_told_with_its_place() {
+fn a_number_that_is_too_large_is_told_with_its_place_and_key() {
     let text = refused(b"a = 99999999999999999999\n")[0].to_string();
-    assert_eq!(text, "a.toml:1:5: `99999999999999999999` is out of range");
+    assert_eq!(text, "a.toml:1:5: `a`: a number that is out of range");
+    let text = refused(b"[a]\nb = [1, { c = 99999999999999999999 }]\n")[0].to_string();
+    assert_eq!(
+        text,
+        "a.toml:2:15: `a.b[1].c`: a number that is out of range"
+    );
+}
+
+#[test]
+fn what_is_no_toml_is_not_shown_because_it_may_be_a_secret() {
+    for text in [
+        "password = hunter2",
+        "password = \"hunter2",
+        "password = 'hunter2",
+        "password = \"\"\"hunter2",
+        "password = \"hunter2\" hunter2",
+        "password = \"\\hunter2\"",
+        "password = [hunter2",
+        "password hunter2",
+        "hunter2",
+        "password = { a = hunter2 }",
+    ] {
+        for problem in refused(text.as_bytes()) {
+            let told = problem.to_string();
+            assert!(told.starts_with("a.toml:1:"), "{told}");
+            assert!(!told.contains("hunter"), "{text}: {told}");
+        }
+    }
 }
 
 #[test]

@@ -10,7 +10,8 @@ use serde::de::{
 };
 use serde::forward_to_deserialize_any;
 
-use super::{Reader, Refused, Step};
+use super::refused::Refused;
+use super::{Reader, Step};
 use crate::config::document::{Node, Table};
 
 /// The entries of a table, in alphabetical order.

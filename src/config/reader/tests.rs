@@ -146,6 +146,91 @@ fn a_secret_is_never_shown() {
     assert_eq!(secrets.into_iter().collect::<Vec<_>>(), ["store.password"]);
 }
 
+/// Secrets further inside, where their type is not asked for before the value is seen.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Keys {
+    list: Vec<Secret<String>>,
+    map: BTreeMap<String, Secret<String>>,
+    pair: Option<(Secret<String>, Secret<String>)>,
+    inside: Option<Inside>,
+    login: Option<Login>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Inside {
+    _key: Secret<u64>,
+}
+
+#[derive(Debug, Deserialize)]
+enum Login {
+    #[serde(rename = "password")]
+    Password(#[allow(dead_code, reason = "only its type is of interest")] Secret<String>),
+}
+
+#[test]
+fn what_may_be_a_secret_is_told_by_its_kind_alone() {
+    let of = |key: &str, value: &str| {
+        let name = format!("X__{}", key.to_uppercase());
+        let given = [(name.into(), value.into())];
+        let by_variable = crate::config::given::environment("X__", given).expect("it is well");
+        [document(&format!("{key} = {value}")), by_variable]
+    };
+    for (key, value, kind) in [
+        (
+            "list",
+            "\"hunter2\"",
+            "invalid type: a string, expected a sequence",
+        ),
+        (
+            "list",
+            "1234567",
+            "invalid type: an integer, expected a sequence",
+        ),
+        ("list", "[[\"hunter2\"]]", "a secret of the wrong type"),
+        (
+            "map",
+            "\"hunter2\"",
+            "invalid type: a string, expected a map",
+        ),
+        (
+            "map",
+            "[\"hunter2\"]",
+            "invalid type: a sequence, expected a map",
+        ),
+        ("map", "{ a = [\"hunter2\"] }", "a secret of the wrong type"),
+        (
+            "pair",
+            "\"hunter2\"",
+            "invalid type: a string, expected a tuple of size 2",
+        ),
+        ("pair", "[\"hunter2\"]", "invalid length 1"),
+        (
+            "inside",
+            "\"hunter2\"",
+            "invalid type: a string, expected struct Inside",
+        ),
+        (
+            "login",
+            "\"hunter2\"",
+            "unknown variant, expected one of `password`",
+        ),
+        (
+            "login",
+            "1234567",
+            "invalid type: an integer, expected enum Login",
+        ),
+    ] {
+        for table in of(key, value) {
+            let problems = read::<Keys>(&table, &[]).expect_err("it does not fit");
+            let told = problems[0].to_string();
+            let is_shown = told.contains("hunter2") || told.contains("1234567");
+            assert!(told.contains(kind) && !is_shown, "{key} = {value}: {told}");
+            assert!(told.contains(&format!("`{key}")), "{told}");
+        }
+    }
+}
+
 #[test]
 fn a_variable_that_reads_as_a_number_is_text_where_text_is_wanted() {
     let given = [

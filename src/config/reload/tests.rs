@@ -15,7 +15,13 @@ fn started_without_a_file(folder: &Folder) -> Reloader<NoConfig> {
 }
 
 fn level(reloader: &Reloader<NoConfig>) -> String {
-    reloader.live().snapshot().settings().logging.level.to_string()
+    reloader
+        .live()
+        .snapshot()
+        .settings()
+        .logging
+        .level
+        .to_string()
 }
 
 #[test]
