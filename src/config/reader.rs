@@ -38,6 +38,9 @@ pub(crate) struct Findings {
     pub(crate) problems: Vec<Problem>,
     /// The dotted keys that hold secrets.
     pub(crate) secrets: BTreeSet<String>,
+    /// The dotted keys whose type was not asked for: serde puts the value aside, and only later knows
+    /// what to read it into (`flatten`, `tag`, `untagged`).
+    pub(crate) untyped: BTreeSet<String>,
 }
 
 /// Reads a table into a struct; `others` are the names that stand beside its fields and belong to
@@ -49,7 +52,7 @@ pub(crate) struct Findings {
 pub(crate) fn read<T: DeserializeOwned>(
     table: &Table,
     others: &[&'static str],
-) -> Result<(T, BTreeSet<String>), Vec<Problem>> {
+) -> Result<(T, Findings), Vec<Problem>> {
     let root = Node::new(Value::Table(table.clone()), Origin::Default);
     let findings = RefCell::default();
     let reader = Reader {
@@ -64,7 +67,7 @@ pub(crate) fn read<T: DeserializeOwned>(
     let read = T::deserialize(reader);
     let mut findings = findings.into_inner();
     match read {
-        Ok(value) if findings.problems.is_empty() => Ok((value, findings.secrets)),
+        Ok(value) if findings.problems.is_empty() => Ok((value, findings)),
         Ok(_unknown_keys) => Err(findings.problems),
         Err(refused) => {
             findings.problems.push(refused.into_problem());
@@ -252,6 +255,10 @@ impl<'de> Deserializer<'de> for Reader<'de, '_> {
     type Error = Refused;
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refused> {
+        // What is inside a table or a list is asked for one by one.
+        if self.is_one() {
+            self.findings.borrow_mut().untyped.insert(self.trail.path());
+        }
         self.ask(Asked::More, visitor)
     }
 

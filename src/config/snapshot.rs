@@ -11,7 +11,8 @@ use super::document::{self, Node, Table, Value};
 use super::files::Files;
 use super::origin::Origin;
 use super::problem::ConfigError;
-use super::reader;
+use super::reader::{self, Findings};
+use super::secret::REDACTED;
 use super::settings::{SECTIONS, Settings, blame};
 
 /// What the sections of a program can be read into: a plain struct with `Serialize` and `Deserialize`.
@@ -78,9 +79,9 @@ impl<C: Config> Snapshot<C> {
         Ok(Self {
             version,
             settings: settings.0.complete(),
+            secrets: secrets(config.1, &defaults_of(&config.0)),
             config: config.0,
             given,
-            secrets: config.1,
             files: files.iter().map(|file| file.path.clone()).collect(),
             searched: files.searched.clone(),
         })
@@ -156,6 +157,49 @@ impl<C> fmt::Debug for Snapshot<C> {
             .field("version", &self.version)
             .field("files", &self.files)
             .finish_non_exhaustive()
+    }
+}
+
+/// Lists the keys that are not shown.
+///
+/// Of a value that serde has put aside the reader does not learn the type. The struct written out tells:
+/// a secret is written as what is shown in its stead. Where nothing is written in the same place, as with
+/// an alias, the value may have become one.
+fn secrets(findings: Findings, written: &Table) -> BTreeSet<String> {
+    let mut keys = Written::default();
+    for (name, node) in written {
+        keys.add(name.clone(), node);
+    }
+    let mut secrets = findings.secrets;
+    let untyped = findings.untyped.into_iter();
+    secrets.extend(untyped.filter(|key| !keys.plain.contains(key)));
+    secrets.extend(keys.redacted);
+    secrets
+}
+
+/// The keys of single values in a struct that was written out.
+#[derive(Default)]
+struct Written {
+    plain: BTreeSet<String>,
+    redacted: BTreeSet<String>,
+}
+
+impl Written {
+    fn add(&mut self, key: String, node: &Node) {
+        match &node.value {
+            Value::Table(table) => {
+                for (name, node) in table {
+                    self.add(reader::join(&key, name), node);
+                }
+            }
+            Value::Array(nodes) => {
+                for (index, node) in nodes.iter().enumerate() {
+                    self.add(format!("{key}[{index}]"), node);
+                }
+            }
+            Value::String(text) if text == REDACTED => drop(self.redacted.insert(key)),
+            _ => drop(self.plain.insert(key)),
+        }
     }
 }
 

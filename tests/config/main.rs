@@ -13,3 +13,4 @@
 mod folder;
 mod reload;
 mod sample;
+mod secrets;

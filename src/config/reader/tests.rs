@@ -140,10 +140,13 @@ fn a_secret_is_never_shown() {
             "{found:?}"
         );
     }
-    let (mine, secrets) =
+    let (mine, findings) =
         read::<Mine>(&document("[store]\npassword = \"12345\""), &[]).expect("it fits");
     assert!(!format!("{mine:?}").contains("12345"));
-    assert_eq!(secrets.into_iter().collect::<Vec<_>>(), ["store.password"]);
+    assert_eq!(
+        findings.secrets.into_iter().collect::<Vec<_>>(),
+        ["store.password"]
+    );
 }
 
 /// Secrets further inside, where their type is not asked for before the value is seen.
