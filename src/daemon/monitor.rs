@@ -6,10 +6,11 @@ use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
 use tokio::runtime::Handle;
+use tokio::time::Instant;
 
 use super::configuration::Configuration;
 use crate::child::Child;
-use crate::config::Limits;
+use crate::config::{Limits, MonitoringSettings};
 use crate::context::Context;
 use crate::event::EventKind;
 use crate::exit::BoxError;
@@ -67,32 +68,37 @@ impl Watcher {
         }
         let mut versions = self.configuration.versions();
         let mut told: Vec<Excess> = Vec::new();
+        let mut last = None;
         loop {
-            let monitoring = self.configuration.settings().monitoring;
-            if !monitoring.sample_interval.is_zero() {
-                match resources::sample() {
-                    Ok(sample) => told = self.take(sample, &monitoring.limits, &told),
-                    Err(error) => tracing::debug!(%error, "what the process uses can't be read"),
-                }
-            }
+            let interval = self.configuration.settings().monitoring.sample_interval;
             tokio::select! {
-                () = pause(monitoring.sample_interval) => {}
+                () = pause(interval, last) => {
+                    match resources::sample() {
+                        Ok(sample) => self.keep(sample),
+                        Err(error) => tracing::debug!(%error, "what the process uses can't be read"),
+                    }
+                    last = Some(Instant::now());
+                }
+                // No sample is taken: what is used is known, and another limit may be reached by it.
                 Ok(()) = versions.changed() => {}
                 _by = cx.shutdown() => return Ok(()),
+            }
+            let monitoring = self.configuration.settings().monitoring;
+            if !monitoring.sample_interval.is_zero() {
+                told = self.tell_of_new(&monitoring, &told);
             }
         }
     }
 
-    /// Keeps a sample and tells of the limits that were not reached before; returns those that are now.
-    fn take(&self, sample: Sample, limits: &Limits, told: &[Excess]) -> Vec<Excess> {
-        let before = {
-            let mut history = lock(&self.monitor.history);
-            let before = history.last().copied();
-            history.push(sample);
-            before
-        };
+    fn keep(&self, sample: Sample) {
+        lock(&self.monitor.history).push(sample);
         self.measure(&sample);
-        let found = resources::judge(&limits_of(limits), before.as_ref(), &sample);
+    }
+
+    /// Tells of the limits that were not reached before; returns those that are now.
+    fn tell_of_new(&self, monitoring: &MonitoringSettings, told: &[Excess]) -> Vec<Excess> {
+        let history = self.monitor.history();
+        let found = judge(&history, &monitoring.limits, monitoring.sample_interval);
         for excess in &found {
             let is_known = |known: &Excess| {
                 (known.resource, known.is_hard) == (excess.resource, excess.is_hard)
@@ -139,11 +145,24 @@ impl Watcher {
     }
 }
 
-async fn pause(interval: Duration) {
-    match interval.is_zero() {
-        true => std::future::pending().await,
-        false => tokio::time::sleep(interval).await,
+/// Waits for the next sample: the first is due at once, each other an interval after the last.
+async fn pause(interval: Duration, last: Option<Instant>) {
+    match last {
+        _ if interval.is_zero() => std::future::pending().await,
+        Some(last) => tokio::time::sleep(interval.saturating_sub(last.elapsed())).await,
+        None => {}
     }
+}
+
+/// Judges the newest sample; CPU time since the last one that is an interval older, because over less
+/// than that a short burst is any number of percent.
+fn judge(history: &History, limits: &Limits, interval: Duration) -> Vec<Excess> {
+    let Some(now) = history.last() else {
+        return Vec::new();
+    };
+    let is_before = |sample: &&Sample| now.at.saturating_duration_since(sample.at) >= interval;
+    let before = history.iter().filter(is_before).last();
+    resources::judge(&limits_of(limits), before, now)
 }
 
 fn limits_of(limits: &Limits) -> ResourceLimits {
@@ -159,5 +178,53 @@ fn limits_of(limits: &Limits) -> ResourceLimits {
         },
         threads: limit(limits.soft_threads, limits.hard_threads),
         descriptors: limit(limits.soft_descriptors, limits.hard_descriptors),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tokio::time::Instant;
+
+    use super::judge;
+    use crate::config::Limits;
+    use crate::resources::{History, Resource, Sample};
+
+    fn sample(at: Instant, cpu: Duration) -> Sample {
+        Sample {
+            at,
+            cpu,
+            resident_bytes: 0,
+            virtual_bytes: 0,
+            threads: 1,
+            descriptors: 0,
+            max_descriptors: None,
+        }
+    }
+
+    #[test]
+    fn cpu_time_is_judged_over_an_interval_and_not_over_a_moment() {
+        let limits = Limits {
+            hard_cpu_percent: Some(90.0),
+            ..Limits::default()
+        };
+        let interval = Duration::from_secs(5);
+        let began = Instant::now();
+        let mut history = History::default();
+        history.push(sample(began, Duration::ZERO));
+        let moment = began + Duration::from_millis(1);
+        // 1 000 % of a millisecond.
+        history.push(sample(moment, Duration::from_millis(10)));
+        assert_eq!(judge(&history, &limits, interval), []);
+        history.push(sample(began + interval, Duration::from_secs(4)));
+        assert_eq!(judge(&history, &limits, interval), [], "80 %");
+        history.push(sample(began + 2 * interval, Duration::from_secs(9)));
+        let found = judge(&history, &limits, interval);
+        let found: Vec<_> = found
+            .iter()
+            .map(|excess| (excess.resource, excess.value, excess.is_hard))
+            .collect();
+        assert_eq!(found, [(Resource::Cpu, 100.0, true)]);
     }
 }

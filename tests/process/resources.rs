@@ -60,3 +60,31 @@ fn a_soft_limit_is_told_of_once_and_a_hard_one_that_is_set_later_ends_the_proces
     assert!(log.contains("shutdown (resource exhausted)"), "{log}");
     assert!(log.contains("the hard limit is 1000 bytes"), "{log}");
 }
+
+#[test]
+fn a_new_version_judges_what_is_known_and_takes_no_sample() {
+    let folder = Folder::new("rejudged");
+    let begin = "[monitoring]\nsample_interval = \"1h\"\n";
+    folder.write("app.toml", begin);
+    let mut running = Running::start(&folder, &[]);
+    let address = running.hears_of("http");
+    let used = |text: &str| {
+        let mut lines = text.lines();
+        lines.find_map(|line| {
+            line.strip_prefix("process_cpu_seconds_total ")
+                .map(str::to_owned)
+        })
+    };
+    let metrics = until_answer(&running, &address, "/metrics", |text| {
+        text.contains("process_max_fds")
+    });
+    let before = used(&metrics);
+    // More than the clock of the CPU time counts in, so that another sample would differ.
+    for _ in 0..200 {
+        running.get(&address, "/metrics");
+    }
+    folder.replace("app.toml", format!("{begin}limits.soft_threads = 1\n"));
+    running.hears("limit threads false");
+    assert_eq!(used(&running.get(&address, "/metrics")), before);
+    assert_eq!(running.stop().0.code(), Some(0));
+}
