@@ -127,7 +127,7 @@ impl<C: Config> Daemon<C> {
     /// When the future is dropped the tree is asked to stop, and nobody waits for its end.
     pub async fn run_async(self) -> Result<(StopReport, DaemonExit), DaemonError> {
         let workers = Handle::try_current().map_err(|_outside| DaemonError::OutsideRuntime)?;
-        let Prepared { plan, .. } = self.prepare()?;
+        let Prepared { plan, log, .. } = self.prepare()?;
         let edges = Builder::new_current_thread()
             .enable_all()
             .build()
@@ -154,6 +154,7 @@ impl<C: Config> Daemon<C> {
         };
         let named = std::thread::Builder::new().name("perennial-edges".to_owned());
         let _detached = named.spawn(conduct).map_err(DaemonError::Runtime)?;
+        log.hand_over();
         ended.await.unwrap_or(Err(DaemonError::Lost))
     }
 
@@ -172,12 +173,13 @@ impl<C: Config> Daemon<C> {
         if Handle::try_current().is_ok() {
             return Err(DaemonError::InsideRuntime);
         }
-        let Prepared { plan, runtime } = self.prepare()?;
+        let Prepared { plan, runtime, log } = self.prepare()?;
         let edges = Builder::new_current_thread()
             .enable_all()
             .build()
             .map_err(DaemonError::Runtime)?;
         let workers = workers::build(&runtime).map_err(DaemonError::Runtime)?;
+        log.hand_over();
         let ended = edges.block_on(Box::pin(govern(plan, workers.handle().clone())));
         // Does not wait: a child that blocks its thread must not hold the process (invariant 3).
         workers.shutdown_background();

@@ -7,7 +7,7 @@ use std::sync::{Arc, OnceLock};
 use super::builder::Make;
 use super::configuration::News;
 use super::govern::Plan;
-use super::{Daemon, DaemonError, workers};
+use super::{Daemon, DaemonError, LOG_FLUSH_PATIENCE, workers};
 use crate::config::{
     BusSettings, Color, CommandLine, Config, HELP, Invalid, LogFormat, LoggingSettings,
     RuntimeSettings, Settings, Snapshot, Task,
@@ -19,6 +19,26 @@ use crate::logging::{self, FileOptions, Format, Logging, LoggingError, Options};
 pub(super) struct Prepared {
     pub(super) plan: Plan,
     pub(super) runtime: RuntimeSettings,
+    pub(super) log: Log,
+}
+
+/// A log that has begun: when this is dropped what was logged is written, so that a start that fails says
+/// why. Whoever waits for it by himself hands it over.
+pub(super) struct Log(Option<Logging>);
+
+impl Log {
+    /// Leaves it to whoever takes over.
+    pub(super) fn hand_over(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for Log {
+    fn drop(&mut self) {
+        if let Some(logging) = &self.0 {
+            let _is_written = logging.flush_from_now_on(LOG_FLUSH_PATIENCE);
+        }
+    }
 }
 
 impl<C: Config> Daemon<C> {
@@ -50,6 +70,7 @@ impl<C: Config> Daemon<C> {
         let settings = snapshot.settings();
         let lock = enter(settings)?;
         let logging = begin_to_log(&settings.logging)?;
+        let log = Log(logging.clone());
         let news = Arc::new(News {
             running: OnceLock::new(),
             logging,
@@ -74,6 +95,7 @@ impl<C: Config> Daemon<C> {
         }
         Ok(Prepared {
             runtime: settings.runtime.clone(),
+            log,
             plan: Plan {
                 name: settings.daemon.name.clone().unwrap_or(name),
                 tree,

@@ -20,6 +20,9 @@ const ARGUMENTS: &str = "PERENNIAL_TEST_ARGUMENTS";
 /// How long a process may take to do what a test waits for; a busy machine needs a fraction of it.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// How much is logged by a daemon that does not start; the queue has room for it.
+pub(crate) const LINES_BEFORE_THE_END: usize = 1_000;
+
 /// Between two looks at a file.
 const POLL: Duration = Duration::from_millis(5);
 
@@ -62,7 +65,16 @@ pub(crate) fn run_role() {
             ))
         })
         .on_http_bound(|address| say(&format!("http {address}")))
-        .tree_live(move |live| Ok(tree(live.clone(), bus)));
+        .tree_live(move |live| match role.as_str() {
+            "no-tree" => {
+                // Far more than the thread that writes gets done before the process could end.
+                for number in 1..=LINES_BEFORE_THE_END {
+                    tracing::info!("line {number} before the end");
+                }
+                Err("there is no tree".into())
+            }
+            _ => Ok(tree(live.clone(), bus)),
+        });
     std::process::exit(number_of(daemon.run()));
 }
 

@@ -1,7 +1,7 @@
 //! Logs of a process: where they go, how they look, what happens to a file.
 
 use crate::folder::Folder;
-use crate::harness::{Running, until_file};
+use crate::harness::{LINES_BEFORE_THE_END, Running, until_file};
 
 #[test]
 fn json_lines_go_to_a_file_that_is_opened_anew_on_sigusr1_and_is_whole_at_the_end() {
@@ -104,4 +104,22 @@ fn a_subscriber_of_the_program_s_own_is_left_alone_and_said_so() {
     let (status, _, log) = running.stop();
     assert_eq!(status.code(), Some(0));
     assert!(!log.contains("the tree is up"), "{log}");
+}
+
+#[test]
+fn what_was_logged_before_a_start_that_failed_is_written() {
+    let folder = Folder::new("not-started");
+    folder.write("app.toml", "[logging]\nfile = \"app.log\"\n");
+    let (status, _, log) = Running::start_with("no-tree", &folder, &[], &[]).end();
+    assert!(
+        !status.success() && log.contains("there is no tree"),
+        "{log}"
+    );
+    let written = std::fs::read_to_string(folder.path("app.log")).expect("it is there");
+    let last = format!("line {LINES_BEFORE_THE_END} before the end");
+    assert!(
+        written.trim_end().ends_with(&last),
+        "{} bytes",
+        written.len()
+    );
 }
