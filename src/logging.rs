@@ -20,10 +20,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use thiserror::Error;
+use tracing::Subscriber;
 use tracing_subscriber::filter::{EnvFilter, LevelFilter};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::registry::Registry;
-use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{fmt as lines, reload};
 
 use self::journal::Prefixed;
@@ -95,9 +95,6 @@ impl Options {
     /// [`LoggingError`]; the process logs as before then.
     pub fn install(self) -> Result<Logging, LoggingError> {
         let filter = parse_filter(self.level.as_deref().unwrap_or("info"))?;
-        if tracing::dispatcher::has_been_set() {
-            return Err(LoggingError::AlreadySet);
-        }
         let is_journal = self.file.is_none() && journal::is_stderr();
         let to_terminal = self.file.is_none() && io::stderr().is_terminal();
         let wants_colors =
@@ -139,15 +136,26 @@ impl Shape {
             .log_internal_errors(false)
             .with_writer(writer);
         let registry = tracing_subscriber::registry().with(filter);
-        let installed = match (self.format, self.is_journal) {
-            (Format::Full, false) => registry.with(layer).try_init(),
-            (Format::Full, true) => registry.with(layer.without_time()).try_init(),
-            (Format::Compact, false) => registry.with(layer.compact()).try_init(),
-            (Format::Compact, true) => registry.with(layer.compact().without_time()).try_init(),
-            (Format::Json, _) => registry.with(layer.json()).try_init(),
-        };
-        installed.is_ok()
+        match (self.format, self.is_journal) {
+            (Format::Full, false) => set_for_all(registry.with(layer)),
+            (Format::Full, true) => set_for_all(registry.with(layer.without_time())),
+            (Format::Compact, false) => set_for_all(registry.with(layer.compact())),
+            (Format::Compact, true) => set_for_all(registry.with(layer.compact().without_time())),
+            (Format::Json, _) => set_for_all(registry.with(layer.json())),
+        }
     }
+}
+
+/// Installs a subscriber for the whole process; false when it has one already. One that a thread has set
+/// for itself is none.
+fn set_for_all(subscriber: impl Subscriber + Send + Sync) -> bool {
+    let is_ours = tracing::subscriber::set_global_default(subscriber).is_ok();
+    if is_ours {
+        // Fails when the program has a logger for `log` of its own, which stays too. Everything is let
+        // through: the level can change, and it is the subscriber that decides.
+        drop(tracing_log::LogTracer::init());
+    }
+    is_ours
 }
 
 /// The subscriber that was installed. Clones speak of the same one.

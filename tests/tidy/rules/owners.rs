@@ -22,6 +22,7 @@ const OWNED: &[(&[&str], &[&str])] = &[
     (&["hyper_util"], &["src/http.rs", "src/http/"]),
     (&["http_body_util"], &["src/http.rs", "src/http/"]),
     (&["tracing_subscriber"], &["src/logging.rs", "src/logging/"]),
+    (&["tracing_log"], &["src/logging.rs", "src/logging/"]),
     (&["fastrand"], &["src/policy/"]),
     (&["futures_util"], &["src/supervisor/", "src/bus/"]),
     (&["crossbeam_channel"], &["src/bus/"]),
