@@ -9,11 +9,12 @@ use super::configuration::News;
 use super::govern::Plan;
 use super::{Daemon, DaemonError, LOG_FLUSH_PATIENCE, workers};
 use crate::config::{
-    BusSettings, Color, CommandLine, Config, HELP, Invalid, LogFormat, LoggingSettings,
-    RuntimeSettings, Settings, Snapshot, Task,
+    Color, CommandLine, Config, HELP, Invalid, LogFormat, LoggingSettings, Origin, RuntimeSettings,
+    Settings, Snapshot, Task,
 };
 use crate::lock::InstanceLock;
 use crate::logging::{self, FileOptions, Format, Logging, LoggingError, Options};
+use crate::supervisor::Supervisor;
 
 /// What is ready to run, and the threads it wants.
 pub(super) struct Prepared {
@@ -84,15 +85,12 @@ impl<C: Config> Daemon<C> {
                 move |cause, result, snapshot| told.tell(cause, result, snapshot.settings()),
             )
             .map_err(DaemonError::Runtime)?;
-        let mut tree = match self.tree {
+        let tree = match self.tree {
             Make::Missing => return Err(DaemonError::NoTree),
             Make::Ready(tree) => *tree,
             Make::From(make) => make(&live).map_err(DaemonError::Tree)?,
         };
-        // What the tree was declared with holds unless the configuration says otherwise.
-        if settings.bus != BusSettings::default() {
-            tree = tree.bus_capacity(settings.bus.capacity);
-        }
+        let tree = with_bus(tree, &snapshot);
         Ok(Prepared {
             runtime: settings.runtime.clone(),
             log,
@@ -110,6 +108,15 @@ impl<C: Config> Daemon<C> {
                 lock,
             },
         })
+    }
+}
+
+/// Gives the tree's bus the capacity that the configuration names; what the tree was declared with holds
+/// where it names none.
+fn with_bus<C>(tree: Supervisor, snapshot: &Snapshot<C>) -> Supervisor {
+    match snapshot.origin("bus.capacity") {
+        Origin::Default => tree,
+        _ => tree.bus_capacity(snapshot.settings().bus.capacity),
     }
 }
 
@@ -176,5 +183,28 @@ fn begin_to_log(settings: &LoggingSettings) -> Result<Option<Logging>, DaemonErr
             Ok(None)
         }
         Err(error) => Err(DaemonError::Logging(error)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::with_bus;
+    use crate::config::{BusSettings, Loader};
+    use crate::supervisor::Supervisor;
+
+    #[test]
+    fn a_capacity_that_is_named_wins_over_the_tree_s_although_it_is_the_default() {
+        let default = BusSettings::default().capacity;
+        for (set, expected) in [
+            (None, 3),
+            (Some("bus.capacity=7".to_owned()), 7),
+            (Some(format!("bus.capacity={default}")), default),
+        ] {
+            let loader = Loader::new("perennial-tests-bus").environment([]);
+            let reloader = loader.arguments(set).load().expect("it is valid");
+            let tree = Supervisor::one_for_one("app").bus_capacity(3);
+            let tree = with_bus(tree, &reloader.live().snapshot());
+            assert_eq!(tree.bus_capacity, expected);
+        }
     }
 }
