@@ -91,6 +91,9 @@ impl<C: Config> Daemon<C> {
             Make::From(make) => make(&live).map_err(DaemonError::Tree)?,
         };
         let tree = with_bus(tree, &snapshot);
+        for key in set_in_vain(&snapshot) {
+            tracing::warn!(key, "this key is set and has no effect yet");
+        }
         Ok(Prepared {
             runtime: settings.runtime.clone(),
             log,
@@ -118,6 +121,20 @@ fn with_bus<C>(tree: Supervisor, snapshot: &Snapshot<C>) -> Supervisor {
         Origin::Default => tree,
         _ => tree.bus_capacity(snapshot.settings().bus.capacity),
     }
+}
+
+/// Keys that are read and checked and have no effect yet.
+const WITHOUT_EFFECT: [&str; 4] = [
+    "shutdown.drain_delay",
+    "shutdown.force",
+    "shutdown.kill",
+    "monitoring.health_interval",
+];
+
+/// Lists the keys that somebody set in vain: not to be found out in production.
+fn set_in_vain<C>(snapshot: &Snapshot<C>) -> Vec<&'static str> {
+    let is_set = |key: &&str| !matches!(snapshot.origin(key), Origin::Default);
+    WITHOUT_EFFECT.into_iter().filter(is_set).collect()
 }
 
 /// Says what the command line asks to be told of a valid configuration.
@@ -188,7 +205,7 @@ fn begin_to_log(settings: &LoggingSettings) -> Result<Option<Logging>, DaemonErr
 
 #[cfg(test)]
 mod tests {
-    use super::with_bus;
+    use super::{set_in_vain, with_bus};
     use crate::config::{BusSettings, Loader};
     use crate::supervisor::Supervisor;
 
@@ -205,6 +222,21 @@ mod tests {
             let tree = Supervisor::one_for_one("app").bus_capacity(3);
             let tree = with_bus(tree, &reloader.live().snapshot());
             assert_eq!(tree.bus_capacity, expected);
+        }
+    }
+
+    #[test]
+    fn a_key_that_has_no_effect_yet_is_named_where_it_is_set() {
+        for (set, expected) in [
+            (None, vec![]),
+            (
+                Some("shutdown.kill=\"20s\"".to_owned()),
+                vec!["shutdown.kill"],
+            ),
+        ] {
+            let loader = Loader::new("perennial-tests-vain").environment([]);
+            let reloader = loader.arguments(set).load().expect("it is valid");
+            assert_eq!(set_in_vain(&reloader.live().snapshot()), expected);
         }
     }
 }
