@@ -58,8 +58,8 @@ where
         let make = move || (self.factory)(cx, inbox);
         let closing = Closing(Arc::clone(&queue));
         let up = {
-            let (seat, mailbox) = (seat.clone(), Arc::clone(&queue));
-            move |run: &Run| (seat.route_to(run, mailbox), closing)
+            let seat = seat.clone();
+            move |run: &Run| (seat.route_to(run, Arc::clone(&closing.0) as _), closing)
         };
         Ok(Launched {
             end: body::spawn(run, acknowledge, up, make),

@@ -79,21 +79,29 @@ impl<R: Deref<Target = Run>, F: Future> Inside<R, F> {
         cx: &mut Context<'_>,
     ) -> Poll<Result<F::Output, Panic>> {
         let mut this = self.project();
+        // Kept outside, so that it is not dropped while a panic of the future's drop unwinds.
+        let mut value = None;
         let polled = inside(this.run, this.lent, || {
             let future = this.future.as_mut().as_pin_mut();
-            future.map_or(Poll::Pending, |future| future.poll(cx))
+            if let Some(Poll::Ready(ready)) = future.map(|future| future.poll(cx)) {
+                value = Some(ready);
+                // Here and not with `self`: a drop that panics is part of the outcome.
+                this.future.set(None);
+            }
         });
-        let outcome = match polled {
-            Ok(Poll::Pending) => return Poll::Pending,
-            Ok(Poll::Ready(value)) => Ok(value),
-            Err(panic) => Err(panic),
-        };
-        // Dropped here and not with `self`, so that a drop that panics is part of the outcome.
-        let dropped = inside(this.run, this.lent, || this.future.set(None));
-        Poll::Ready(match dropped {
-            Ok(()) => outcome,
-            Err(panic) => outcome.and(Err(panic)),
-        })
+        match (polled, value) {
+            (Ok(()), Some(value)) => Poll::Ready(Ok(value)),
+            (Ok(()), None) => Poll::Pending,
+            (Err(panic), _) => {
+                // What the panic left of the future; of two panics the first one counts.
+                if this.future.is_some()
+                    && let Err(second) = inside(this.run, this.lent, || this.future.set(None))
+                {
+                    tracing::debug!(panic = %second, "what a child that panicked held panicked too");
+                }
+                Poll::Ready(Err(panic))
+            }
+        }
     }
 }
 
