@@ -43,7 +43,7 @@ use crate::shutdown::plan::{self, Floors, StopNeed};
 
 /// How many children a dynamic supervisor accepts when nothing was set.
 ///
-/// At about 1 KB a worker, 100 MB: a leak of children is noticed before the machine is.
+/// At about 2 kB a worker, 200 MB: a leak of children is noticed before the machine is.
 pub const DEFAULT_MAX_CHILDREN: usize = 100_000;
 
 /// Declares a supervisor and its children.

@@ -14,11 +14,11 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::process::{Child as Process, Command, ExitStatus, Stdio};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use perennial::policy::stop::OnHung;
 use perennial::{Backoff, BoxError, Child, Daemon, Supervisor};
+use tokio::sync::Notify;
 use tokio::time::Instant;
 
 const ROLE: &str = "PERENNIAL_TEST_DAEMON";
@@ -74,23 +74,21 @@ fn stuck(tree: Supervisor) -> Supervisor {
         std::thread::park();
     };
     let root = tree.handle();
-    let is_blocked = Arc::new(AtomicBool::new(false));
+    let blocks = Arc::new(Notify::new());
     let hangs = Child::task_with(
         "hangs",
-        Arc::clone(&is_blocked),
-        move |_cx, is_blocked| async move {
+        Arc::clone(&blocks),
+        move |_cx, blocks| async move {
             tokio::task::yield_now().await;
-            is_blocked.store(true, Ordering::Relaxed);
+            // From another thread: a wake-up by the one that blocks would stay with it.
+            std::thread::spawn(move || blocks.notify_one());
             block()
         },
     );
     let asks = Child::task("asks", move |_cx| {
-        let (root, is_blocked) = (root.clone(), Arc::clone(&is_blocked));
+        let (root, blocks) = (root.clone(), Arc::clone(&blocks));
         async move {
-            // A wake-up by the thread that blocks would stay with that thread.
-            while !is_blocked.load(Ordering::Relaxed) {
-                tokio::time::sleep(Duration::from_millis(1)).await;
-            }
+            blocks.notified().await;
             // Never answered in time: what it asks for ends the process.
             drop(root.stop_child("hangs").await);
             Ok(())

@@ -66,6 +66,7 @@ where
             let cx = Context::new(&run);
             let outcome = within_blocking(&run, || catch_blocking(|| (self.body)(cx)));
             record(&run, outcome);
+            run.tell_what_waits();
             drop(ended);
         };
         thread::Builder::new().name(name).spawn(on_thread)?;

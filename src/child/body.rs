@@ -104,7 +104,7 @@ where
     }
 }
 
-/// Records how a body ended.
+/// Records how a body ended. What that has to tell waits for the caller.
 pub(super) fn record(run: &Arc<Run>, outcome: Result<Result<(), BoxError>, Panic>) {
     match outcome {
         Ok(Ok(())) => run.record_good_end(),

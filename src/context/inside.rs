@@ -169,7 +169,7 @@ mod tests {
         assert_eq!(*lock(&seen), Some(7), "the child's own code");
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn what_is_dropped_at_an_await_is_dropped_as_the_childs_own_code() {
         let seen = Arc::new(Mutex::new(None));
         let bomb = Bomb(Arc::clone(&seen));

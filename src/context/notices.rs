@@ -1,8 +1,9 @@
 //! What runs tell their supervisor while it watches them.
 //!
-//! A queue of its own and not a channel, whose bound would have to be waited for: each run is up, over
-//! and hung once, and of several extensions in a row only the last is kept, so what waits is bounded
-//! by what the supervisor itself began and by how often its children extend in turns.
+//! A queue of its own and not a channel, whose bound would have to be waited for: each run says a few
+//! things once, and of several extensions in a row only the last is kept, so what waits is bounded by
+//! what the supervisor itself began, by how often its children extend in turns, and by what is added
+//! below a supervisor.
 
 use std::collections::VecDeque;
 use std::future::poll_fn;

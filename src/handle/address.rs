@@ -200,18 +200,26 @@ impl<M> Address<M> {
     /// Routes to a run for as long as the returned guard lives; not once the child is gone, whose
     /// run may be a late one that hung.
     pub(crate) fn route_to(self: &Arc<Self>, mailbox: Arc<dyn Deliver<M>>) -> Routed<M> {
-        let is_gone = {
+        let previous = {
             let mut route = write(&self.route);
-            let is_gone = matches!(*route, Route::Gone);
-            if !is_gone {
-                mailbox.take_over(&mut lock(&self.held).waiting);
-                *route = Route::Up(Arc::clone(&mailbox));
+            match *route {
+                Route::Gone => None,
+                _ => {
+                    mailbox.take_over(&mut lock(&self.held).waiting);
+                    let next = Route::Up(Arc::clone(&mailbox));
+                    Some(std::mem::replace(&mut *route, next))
+                }
             }
-            is_gone
         };
-        match is_gone {
-            true => mailbox.leave(),
-            false => mailbox.rouse(),
+        match previous {
+            None => mailbox.leave(),
+            Some(previous) => {
+                // That of a run that hung: it may be the last to hold messages (invariant 3).
+                if let Route::Up(previous) = previous {
+                    previous.leave();
+                }
+                mailbox.rouse();
+            }
         }
         self.changed.notify_waiters();
         Routed(Arc::clone(self))

@@ -33,11 +33,11 @@ impl Drop for Folder {
 
 #[test]
 fn the_working_directory_comes_before_the_system_s() {
-    let paths = search_path("app", Path::new("/work"));
+    let paths = search_path("app", Path::new("/somewhere"));
     assert_eq!(
         paths,
         [
-            PathBuf::from("/work/app.toml"),
+            PathBuf::from("/somewhere/app.toml"),
             PathBuf::from("/etc/app/app.toml")
         ]
     );
