@@ -248,7 +248,7 @@ impl<A: Actor> Incarnation<A> {
         }
         // What is told is told in a poll of its own (see `inside`).
         if self.run.tell_what_waits() || !self.seat.explicit_ready {
-            tokio::task::yield_now().await;
+            self.run.heard().await;
         }
         Ok(())
     }
@@ -303,7 +303,7 @@ where
 {
     let outcome = Inside::of(run, breakable(run, hook)).await;
     if run.tell_what_waits() {
-        tokio::task::yield_now().await;
+        run.heard().await;
     }
     outcome
 }

@@ -4,6 +4,10 @@
 //! things once, and of several extensions in a row only the last is kept, so what waits is bounded by
 //! what the supervisor itself began, by how often its children extend in turns, and by what is added
 //! below a supervisor.
+//!
+//! # Invariants
+//!
+//! 1. A run that waits to be heard goes on as soon as all that it said has been taken, whoever takes it.
 
 use std::collections::VecDeque;
 use std::future::poll_fn;
@@ -46,8 +50,28 @@ pub(crate) struct Notices(Mutex<Waiting>);
 
 #[derive(Debug, Default)]
 struct Waiting {
-    queue: VecDeque<Notice>,
+    queue: VecDeque<Said>,
     supervisor: Option<Waker>,
+}
+
+#[derive(Debug)]
+enum Said {
+    Notice(Notice),
+    /// Who waits until all that was said before has been heard.
+    Heard(Waker),
+}
+
+impl Said {
+    /// Returns the notice; wakes who only waits for its turn.
+    fn into_notice(self) -> Option<Notice> {
+        match self {
+            Self::Notice(notice) => Some(notice),
+            Self::Heard(waiting) => {
+                waiting.wake();
+                None
+            }
+        }
+    }
 }
 
 impl Notices {
@@ -56,13 +80,13 @@ impl Notices {
             let mut waiting = lock(&self.0);
             match (waiting.queue.back_mut(), notice.news) {
                 // Only the last of several extensions counts.
-                (Some(last), News::Extended(_))
+                (Some(Said::Notice(last)), News::Extended(_))
                     if matches!(last.news, News::Extended(_))
                         && (last.key, last.incarnation) == (notice.key, notice.incarnation) =>
                 {
                     *last = notice;
                 }
-                _ => waiting.queue.push_back(notice),
+                _ => waiting.queue.push_back(Said::Notice(notice)),
             }
             waiting.supervisor.take()
         };
@@ -71,18 +95,41 @@ impl Notices {
         }
     }
 
+    /// Ends the caller's poll until all that was said so far has been taken. When it has been already, the
+    /// caller goes on at once: then the supervisor runs on another thread.
+    pub(super) async fn heard(&self) {
+        let mut has_waited = false;
+        poll_fn(|cx| {
+            if std::mem::replace(&mut has_waited, true) {
+                return Poll::Ready(());
+            }
+            let waiting = &mut *lock(&self.0);
+            if waiting.queue.is_empty() {
+                return Poll::Ready(());
+            }
+            // Cloned under the lock: it is the waker of a task of tokio's, which counts a reference.
+            let waker = cx.waker().clone();
+            waiting.queue.push_back(Said::Heard(waker));
+            Poll::Pending
+        })
+        .await;
+    }
+
     /// Takes the next notice if there is one.
     #[cfg(all(test, shuttle))]
     pub(crate) fn try_next(&self) -> Option<Notice> {
-        lock(&self.0).queue.pop_front()
+        lock(&self.0).queue.pop_front()?.into_notice()
     }
 
     /// Takes the next notice of one run, past all else that waits.
     pub(crate) fn take_of(&self, key: u64, incarnation: u64) -> Option<Notice> {
-        let is_its = |notice: &Notice| (notice.key, notice.incarnation) == (key, incarnation);
+        let is_its = |said: &Said| match said {
+            Said::Notice(notice) => (notice.key, notice.incarnation) == (key, incarnation),
+            Said::Heard(_) => false,
+        };
         let queue = &mut lock(&self.0).queue;
         let place = queue.iter().position(is_its)?;
-        queue.remove(place)
+        queue.remove(place)?.into_notice()
     }
 
     /// Waits for the next notice. There is one who waits: another one takes its place.
@@ -93,14 +140,19 @@ impl Notices {
     fn poll_next(&self, cx: &mut Context<'_>) -> Poll<Notice> {
         // In a storm there is always a next one: the tasks that it concerns have to run too.
         let budget = ready!(coop::poll_proceed(cx));
-        let mut waiting = lock(&self.0);
-        if let Some(notice) = waiting.queue.pop_front() {
-            budget.made_progress();
-            return Poll::Ready(notice);
+        loop {
+            let mut waiting = lock(&self.0);
+            let Some(said) = waiting.queue.pop_front() else {
+                let stale = waiting.supervisor.replace(cx.waker().clone());
+                drop(waiting);
+                drop(stale);
+                return Poll::Pending;
+            };
+            drop(waiting);
+            if let Some(notice) = said.into_notice() {
+                budget.made_progress();
+                return Poll::Ready(notice);
+            }
         }
-        let stale = waiting.supervisor.replace(cx.waker().clone());
-        drop(waiting);
-        drop(stale);
-        Poll::Pending
     }
 }

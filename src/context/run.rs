@@ -233,6 +233,15 @@ impl Run {
         true
     }
 
+    /// Waits until what was told has been heard. For tasks that go on with the child's code in the same
+    /// poll otherwise, and could block (invariant 1 of `current`).
+    ///
+    /// Not tokio's `yield_now`: a worker thread that has nothing else to do then looks for work and rouses
+    /// another one when it finds this task again, which costs several times what a restart does.
+    pub(crate) async fn heard(&self) {
+        self.above.notices.heard().await;
+    }
+
     fn push(&self, news: News) {
         self.above.notices.push(Notice {
             key: self.identity.key,
