@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker, ready};
 
-use futures_util::Stream;
+use futures_core::Stream;
 use thiserror::Error;
 use tokio::runtime;
 use tokio::task::coop;

@@ -8,12 +8,10 @@ use std::io;
 use std::sync::Arc;
 use std::thread;
 
-use tokio::sync::oneshot;
-
 use super::body::record;
 use super::launch::{Body, End, Launched, Seat};
 use super::{Child, Kind};
-use crate::context::{Context, Run, within_blocking};
+use crate::context::{Context, LastAct, Run, within_blocking};
 use crate::exit::{BoxError, catch_blocking};
 
 impl Child {
@@ -55,8 +53,8 @@ where
         let run = Arc::clone(run);
         let explicit = seat.explicit_ready;
         let name = run.path().name().to_owned();
-        let (ended, end) = oneshot::channel::<()>();
         let on_thread = move || {
+            let _last_act = LastAct::of(&run);
             // So that timers, sockets and `cx.spawn` work on this thread too.
             let _runtime = run.runtime().enter();
             let _span = run.span().enter();
@@ -67,12 +65,8 @@ where
             let outcome = within_blocking(&run, || catch_blocking(|| (self.body)(cx)));
             record(&run, outcome);
             run.tell_what_waits();
-            drop(ended);
         };
         thread::Builder::new().name(name).spawn(on_thread)?;
-        Ok(Launched {
-            end: End::Thread(end),
-            control: None,
-        })
+        Ok(End::Thread.into())
     }
 }

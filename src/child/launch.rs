@@ -3,7 +3,6 @@
 use std::io;
 use std::sync::Arc;
 
-use tokio::sync::oneshot;
 use tokio::task::{AbortHandle, JoinHandle};
 
 use crate::context::Run;
@@ -44,10 +43,10 @@ impl From<End> for Launched {
 pub(crate) enum End {
     /// A task of ours, which tells it to the supervisor as its [`LastAct`](crate::context::LastAct).
     Told(AbortHandle),
+    /// A thread of ours, which does the same.
+    Thread,
     /// Somebody else's task; its handle resolves after the task's state was dropped.
     Task(JoinHandle<()>),
-    /// A thread, which drops the sender as its last act.
-    Thread(oneshot::Receiver<()>),
 }
 
 impl End {
@@ -56,7 +55,7 @@ impl End {
         match self {
             Self::Told(task) => Some(task.clone()),
             Self::Task(task) => Some(task.abort_handle()),
-            Self::Thread(_) => None,
+            Self::Thread => None,
         }
     }
 }

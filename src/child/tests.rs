@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use super::Child;
@@ -23,7 +24,8 @@ type Trace = Arc<Mutex<Vec<String>>>;
 struct Launching {
     leaf: Arc<dyn Launch>,
     run: Arc<Run>,
-    above: Arc<Above>,
+    /// What it tells its supervisor, which hears it at once.
+    heard: mpsc::UnboundedReceiver<News>,
     launched: Launched,
 }
 
@@ -38,10 +40,12 @@ impl Launching {
         let above = Above::new(&EarlyNotice::default(), None);
         let run = Run::new(identity, &above);
         let launched = leaf.launch(&run).expect("it launches");
+        let (told, heard) = mpsc::unbounded_channel();
+        tokio::spawn(async move { while told.send(above.notices().next().await.news).is_ok() {} });
         Self {
             leaf,
             run,
-            above,
+            heard,
             launched,
         }
     }
@@ -61,10 +65,10 @@ impl Launching {
     }
 
     /// Waits for the end; returns how it ended, and how many messages wait and were lost.
-    async fn end(self) -> (Exit, usize, u64) {
+    async fn end(mut self) -> (Exit, usize, u64) {
         match self.launched.end {
             End::Task(task) => drop(task.await),
-            _ => while self.above.notices().next().await.news != News::Over {},
+            _ => while self.heard.recv().await != Some(News::Over) {},
         }
         let reading = self.leaf.address().read();
         (self.run.exit(), reading.depth, reading.lost)
@@ -125,8 +129,8 @@ fn slow_worker(trace: &Trace) -> Child<u32> {
 /// Starts a child, sends it three messages and lets it begin with the first.
 async fn with_three_messages(child: Child<u32>) -> (Launching, Handle<u32>) {
     let handle = child.handle();
-    let launching = Launching::of(child.while_down(WhileDown::Hold(8)));
-    launching.above.notices().next().await;
+    let mut launching = Launching::of(child.while_down(WhileDown::Hold(8)));
+    assert_eq!(launching.heard.recv().await, Some(News::Started));
     for n in 1..=3 {
         handle.cast(n).expect("it is up");
     }

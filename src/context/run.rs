@@ -355,16 +355,13 @@ impl Run {
         task.abort();
     }
 
+    /// Tells the supervisor, once, that nothing of this run is left.
     fn say_over(&self) {
-        self.set_over();
-        self.push(News::Over);
-    }
-
-    /// Remembers that the task has ended.
-    pub(crate) fn set_over(&self) {
         #[cfg(feature = "testkit")]
         self.fault_point.close();
-        self.over.store(true, Ordering::Release);
+        if !self.over.swap(true, Ordering::AcqRel) {
+            self.push(News::Over);
+        }
     }
 
     /// Tells whether the task, with all its subtasks, has ended.

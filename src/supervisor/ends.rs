@@ -1,126 +1,70 @@
 //! When the runs of one supervisor's children are over: their task, their state and their subtasks.
 //!
-//! A task of ours says so itself, as the last thing that it drops: nothing is kept here for each of
-//! them but a count. Other ends (somebody else's task, a thread, a supervisor) are waited for.
+//! Each says so itself: a task or a thread of ours as the last thing that it drops, somebody else's task
+//! by waking its run, which waits for it. A set of futures would have to be polled for that, and polls
+//! whoever waits for it once more each time that it has polled all of its own.
 
+use std::collections::HashMap;
 use std::future::Future;
-use std::pin::Pin;
+use std::pin::pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Waker};
 
-use futures_util::stream::FuturesUnordered;
-use futures_util::{FutureExt, StreamExt};
-use tokio::sync::oneshot;
 use tokio::task::{JoinHandle, unconstrained};
 
 use super::children::Key;
 use crate::child::End;
-use crate::context::{News, Notices, Run};
+use crate::context::{News, Notice, Notices, Run};
 
 /// Which run of which child is over.
-pub(super) type Over = (Key, u64);
+type Over = (Key, u64);
 
 /// The runs that are not over yet.
 #[derive(Default)]
 pub(super) struct Ends {
-    waited_for: FuturesUnordered<Ending>,
-    /// How many will say so themselves.
-    told: usize,
+    left: usize,
+    /// Somebody else's tasks: whoever drops the handle of one hears nothing of its end.
+    tasks: HashMap<Over, JoinHandle<()>>,
 }
 
 impl Ends {
     /// Waits for a run whose task, or thread, has begun.
-    pub(super) fn expect(&mut self, run: Arc<Run>, end: End) {
-        match end {
-            End::Told(_) => self.told += 1,
-            End::Task(task) => self.wait_for(run, Left::Task(task)),
-            End::Thread(thread) => self.wait_for(run, Left::Thread(thread)),
+    pub(super) fn expect(&mut self, run: &Arc<Run>, end: End) {
+        self.left += 1;
+        let End::Task(mut task) = end else { return };
+        let ended = Waker::from(Arc::clone(run));
+        // Unconstrained: a supervisor that used up its budget would take it that the task has ended.
+        let waiting = pin!(unconstrained(&mut task));
+        if waiting.poll(&mut Context::from_waker(&ended)).is_ready() {
+            ended.wake();
         }
+        self.tasks.insert(run.key_and_incarnation(), task);
     }
 
     /// Takes note of a run that never had a task.
-    pub(super) fn never_began(&mut self, run: Arc<Run>) {
-        self.wait_for(run, Left::Unknown);
+    pub(super) fn never_began(&mut self, run: &Arc<Run>) {
+        self.left += 1;
+        run.task_has_ended();
     }
 
-    fn wait_for(&mut self, run: Arc<Run>, left: Left) {
-        self.waited_for.push(Ending { run, left });
-    }
-
-    /// Takes note of a run that said itself that it is over.
-    pub(super) fn heard_of_one(&mut self) {
-        debug_assert!(self.told > 0, "each says so once");
-        self.told = self.told.saturating_sub(1);
+    /// Takes note of a run that said that it is over.
+    pub(super) fn heard_of(&mut self, notice: &Notice) {
+        debug_assert!(self.left > 0, "each says so once");
+        self.left = self.left.saturating_sub(1);
+        self.tasks.remove(&(notice.key, notice.incarnation));
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.told == 0 && self.waited_for.is_empty()
+        self.left == 0
     }
 
-    /// Waits for the next run to be over, of those that don't say so themselves; `None` if there are
-    /// none.
-    pub(super) async fn next(&mut self) -> Option<Over> {
-        // Under tokio's cooperative budget a large set of ends is polled again and again.
-        unconstrained(self.waited_for.next()).await
-    }
-
-    /// Returns how many there are that don't say so themselves.
-    pub(super) fn waited_for(&self) -> usize {
-        self.waited_for.len()
-    }
-
-    /// Takes one of those that is over already.
-    pub(super) fn take_ready(&mut self) -> Option<Over> {
-        self.next().now_or_never().flatten()
-    }
-
-    /// Waits for the next run to be over, whoever says it; what else is told is of no use any more.
-    pub(super) async fn next_of_all(&mut self, notices: &Notices) {
+    /// Waits for the next run to be over; what else is told is of no use any more.
+    pub(super) async fn next(&mut self, notices: &Notices) {
         while !self.is_empty() {
-            tokio::select! {
-                biased;
-                Some(_) = unconstrained(self.waited_for.next()) => return,
-                notice = notices.next() => if notice.news == News::Over {
-                    return self.heard_of_one();
-                },
+            let notice = notices.next().await;
+            if notice.news == News::Over {
+                return self.heard_of(&notice);
             }
         }
-    }
-}
-
-/// One run whose end is waited for. Small, because there may be 100 000.
-struct Ending {
-    run: Arc<Run>,
-    left: Left,
-}
-
-/// What is left of a run.
-enum Left {
-    Task(JoinHandle<()>),
-    Thread(oneshot::Receiver<()>),
-    /// It has no task; whether it left anything is still to be looked for.
-    Unknown,
-    /// What it left behind.
-    Rest(Pin<Box<dyn Future<Output = ()> + Send>>),
-}
-
-impl Future for Ending {
-    type Output = Over;
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Over> {
-        let this = self.get_mut();
-        // Why it ended is what the run recorded.
-        match &mut this.left {
-            Left::Task(task) => drop(ready!(Pin::new(task).poll(cx))),
-            Left::Thread(thread) => drop(ready!(Pin::new(thread).poll(cx))),
-            Left::Rest(rest) => ready!(rest.as_mut().poll(cx)),
-            Left::Unknown => {}
-        }
-        if !matches!(this.left, Left::Rest(_)) && !this.run.has_left_nothing() {
-            this.left = Left::Rest(Box::pin(Arc::clone(&this.run).rest()));
-            return Pin::new(this).poll(cx);
-        }
-        this.run.set_over();
-        Poll::Ready(this.run.key_and_incarnation())
     }
 }

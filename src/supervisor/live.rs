@@ -86,11 +86,11 @@ impl Live {
         match launched {
             Ok(Launched { end, control }) => {
                 self.control = control;
-                parent.ends.expect(run, end);
+                parent.ends.expect(&run, end);
             }
             Err(error) => {
                 run.record(Exit::Failed(ErrorChain::new(&error)));
-                parent.ends.never_began(run);
+                parent.ends.never_began(&run);
             }
         }
     }

@@ -167,7 +167,7 @@ impl Reaper {
             tokio::select! {
                 biased;
                 _deadline = self.supervisor.stop().earlier_than(told) => return Waited::Tightened,
-                () = self.ends.next_of_all(self.above.notices()), if !self.ends.is_empty() => {}
+                () = self.ends.next(self.above.notices()), if !self.ends.is_empty() => {}
                 () = sleep_until(at) => return Waited::Due,
             }
         }

@@ -5,8 +5,8 @@
 //!
 //! # Invariants
 //!
-//! 1. Shutdown comes first, then ends that are waited for, then what runs tell, starts and ends in the
-//!    order in which they came, then commands, then timers.
+//! 1. Shutdown comes first, then what runs tell, starts and ends in the order in which they came, then
+//!    commands, then timers.
 //! 2. After [`ENDS_IN_A_ROW`] ends, starts and commands one command and all due timers are served, so
 //!    that neither a storm of crashes nor one of commands starves anything.
 //! 3. A child's acknowledged start is decided on before the end of the same run.
@@ -91,7 +91,6 @@ enum Waiting {
 /// What the loop woke up for.
 enum Woken {
     StopOrdered(Instant),
-    Ended(Key, u64),
     Told(Notice),
     Command(Command<Arc<Node>>),
     TimersDue,
@@ -186,7 +185,7 @@ impl RunLoop {
                 self.run.tell(News::LeftHung);
             }
             while !self.ends.is_empty() {
-                self.ends.next_of_all(self.above.notices()).await;
+                self.ends.next(self.above.notices()).await;
             }
         })
     }
@@ -208,7 +207,7 @@ impl RunLoop {
             }
             let woken = self.wake().await;
             in_a_row = match woken {
-                Woken::Ended(..) | Woken::Told(_) | Woken::Command(_) => in_a_row + 1,
+                Woken::Told(_) | Woken::Command(_) => in_a_row + 1,
                 Woken::StopOrdered(_) | Woken::TimersDue => 0,
             };
             self.react(woken);
@@ -242,7 +241,6 @@ impl RunLoop {
             deadline = self.run.stop().earlier_than(told) => {
                 Woken::StopOrdered(deadline)
             }
-            Some((key, incarnation)) = self.ends.next() => Woken::Ended(key, incarnation),
             notice = self.above.notices().next() => Woken::Told(notice),
             Some(command) = self.commands.recv() => Woken::Command(command),
             () = self.alarm.as_mut(), if next_timer.is_some() => Woken::TimersDue,
@@ -252,7 +250,6 @@ impl RunLoop {
     fn react(&mut self, woken: Woken) {
         match woken {
             Woken::StopOrdered(deadline) => self.stop_ordered(deadline),
-            Woken::Ended(key, incarnation) => self.ended(key, incarnation),
             Woken::Told(notice) => self.told(notice),
             Woken::Command(command) => self.command(command),
             Woken::TimersDue => self.fire_due_timers(),
@@ -308,7 +305,7 @@ impl RunLoop {
             News::Started => Happened::Started { key, incarnation },
             News::Ending => Happened::Ending { key, incarnation },
             News::Over => {
-                self.ends.heard_of_one();
+                self.ends.heard_of(&notice);
                 return self.ended(key, incarnation);
             }
             News::LeftHung => Happened::LeftHung { key, incarnation },
@@ -419,7 +416,7 @@ impl Drop for RunLoop {
             let mut reaped = reaper.walk().await;
             forget_run_time_children(&mut reaped.lives, declared);
             while !reaped.ends.is_empty() {
-                reaped.ends.next_of_all(above.notices()).await;
+                reaped.ends.next(above.notices()).await;
             }
         };
         self.run.leave_reaper(self.run.runtime().spawn(walk));

@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::sync::Arc;
+use std::task::Wake;
 
 use tokio::task::JoinHandle;
 
@@ -39,20 +40,28 @@ impl Subtasks {
 }
 
 impl Run {
+    /// Says that the run is over, now that its task has ended, or once what that left behind has.
+    pub(crate) fn task_has_ended(self: &Arc<Self>) {
+        if self.has_left_nothing() {
+            return self.say_over();
+        }
+        let run = Arc::clone(self);
+        let rest = async move {
+            run.reaped().await;
+            run.end_subtasks().await;
+            run.say_over();
+        };
+        drop(self.runtime().spawn(rest));
+    }
+
     /// Tells whether nothing is left of a run whose task has ended; from then on nothing can begin.
-    pub(crate) fn has_left_nothing(&self) -> bool {
+    fn has_left_nothing(&self) -> bool {
         let mut ending = lock(&self.ending);
         let has_reaper = ending
             .rare
             .as_ref()
             .is_some_and(|rare| rare.reaper.is_some());
         ending.close() && !has_reaper
-    }
-
-    /// Waits for the end of what a run left whose task has ended.
-    pub(crate) async fn rest(self: Arc<Self>) {
-        self.reaped().await;
-        self.end_subtasks().await;
     }
 
     pub(crate) fn spawn_subtask(
@@ -129,14 +138,17 @@ impl LastAct {
 
 impl Drop for LastAct {
     fn drop(&mut self) {
-        if lock(&self.0.ending).close() {
-            return self.0.say_over();
-        }
-        let run = Arc::clone(&self.0);
-        let rest = async move {
-            run.end_subtasks().await;
-            run.say_over();
-        };
-        drop(self.0.runtime().spawn(rest));
+        self.0.task_has_ended();
+    }
+}
+
+/// Wakes a run when a task that is not of ours has ended: the run is the waker of its handle.
+impl Wake for Run {
+    fn wake(self: Arc<Self>) {
+        self.task_has_ended();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        self.task_has_ended();
     }
 }

@@ -30,6 +30,13 @@ struct Dropped {
     handle: SupervisorHandle,
     task: AbortHandle,
     ends: Ends,
+    above: Arc<Above>,
+}
+
+impl Dropped {
+    async fn end(&mut self) {
+        self.ends.next(self.above.notices()).await;
+    }
 }
 
 /// Starts a supervisor in a task that can be dropped.
@@ -54,7 +61,7 @@ async fn start(declared: Supervisor) -> Dropped {
     let spawned = spawn::supervisor(&tree, &declared, &cell, &run);
     let task = spawned.abort_handle();
     let mut ends = Ends::default();
-    ends.expect(Arc::clone(&run), End::Task(spawned));
+    ends.expect(&run, End::Task(spawned));
     assert_eq!(above.notices().next().await.news, News::Started);
     Dropped {
         run,
@@ -62,6 +69,7 @@ async fn start(declared: Supervisor) -> Dropped {
         handle,
         task,
         ends,
+        above,
     }
 }
 
@@ -103,7 +111,7 @@ async fn the_children_of_a_dropped_supervisor_stop_in_reverse_before_its_end_is_
     let mut dropped = start(declared).await;
     let began = Instant::now();
     dropped.task.abort();
-    dropped.ends.next().await;
+    dropped.end().await;
     assert_eq!(*lock(&trace), ["d", "c killed", "b", "a"]);
     assert_eq!(began.elapsed(), Duration::from_millis(4_950));
     assert_eq!(dropped.run.exit(), Exit::Killed);
@@ -131,7 +139,7 @@ async fn a_stop_bounds_what_a_dropped_supervisor_leaves() {
     tokio::time::sleep(Duration::from_millis(100)).await;
     let deadline = began + Duration::from_secs(1);
     dropped.run.stop().request(deadline, deadline);
-    dropped.ends.next().await;
+    dropped.end().await;
     assert!(
         began.elapsed() <= Duration::from_secs(1),
         "{:?}",
@@ -157,7 +165,7 @@ async fn the_children_of_a_dropped_dynamic_supervisor_stop_all_at_once_and_for_g
     assert!(added.iter().all(Result::is_ok), "{added:?}");
     let began = Instant::now();
     dropped.task.abort();
-    dropped.ends.next().await;
+    dropped.end().await;
     assert_eq!(*lock(&trace), ["c killed", "b killed"]);
     assert!(
         began.elapsed() <= Duration::from_secs(5),
@@ -207,7 +215,7 @@ async fn a_child_whose_launch_failed_is_down_and_not_waited_for() {
     assert_eq!(states(&dropped.cell), [State::Running, State::BackingOff]);
     let began = Instant::now();
     dropped.task.abort();
-    dropped.ends.next().await;
+    dropped.end().await;
     assert_eq!(began.elapsed(), Duration::ZERO);
     assert_eq!(states(&dropped.cell), [State::Down; 2]);
 }

@@ -12,13 +12,6 @@ pub(super) const FIRST_PRUNE: usize = 1_024;
 
 impl RunLoop {
     pub(super) fn fire_due_timers(&mut self) {
-        // Whoever ended in time is not late because nobody has looked: of these each is looked at once.
-        for _ in 0..self.ends.waited_for() {
-            let Some((key, incarnation)) = self.ends.take_ready() else {
-                break;
-            };
-            self.ended(key, incarnation);
-        }
         let now = Instant::now();
         while let Some(Reverse((at, timer))) = self.timers.peek().copied() {
             if at > now || self.finished.is_some() {

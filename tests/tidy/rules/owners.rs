@@ -24,7 +24,7 @@ const OWNED: &[(&[&str], &[&str])] = &[
     (&["tracing_subscriber"], &["src/logging.rs", "src/logging/"]),
     (&["tracing_log"], &["src/logging.rs", "src/logging/"]),
     (&["fastrand"], &["src/policy/"]),
-    (&["futures_util"], &["src/supervisor/", "src/bus/"]),
+    (&["futures_core"], &["src/bus/"]),
     (&["crossbeam_channel"], &["src/bus/"]),
     (&["pin_project_lite"], &["src/context/", "src/child/"]),
     (&["shuttle"], &["src/sync/"]),
@@ -148,10 +148,7 @@ mod tests {
             ),
             ("src/policy/backoff.rs", "fn f() { fastrand::f64() }"),
             ("src/signals.rs", "use tokio::signal::unix::signal;"),
-            (
-                "src/supervisor/run_loop.rs",
-                "use futures_util::stream::FuturesUnordered;",
-            ),
+            ("src/bus/subscriber.rs", "use futures_core::Stream;"),
             ("tests/messages.rs", "use ractor::Actor;"),
         ]);
         assert_eq!(places(&check_uses(&tree)), [""; 0]);
@@ -170,7 +167,7 @@ mod tests {
             "use tokio::{sync::mpsc, signal};",
             "use tokio::{signal::unix::{self, SignalKind}, sync};",
             "fn f() { tokio::signal::ctrl_c() }",
-            "use futures_util as f;",
+            "use futures_core as f;",
         ] {
             let tree = in_memory(&[("src/tree.rs", text)]);
             assert_eq!(places(&check_uses(&tree)), ["src/tree.rs:1"], "{text}");
