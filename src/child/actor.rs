@@ -98,6 +98,7 @@ where
         let gate = Arc::new(Gate::new(seat.address.capacity(), seat.address.ledger()));
         let incarnation = Incarnation::<A> {
             run: Arc::clone(run),
+            lent: Some(Arc::clone(run)),
             seat: seat.clone(),
             body: self,
             gate: Arc::clone(&gate),
@@ -131,6 +132,8 @@ struct Supervised<A>(PhantomData<fn() -> A>);
 /// The state that ractor sees: the user's actor with its own state, once it is made.
 struct Incarnation<A: Actor> {
     run: Arc<Run>,
+    /// The same, which the hooks are lent.
+    lent: Option<Arc<Run>>,
     seat: Seat<A::Msg>,
     body: Arc<dyn Make<A>>,
     gate: Arc<Gate>,
@@ -163,7 +166,7 @@ impl<A: Actor> Actor for Supervised<A> {
             };
             // Called inside the future: a hook may panic before it returns its own.
             let hook = async { actor.post_start(myself, state).await };
-            let started = inside(&incarnation.run, hook).await;
+            let started = inside(&incarnation.run, &mut incarnation.lent, hook).await;
             incarnation.keep_on(started)
         })
     }
@@ -178,8 +181,13 @@ impl<A: Actor> Actor for Supervised<A> {
         let Some((actor, state)) = incarnation.alive.as_mut() else {
             return Err(Recorded.into());
         };
+        let (run, lent) = (&incarnation.run, &mut incarnation.lent);
         let hook = async { actor.handle(myself, message, state).await };
-        let handled = inside(&incarnation.run, hook).await;
+        // As `inside` does, without another move of the message.
+        let handled = Inside::of(run, lent, breakable(run, hook)).await;
+        if run.tell_what_waits() {
+            run.heard().await;
+        }
         incarnation.keep_on(handled)
     }
 
@@ -200,7 +208,7 @@ impl<A: Actor> Actor for Supervised<A> {
                 }
                 actor.handle_supervisor_evt(myself, event, state).await
             };
-            let handled = inside(&incarnation.run, hook).await;
+            let handled = inside(&incarnation.run, &mut incarnation.lent, hook).await;
             incarnation.keep_on(handled)
         })
     }
@@ -216,7 +224,7 @@ impl<A: Actor> Actor for Supervised<A> {
                 return Err(Recorded.into());
             };
             let hook = async { actor.post_stop(myself, state).await };
-            let stopped = inside(&incarnation.run, hook).await;
+            let stopped = inside(&incarnation.run, &mut incarnation.lent, hook).await;
             incarnation.keep_on(stopped)?;
             incarnation.bury();
             incarnation.run.record_good_end();
@@ -234,7 +242,7 @@ impl<A: Actor> Incarnation<A> {
             let state = actor.pre_start(starting, arguments).await?;
             Ok((actor, state))
         };
-        match Inside::of(&self.run, breakable(&self.run, hook)).await {
+        match Inside::of(&self.run, &mut self.lent, breakable(&self.run, hook)).await {
             Ok(Ok(alive)) => self.alive = Some(alive),
             failed => return self.keep_on(failed.map(|made| made.map(drop))),
         }
@@ -297,11 +305,15 @@ impl<A: Actor> Drop for Incarnation<A> {
 
 /// Runs a hook of the user's as part of its run. What it told the supervisor is told in a poll of its
 /// own: the actor would begin its next hook in the same one (invariant 1 of `context::current`).
-async fn inside<F>(run: &Arc<Run>, hook: F) -> Result<Result<(), BoxError>, Panic>
+async fn inside<F>(
+    run: &Arc<Run>,
+    lent: &mut Option<Arc<Run>>,
+    hook: F,
+) -> Result<Result<(), BoxError>, Panic>
 where
     F: Future<Output = Result<(), BoxError>>,
 {
-    let outcome = Inside::of(run, breakable(run, hook)).await;
+    let outcome = Inside::of(run, lent, breakable(run, hook)).await;
     if run.tell_what_waits() {
         run.heard().await;
     }

@@ -58,7 +58,7 @@ pin_project! {
     /// One run of a body. Its fields are dropped in their order.
     struct Supervised<F, U, G> {
         #[pin]
-        body: Inside<Arc<Run>, F>,
+        body: Inside<Arc<Run>, Option<Arc<Run>>, F>,
         acknowledge: Acknowledge,
         up: Option<U>,
         routed: Option<G>,

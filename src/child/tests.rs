@@ -25,7 +25,7 @@ struct Launching {
     leaf: Arc<dyn Launch>,
     run: Arc<Run>,
     /// What it tells its supervisor, which hears it at once.
-    heard: mpsc::UnboundedReceiver<News>,
+    heard: mpsc::Receiver<News>,
     launched: Launched,
 }
 
@@ -40,8 +40,10 @@ impl Launching {
         let above = Above::new(&EarlyNotice::default(), None);
         let run = Run::new(identity, &above);
         let launched = leaf.launch(&run).expect("it launches");
-        let (told, heard) = mpsc::unbounded_channel();
-        tokio::spawn(async move { while told.send(above.notices().next().await.news).is_ok() {} });
+        let (told, heard) = mpsc::channel(8);
+        tokio::spawn(
+            async move { while told.send(above.notices().next().await.news).await.is_ok() {} },
+        );
         Self {
             leaf,
             run,

@@ -8,6 +8,7 @@
 //! 1. The future is polled, and dropped, inside the catch: a panic of either is part of the outcome.
 //! 2. News are told between two polls, never within one (invariant 1 of `current`).
 
+use std::borrow::BorrowMut;
 use std::future::Future;
 use std::ops::Deref;
 use std::pin::Pin;
@@ -22,20 +23,22 @@ use crate::exit::{Panic, catch_blocking};
 
 pin_project! {
     /// A future of a run, which is held or borrowed. The future's panics become values.
-    pub(crate) struct Inside<R, F>
+    pub(crate) struct Inside<R, L, F>
     where
         R: Deref<Target = Run>,
+        L: BorrowMut<Option<Arc<Run>>>,
     {
         run: R,
         // The same, for the time of a poll.
-        lent: Option<Arc<Run>>,
+        lent: L,
         #[pin]
         future: Option<F>,
     }
 
-    impl<R, F> PinnedDrop for Inside<R, F>
+    impl<R, L, F> PinnedDrop for Inside<R, L, F>
     where
         R: Deref<Target = Run>,
+        L: BorrowMut<Option<Arc<Run>>>,
     {
         fn drop(this: Pin<&mut Self>) {
             let mut this = this.project();
@@ -43,14 +46,14 @@ pin_project! {
                 return;
             }
             // Killed at an await: its exit is known, and what its drop raises can only be logged.
-            if let Err(panic) = inside(this.run, this.lent, || this.future.set(None)) {
+            if let Err(panic) = inside(this.run, this.lent.borrow_mut(), || this.future.set(None)) {
                 tracing::error!(%panic, "what a killed child held panicked when it was dropped");
             }
         }
     }
 }
 
-impl<F> Inside<Arc<Run>, F> {
+impl<F> Inside<Arc<Run>, Option<Arc<Run>>, F> {
     /// Makes a future part of a run for as long as it takes.
     pub(crate) fn new(run: &Arc<Run>, future: F) -> Self {
         Self {
@@ -61,18 +64,25 @@ impl<F> Inside<Arc<Run>, F> {
     }
 }
 
-impl<'a, F> Inside<&'a Run, F> {
-    /// Makes a future part of a run that outlives it.
-    pub(crate) fn of(run: &'a Arc<Run>, future: F) -> Self {
+impl<'a, F> Inside<&'a Run, &'a mut Option<Arc<Run>>, F> {
+    /// Makes a future part of a run that outlives it. The run is borrowed twice: what is lent is a
+    /// reference of its own, so that none is counted for each message of an actor.
+    #[inline]
+    pub(crate) fn of(run: &'a Run, lent: &'a mut Option<Arc<Run>>, future: F) -> Self {
         Self {
             run,
-            lent: Some(Arc::clone(run)),
+            lent,
             future: Some(future),
         }
     }
 }
 
-impl<R: Deref<Target = Run>, F: Future> Inside<R, F> {
+impl<R, L, F> Inside<R, L, F>
+where
+    R: Deref<Target = Run>,
+    L: BorrowMut<Option<Arc<Run>>>,
+    F: Future,
+{
     /// Polls, and leaves it to the caller to tell what waits.
     pub(crate) fn poll_silently(
         self: Pin<&mut Self>,
@@ -81,7 +91,7 @@ impl<R: Deref<Target = Run>, F: Future> Inside<R, F> {
         let mut this = self.project();
         // Kept outside, so that it is not dropped while a panic of the future's drop unwinds.
         let mut value = None;
-        let polled = inside(this.run, this.lent, || {
+        let polled = inside(this.run, this.lent.borrow_mut(), || {
             let future = this.future.as_mut().as_pin_mut();
             if let Some(Poll::Ready(ready)) = future.map(|future| future.poll(cx)) {
                 value = Some(ready);
@@ -95,7 +105,8 @@ impl<R: Deref<Target = Run>, F: Future> Inside<R, F> {
             (Err(panic), _) => {
                 // What the panic left of the future; of two panics the first one counts.
                 if this.future.is_some()
-                    && let Err(second) = inside(this.run, this.lent, || this.future.set(None))
+                    && let Err(second) =
+                        inside(this.run, this.lent.borrow_mut(), || this.future.set(None))
                 {
                     tracing::debug!(panic = %second, "what a child that panicked held panicked too");
                 }
@@ -106,7 +117,12 @@ impl<R: Deref<Target = Run>, F: Future> Inside<R, F> {
 }
 
 /// Tells what waits when it is pending; with the outcome, whoever has that tells.
-impl<R: Deref<Target = Run>, F: Future> Future for Inside<R, F> {
+impl<R, L, F> Future for Inside<R, L, F>
+where
+    R: Deref<Target = Run>,
+    L: BorrowMut<Option<Arc<Run>>>,
+    F: Future,
+{
     type Output = Result<F::Output, Panic>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
@@ -174,7 +190,8 @@ mod tests {
         let seen = Arc::new(Mutex::new(None));
         let bomb = Bomb(Arc::clone(&seen));
         let run = run();
-        let pending = Inside::of(&run, async move {
+        let mut lent = Some(Arc::clone(&run));
+        let pending = Inside::of(&run, &mut lent, async move {
             let _held = &bomb;
             std::future::pending::<()>().await;
         });
