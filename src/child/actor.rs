@@ -171,24 +171,26 @@ impl<A: Actor> Actor for Supervised<A> {
         })
     }
 
-    async fn handle(
+    // Not an `async fn`, which keeps its arguments twice; and `inside` would move the message once more.
+    fn handle(
         &self,
         myself: ActorRef<A::Msg>,
         message: A::Msg,
         incarnation: &mut Incarnation<A>,
-    ) -> Result<(), ActorProcessingErr> {
+    ) -> impl Future<Output = Result<(), ActorProcessingErr>> + Send {
         incarnation.gate.meter.leave();
-        let Some((actor, state)) = incarnation.alive.as_mut() else {
-            return Err(Recorded.into());
-        };
-        let (run, lent) = (&incarnation.run, &mut incarnation.lent);
-        let hook = async { actor.handle(myself, message, state).await };
-        // As `inside` does, without another move of the message.
-        let handled = Inside::of(run, lent, breakable(run, hook)).await;
-        if run.tell_what_waits() {
-            run.heard().await;
+        async move {
+            let Some((actor, state)) = incarnation.alive.as_mut() else {
+                return Err(Recorded.into());
+            };
+            let (run, lent) = (&incarnation.run, &mut incarnation.lent);
+            let hook = async { actor.handle(myself, message, state).await };
+            let handled = Inside::of(run, lent, breakable(run, hook)).await;
+            if run.tell_what_waits() {
+                run.heard().await;
+            }
+            incarnation.keep_on(handled)
         }
-        incarnation.keep_on(handled)
     }
 
     fn handle_supervisor_evt(

@@ -30,6 +30,7 @@ struct Outer {
 }
 
 impl Outer {
+    #[inline]
     fn enter(run: Arc<Run>, is_in_poll: bool) -> Self {
         Self {
             before: swap(Some(Current { run, is_in_poll })),
@@ -38,6 +39,7 @@ impl Outer {
     }
 
     /// Puts the outer one back and returns the run that was entered.
+    #[inline]
     fn leave(mut self) -> Option<Arc<Run>> {
         self.is_entered = false;
         swap(self.before.take()).map(|current| current.run)
@@ -45,6 +47,7 @@ impl Outer {
 }
 
 impl Drop for Outer {
+    #[inline]
     fn drop(&mut self) {
         if self.is_entered {
             drop(swap(self.before.take()));
@@ -53,6 +56,7 @@ impl Drop for Outer {
 }
 
 /// Sets what is current and returns what was. On a thread that has torn down its locals nothing is.
+#[inline]
 fn swap(next: Option<Current>) -> Option<Current> {
     let mut next = Some(next);
     let swapped = CURRENT.try_with(|current| next.take().and_then(|next| current.replace(next)));

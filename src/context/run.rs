@@ -183,6 +183,7 @@ impl Run {
         &self.above.runtime
     }
 
+    #[inline]
     pub(crate) fn span(&self) -> &Span {
         self.span.as_deref().unwrap_or(&NO_SPAN)
     }
@@ -223,10 +224,12 @@ impl Run {
 
     /// Tells what was kept back during a poll, and whether there was anything. The flag is read by
     /// the thread that set it, or by one that polls the same task later, which orders the two.
+    #[inline]
     pub(crate) fn tell_what_waits(&self) -> bool {
-        if !self.has_untold.load(Ordering::Relaxed) {
-            return false;
-        }
+        self.has_untold.load(Ordering::Relaxed) && self.tell_what_surely_waits()
+    }
+
+    fn tell_what_surely_waits(&self) -> bool {
         self.has_untold.store(false, Ordering::Relaxed);
         let untold = std::mem::take(&mut lock(&self.ending).rare().untold);
         untold.into_iter().for_each(|news| self.push(news));

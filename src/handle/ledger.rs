@@ -40,16 +40,17 @@ impl Ledger {
 
     /// Announces a sender that is about to look for room.
     pub(super) fn wait(&self) -> WaitingSender<'_> {
-        self.waiting_senders.fetch_add(1, Ordering::Relaxed);
+        self.waiting_senders.fetch_add(1, Ordering::SeqCst);
         WaitingSender(self)
     }
 
-    /// Says that `places` became free. Call it after the lock that guards them was released.
+    /// Says that `places` became free. Call it when they are: outside the lock that guards them.
     ///
-    /// No wake-up is lost: a sender announces itself, then finds the mailbox full under that lock.
-    /// Whoever frees a place takes the lock later, and so sees the announcement here.
+    /// No wake-up is lost. A sender announces itself, then finds the mailbox full; whoever frees a place
+    /// does that, then looks for announcements. That lock, or sequentially consistent order of all four,
+    /// lets one of the two see the other.
     pub(super) fn make_room(&self, places: usize) {
-        let waiting = self.waiting_senders.load(Ordering::Relaxed);
+        let waiting = self.waiting_senders.load(Ordering::SeqCst);
         for _ in 0..places.min(waiting) {
             self.room.notify_one();
         }

@@ -52,7 +52,8 @@ impl Meter {
 
     fn enter_below(&self, capacity: usize, sent_at: Instant) -> bool {
         let mut sent = lock(&self.sent);
-        let waiting = self.waiting.load(Ordering::Relaxed);
+        // In one order with those who count out and with the senders that wait: see `Ledger::make_room`.
+        let waiting = self.waiting.load(Ordering::SeqCst);
         let has_room = waiting < capacity;
         if has_room {
             forget_all_but(waiting, &mut sent);
@@ -71,6 +72,7 @@ impl Meter {
     }
 
     /// Counts a message that was taken out to be handled.
+    #[inline]
     pub(crate) fn leave(&self) {
         if self.count_out() {
             self.ledger.make_room(1);
@@ -78,12 +80,13 @@ impl Meter {
     }
 
     /// Tells whether there was one to be counted out: one that was sent past the handle is not.
+    #[inline]
     fn count_out(&self) -> bool {
         // Most actors are sent to past it always or never.
         self.waiting.load(Ordering::Relaxed) > 0
             && self
                 .waiting
-                .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |waiting| {
+                .fetch_update(Ordering::SeqCst, Ordering::Relaxed, |waiting| {
                     waiting.checked_sub(1)
                 })
                 .is_ok()
