@@ -1,6 +1,6 @@
 //! Runs the rounds of a heat and compares.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::process::{Command, Stdio};
 
 use crate::arguments::Arguments;
@@ -38,13 +38,19 @@ fn hold(heat: &Heat, effort: Effort) -> Vec<Row> {
     let peers = heat.peers.iter().map(|(peer, _)| peer.name);
     let mut names: Vec<&'static str> = std::iter::once(heat.ours.name).chain(peers).collect();
     let mut figures: HashMap<&str, Vec<Figures>> = HashMap::new();
+    // Libraries that give their child up, which costs the patience of a round each time.
+    let mut out = HashSet::new();
     for round in 0..effort.rounds() {
         eprintln!("{}: round {}", heat.name, round + 1);
         // Whoever runs first in one round runs last in the next.
         names.reverse();
         for name in &names {
-            if let Some(measured) = in_a_process(heat.name, name, effort) {
-                figures.entry(name).or_default().push(measured);
+            if out.contains(name) {
+                continue;
+            }
+            match in_a_process(heat.name, name, effort) {
+                Some(measured) => figures.entry(name).or_default().push(measured),
+                None => drop(out.insert(*name)),
             }
         }
         if let Some(again) = in_a_process(heat.name, heat.ours.name, effort) {
