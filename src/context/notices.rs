@@ -156,3 +156,51 @@ impl Notices {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use futures_util::FutureExt as _;
+    use tokio::task::yield_now;
+
+    use super::{News, Notice, Notices};
+
+    fn notice(key: u64) -> Notice {
+        Notice {
+            key,
+            incarnation: 1,
+            news: News::Started,
+        }
+    }
+
+    #[tokio::test]
+    async fn who_waits_to_be_heard_goes_on_when_all_before_is_taken_and_the_next_is_asked_for() {
+        let notices = Arc::new(Notices::default());
+        assert!(notices.heard().now_or_never().is_some(), "nothing was said");
+        notices.push(notice(1));
+        notices.push(notice(2));
+        let waiting = tokio::spawn({
+            let notices = Arc::clone(&notices);
+            async move { notices.heard().await }
+        });
+        for key in 1..=2 {
+            yield_now().await;
+            assert!(!waiting.is_finished());
+            assert_eq!(notices.next().await, notice(key));
+        }
+        assert!(notices.next().now_or_never().is_none());
+        waiting.await.expect("no panic");
+    }
+
+    #[tokio::test]
+    async fn what_one_run_said_is_taken_past_those_who_wait() {
+        let notices = Notices::default();
+        notices.push(notice(1));
+        assert!(notices.heard().now_or_never().is_none());
+        notices.push(notice(2));
+        assert_eq!(notices.take_of(2, 1), Some(notice(2)));
+        assert_eq!(notices.take_of(2, 1), None);
+        assert_eq!(notices.next().await, notice(1));
+    }
+}

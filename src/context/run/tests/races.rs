@@ -104,6 +104,22 @@ fn no_news_is_lost_and_the_supervisor_sleeps_through_none() {
 }
 
 #[test]
+fn a_run_that_waits_to_be_heard_goes_on() {
+    check(|| {
+        let runtime = runtime();
+        let (run, above) = run(&runtime);
+        let telling = spawn(move || {
+            run.acknowledge();
+            block_on(run.heard());
+            run.tell(News::Ending);
+        });
+        let heard = [(); 2].map(|()| block_on(above.notices().next()).news);
+        telling.join().expect("no panic");
+        assert_eq!(heard, [News::Started, News::Ending]);
+    });
+}
+
+#[test]
 fn a_subtask_that_is_spawned_while_its_run_ends_ends_with_it() {
     check(|| {
         let runtime = runtime();
