@@ -28,6 +28,7 @@ mod problem;
 mod reader;
 mod reload;
 mod renamed;
+mod requests;
 mod secret;
 mod settings;
 mod snapshot;

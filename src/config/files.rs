@@ -1,7 +1,8 @@
 //! Which files a configuration is read from, and their bytes.
 //!
 //! The main file is the first that exists of those that are looked for; the files of the folder `conf.d`
-//! beside it are laid over it in the order of their names.
+//! beside it are laid over it in the order of their names. Where there is none of them, the first `conf.d`
+//! counts that has files, of those beside the places where it was looked for.
 
 use std::fs::{self, File};
 use std::io::{self, Read};
@@ -41,6 +42,16 @@ impl Files {
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Bytes> {
         self.main.iter().chain(&self.parts)
     }
+
+    /// Returns the place of the main file, whether there is one or only what lies beside it.
+    pub(crate) fn place(&self) -> Option<&PathBuf> {
+        let folder = || self.parts.first()?.path.parent();
+        let is_beside = |path: &&PathBuf| Some(parts_of(path).as_path()) == folder();
+        match &self.main {
+            Some(main) => Some(&main.path),
+            None => self.searched.iter().find(is_beside),
+        }
+    }
 }
 
 /// Lists where the main file of a program is looked for when it was not named: `<name>.toml` in the
@@ -73,6 +84,16 @@ pub(crate) fn read(searched: &[PathBuf], required: bool) -> Result<Files, Config
             main: Some(main),
             parts: read_parts(&parts_of(path))?,
         });
+    }
+    for path in searched {
+        let parts = read_parts(&parts_of(path))?;
+        if !parts.is_empty() {
+            return Ok(Files {
+                searched: searched.to_vec(),
+                main: None,
+                parts,
+            });
+        }
     }
     Ok(Files {
         searched: searched.to_vec(),

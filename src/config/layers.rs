@@ -30,11 +30,12 @@ pub(crate) struct Layers {
 
 impl Layers {
     /// Keeps to the main file that was found: from now on it is this one or none. Another that is looked
-    /// for before or after it must not take its place, nor the defaults when it is removed.
+    /// for before or after it must not take its place, nor the defaults when it is removed. Where only a
+    /// `conf.d` was found, its place is kept to, and a main file may still appear there.
     pub(crate) fn keep_to(&mut self, files: &Files) {
-        if let Some(main) = &files.main {
-            self.searched = vec![main.path.clone()];
-            self.required = true;
+        if let Some(place) = files.place() {
+            self.searched = vec![place.clone()];
+            self.required |= files.main.is_some();
         }
     }
 

@@ -2,7 +2,8 @@
 //!
 //! # Invariants
 //!
-//! 1. Only the thread that reloads replaces the snapshot, so versions count up by one.
+//! 1. Only the thread that reloads replaces the snapshot, so versions count up by one. Two snapshots of one
+//!    version differ in where their values were written, and in nothing else.
 //! 2. The version is stored after the snapshot: whoever sees a version finds that snapshot or a later one.
 //!
 //! `arc-swap` is used with a lock instead of its default strategy, of which a use after free is reported
@@ -10,7 +11,6 @@
 //! one atomic number.
 
 use std::fmt;
-use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, RwLock};
 
 use arc_swap::ArcSwapAny;
@@ -19,7 +19,8 @@ use tokio::sync::{oneshot, watch};
 
 use super::document;
 use super::problem::{ConfigError, Invalid};
-use super::reload::{Cause, Reloaded, Request};
+use super::reload::{Cause, Reloaded};
+use super::requests::Requests;
 use super::snapshot::{Config, Snapshot};
 use crate::sync::atomic::{AtomicU64, Ordering};
 use crate::sync::{Mutex, lock};
@@ -37,7 +38,7 @@ struct Shared<C> {
     version: Arc<AtomicU64>,
     versions: watch::Sender<u64>,
     voters: Mutex<Voters<C>>,
-    requests: SyncSender<Request>,
+    requests: Requests,
 }
 
 struct Voters<C> {
@@ -46,7 +47,7 @@ struct Voters<C> {
 }
 
 impl<C: Config> Live<C> {
-    pub(super) fn new(snapshot: Snapshot<C>, requests: SyncSender<Request>) -> Self {
+    pub(super) fn new(snapshot: Snapshot<C>, requests: Requests) -> Self {
         let version = snapshot.version();
         let shared = Shared {
             current: ArcSwapAny::with_strategy(Arc::new(snapshot), RwLock::new(())),
@@ -129,35 +130,21 @@ impl<C: Config> Live<C> {
     /// Does the same for somebody else.
     pub(crate) async fn reload_for(&self, cause: Cause) -> Result<Reloaded, ReloadError> {
         let (reply, answer) = oneshot::channel();
-        self.request(Request::Reload {
-            cause,
-            reply: Some(reply),
-        })?;
+        self.shared.requests.reload(cause, Some(reply))?;
         match answer.await {
             Ok(answer) => answer.map_err(ReloadError::Rejected),
             Err(_ended) => Err(ReloadError::Ended),
         }
     }
 
-    /// Asks for a reload and does not wait.
+    /// Asks for a reload and does not wait. Two of one cause that are asked for before either begins are
+    /// one; none is lost.
     ///
     /// # Errors
     ///
-    /// [`ReloadError::Ended`] and [`ReloadError::Busy`].
+    /// [`ReloadError::Ended`].
     pub fn request_reload(&self, cause: Cause) -> Result<(), ReloadError> {
-        self.request(Request::Reload { cause, reply: None })
-    }
-
-    fn request(&self, request: Request) -> Result<(), ReloadError> {
-        use std::sync::mpsc::TrySendError::{Disconnected, Full};
-
-        self.shared
-            .requests
-            .try_send(request)
-            .map_err(|refused| match refused {
-                Full(_) => ReloadError::Busy,
-                Disconnected(_) => ReloadError::Ended,
-            })
+        self.shared.requests.reload(cause, None)
     }
 
     /// Renders the configuration as it is now with the origin of every value; secrets are not shown.
@@ -178,7 +165,11 @@ impl<C: Config> Live<C> {
         let version = snapshot.version();
         let replaced = self.shared.current.swap(Arc::new(snapshot));
         self.shared.version.store(version, Ordering::Release);
-        self.shared.versions.send_replace(version);
+        self.shared.versions.send_if_modified(|known| {
+            let is_new = *known != version;
+            *known = version;
+            is_new
+        });
         replaced
     }
 
@@ -320,7 +311,7 @@ pub enum ReloadError {
     /// The program is ending, or has no thread that reloads.
     #[error("nobody reloads the configuration any more")]
     Ended,
-    /// As many reloads as may wait already do.
+    /// As many as may wait for an answer already do.
     #[error("too many reloads wait already")]
     Busy,
 }

@@ -3,14 +3,14 @@
 use std::ffi::OsString;
 use std::fmt;
 use std::path::PathBuf;
-use std::sync::mpsc::sync_channel;
 
 use super::files::search_path;
 use super::given::environment_prefix;
 use super::layers::{self, Layers};
 use super::live::Live;
 use super::problem::{ConfigError, Invalid, Problem, ProblemKind};
-use super::reload::{MOST_REQUESTS, Reloader};
+use super::reload::Reloader;
+use super::requests::requests;
 use super::settings::{Settings, blame};
 use super::snapshot::{Config, NoConfig, Snapshot};
 use crate::exit::catch_blocking;
@@ -176,8 +176,8 @@ impl<C: Config> Loader<C> {
         let given = layers.assemble(&files)?;
         let snapshot = Snapshot::interpret(given, &files, 1)?;
         self.validators.check(None, &snapshot)?;
-        let requests = sync_channel(MOST_REQUESTS);
-        let live = Live::new(snapshot, requests.0.clone());
+        let (requests, hearing) = requests();
+        let live = Live::new(snapshot, requests.clone());
         Ok(Reloader {
             layers,
             validators: self.validators,
@@ -185,6 +185,7 @@ impl<C: Config> Loader<C> {
             files,
             refused: None,
             requests,
+            hearing,
         })
     }
 

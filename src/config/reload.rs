@@ -6,11 +6,9 @@
 use std::fmt;
 use std::io;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::files::{Bytes, Files};
@@ -19,21 +17,18 @@ use super::live::Live;
 use super::load::Validators;
 use super::merge::differences;
 use super::problem::{ConfigError, Problem, ProblemKind};
+use super::requests::{Hearing, Requests};
 use super::settings::{blame, needs_restart};
 use super::snapshot::{Config, Snapshot};
-use super::watch::{Hint, Watch};
+use super::watch::{Hint, Settle, Watch};
 use crate::exit::{Panic, catch_blocking};
 
-/// How many wishes may wait: each is answered in milliseconds, and more than a few are a mistake.
-pub(super) const MOST_REQUESTS: usize = 64;
-
-/// How long to wait after a write that may not be the last. A program that writes a file in pieces and
-/// closes it is told of by the system; this is for those whose end can't be seen.
-const SETTLE_TIME: Duration = Duration::from_millis(50);
-
 /// How often the files are looked at where no event comes: network file systems, a queue of events that
-/// was too full, a folder that was not there.
+/// was too full, a folder further up that was replaced.
 const POLL_PERIOD: Duration = Duration::from_secs(30);
+
+/// The same while a folder that was watched is missing: another is about to take its place.
+const MISSING_PERIOD: Duration = Duration::from_secs(1);
 
 /// Why a configuration is read anew.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -85,17 +80,7 @@ pub enum Reloaded {
     },
 }
 
-/// A wish to the thread that reloads.
-pub(super) enum Request {
-    Reload {
-        cause: Cause,
-        reply: Option<oneshot::Sender<Result<Reloaded, ConfigError>>>,
-    },
-    Hint(Hint),
-    Stop,
-}
-
-/// What is told after each reload that changed something or was refused.
+/// What is told after each reload that changed something, was refused or was asked for.
 type Told<C> = dyn FnMut(Cause, &Result<Reloaded, ConfigError>, &Snapshot<C>) + Send;
 
 /// Reads a configuration again and again.
@@ -107,7 +92,8 @@ pub struct Reloader<C> {
     pub(super) files: Files,
     /// What was refused last, so that it is told once and not at each look.
     pub(super) refused: Option<Refused>,
-    pub(super) requests: (SyncSender<Request>, Receiver<Request>),
+    pub(super) requests: Requests,
+    pub(super) hearing: Hearing,
 }
 
 /// What was refused: files, or the words of an error that came before there were any.
@@ -199,7 +185,9 @@ impl<C: Config> Reloader<C> {
         let before = self.live.snapshot();
         let given = self.layers.assemble(files)?;
         let keys = differences(&before.given, &given);
-        let after = Snapshot::interpret(given, files, before.version() + 1)?;
+        // Other bytes that mean the same are no new version; they say where its values stand now.
+        let version = before.version() + u64::from(!keys.is_empty());
+        let after = Snapshot::interpret(given, files, version)?;
         self.validators.check(Some(&before), &after)?;
         for (name, vote) in self.live.voters() {
             let answer = catch_blocking(|| vote(&before, &after));
@@ -211,17 +199,15 @@ impl<C: Config> Reloader<C> {
             let message = format!("`{name}` refuses: {}", refusal.1);
             return Err(blame(&after.given, &refusal.0, message).into());
         }
-        if keys.is_empty() {
-            // Other bytes that mean the same.
-            return Ok(self.unchanged());
-        }
-        let version = after.version();
         let replaced = self.live.replace(after);
         // The new one is in force: a panic of the old one's drop is no refusal of it.
         tell_of_panic(
             "the drop of a replaced configuration",
             catch_blocking(|| drop((before, replaced))),
         );
+        if keys.is_empty() {
+            return Ok(self.unchanged());
+        }
         let restart: Vec<String> = keys
             .iter()
             .filter(|key| needs_restart(key))
@@ -243,7 +229,7 @@ impl<C: Config> Reloader<C> {
     /// Goes on reloading on a thread of its own until that is dropped.
     ///
     /// `watches_files` says whether a changed file is reason enough. `told` is called on that thread
-    /// after each reload that changed something or was refused.
+    /// after each reload that changed something or was refused, or that somebody has asked for.
     ///
     /// # Errors
     ///
@@ -253,9 +239,9 @@ impl<C: Config> Reloader<C> {
         watches_files: bool,
         mut told: impl FnMut(Cause, &Result<Reloaded, ConfigError>, &Snapshot<C>) + Send + 'static,
     ) -> io::Result<ReloadThread> {
-        let requests = self.requests.0.clone();
+        let requests = self.requests.clone();
         let run = move || {
-            let mut watch = watches_files.then(|| Watch::new(self.requests.0.clone()));
+            let mut watch = watches_files.then(|| Watch::new(self.requests.clone()));
             self.follow(watch.as_mut(), &mut told);
         };
         let named = std::thread::Builder::new().name("perennial-config".to_owned());
@@ -267,37 +253,44 @@ impl<C: Config> Reloader<C> {
 
     fn follow(&mut self, mut watch: Option<&mut Watch>, told: &mut Told<C>) {
         // What changed between the first reading and the first watch is seen now.
-        let mut look_at = watch.is_some().then(Instant::now);
+        let mut settle = Settle::now(Instant::now());
+        let mut last_look = Instant::now();
         loop {
+            let now = Instant::now();
+            let mut period = POLL_PERIOD;
             if let Some(watch) = &mut watch {
-                watch.follow(&self.layers, &self.files);
-            }
-            let patience = look_at.map_or(POLL_PERIOD, |at| {
-                at.saturating_duration_since(Instant::now())
-            });
-            match self.requests.1.recv_timeout(patience) {
-                Ok(Request::Reload { cause, reply }) => {
-                    let result = self.reload(cause);
-                    self.tell(told, cause, &result);
-                    if let Some(reply) = reply {
-                        // Fails when nobody waits for the answer any more.
-                        drop(reply.send(result));
-                    }
+                let followed = watch.follow(&self.layers, &self.files);
+                if followed.is_new {
+                    settle.heed(Hint::Begun, now);
                 }
-                Ok(Request::Hint(Hint::Complete)) => {
-                    look_at = None;
+                if !followed.is_all_there {
+                    period = MISSING_PERIOD;
+                }
+            }
+            let poll = (last_look + period).saturating_duration_since(now);
+            let wishes = self
+                .hearing
+                .wait(settle.left(now).map_or(poll, |left| left.min(poll)));
+            if wishes.is_over {
+                return;
+            }
+            for wish in wishes.reloads {
+                let result = self.reload(wish.cause);
+                self.tell(told, wish.cause, &result);
+                for waiting in wish.waiting {
+                    // Fails when nobody waits for the answer any more.
+                    drop(waiting.send(result.clone()));
+                }
+            }
+            let now = Instant::now();
+            for hint in wishes.hints {
+                settle.heed(hint, now);
+            }
+            if settle.is_due(now) || now >= last_look + period {
+                last_look = now;
+                if watch.is_some() {
                     self.look_and_tell(told);
                 }
-                Ok(Request::Hint(Hint::Begun)) => {
-                    look_at = Some(Instant::now() + SETTLE_TIME);
-                }
-                Err(RecvTimeoutError::Timeout) => {
-                    look_at = None;
-                    if watch.is_some() {
-                        self.look_and_tell(told);
-                    }
-                }
-                Ok(Request::Stop) | Err(RecvTimeoutError::Disconnected) => return,
             }
         }
     }
@@ -309,7 +302,8 @@ impl<C: Config> Reloader<C> {
     }
 
     fn tell(&self, told: &mut Told<C>, cause: Cause, result: &Result<Reloaded, ConfigError>) {
-        if !matches!(result, Ok(Reloaded::Unchanged { .. })) {
+        let is_news = cause != Cause::File || !matches!(result, Ok(Reloaded::Unchanged { .. }));
+        if is_news {
             let told = catch_blocking(|| told(cause, result, &self.live.snapshot()));
             tell_of_panic("what is told of reloads", told);
         }
@@ -328,14 +322,14 @@ impl<C> fmt::Debug for Reloader<C> {
 #[derive(Debug)]
 #[must_use = "nobody reloads any more when this is dropped"]
 pub struct ReloadThread {
-    requests: SyncSender<Request>,
+    requests: Requests,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Drop for ReloadThread {
     fn drop(&mut self) {
         // Not joined: a validation of the user's that blocks must not hold the end of the process.
-        drop(self.requests.try_send(Request::Stop));
+        self.requests.stop();
         drop(self.thread.take());
     }
 }

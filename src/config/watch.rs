@@ -9,19 +9,24 @@
 //! 1. The folders that are watched are those that the present files lie in, and those of the links on the
 //!    way to them; each once. Nothing is left behind when a link leads somewhere else.
 //! 2. An event of something else in these folders, a log file for one, is no hint.
+//! 3. A folder that was removed or moved away is watched no more, whatever number the one has that takes
+//!    its place.
+
+mod settle;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
-use std::sync::mpsc::SyncSender;
+use std::time::SystemTime;
 
 use notify::event::{AccessKind, AccessMode, EventKind, ModifyKind, RenameMode};
 use notify::{Event, RecommendedWatcher, RecursiveMode, Watcher};
 
+pub(super) use self::settle::Settle;
 use super::files::{Files, parts_of};
 use super::layers::Layers;
-use super::reload::Request;
+use super::requests::Requests;
 use crate::sync::{Mutex, lock};
 
 /// How many links are followed on the way to a file, as Linux does.
@@ -32,8 +37,10 @@ const MOST_LINKS: usize = 40;
 pub(super) enum Hint {
     /// Something has been put in its place, or closed after writing.
     Complete,
-    /// Something is being written.
+    /// Something has been made, removed or renamed.
     Begun,
+    /// Something is being written, and not closed yet.
+    Writing,
 }
 
 /// Whose events are hints.
@@ -43,9 +50,30 @@ struct Interest {
     paths: BTreeSet<PathBuf>,
     /// The folders in which any file is one of the configuration.
     folders: BTreeSet<PathBuf>,
+    /// The folders that are watched.
+    watched: BTreeSet<PathBuf>,
+    /// Those of them that were removed or moved away since they were looked at.
+    lost: BTreeSet<PathBuf>,
 }
 
 impl Interest {
+    /// Notes which of the folders themselves is gone; `true` when one is.
+    fn note_lost(&mut self, event: &Event) -> bool {
+        let is_gone = matches!(
+            event.kind,
+            EventKind::Remove(_)
+                | EventKind::Modify(ModifyKind::Name(RenameMode::From | RenameMode::Any))
+        );
+        let gone = event
+            .paths
+            .iter()
+            .filter(|path| self.watched.contains(*path));
+        let gone: Vec<PathBuf> = gone.filter(|_| is_gone).cloned().collect();
+        let is_lost = !gone.is_empty();
+        self.lost.extend(gone);
+        is_lost
+    }
+
     fn covers(&self, path: &Path) -> bool {
         let is_inside = || {
             path.parent()
@@ -59,23 +87,26 @@ impl Interest {
 pub(super) struct Watch {
     watcher: Option<RecommendedWatcher>,
     interest: Arc<Mutex<Interest>>,
-    /// What is watched, with its number: a folder that was made anew has another.
-    watched: BTreeMap<PathBuf, u64>,
+    /// What is watched, and which folder that is: one that was made anew is another.
+    watched: BTreeMap<PathBuf, Identity>,
 }
 
 impl Watch {
-    pub(super) fn new(requests: SyncSender<Request>) -> Self {
+    pub(super) fn new(requests: Requests) -> Self {
         let interest = Arc::new(Mutex::new(Interest::default()));
         let shared = Arc::clone(&interest);
         let hint = move |event: notify::Result<Event>| {
             let hint = match event {
-                Ok(event) => hint_of(&event, &lock(&shared)),
+                Ok(event) => {
+                    let mut interest = lock(&shared);
+                    let is_lost = interest.note_lost(&event);
+                    hint_of(&event, &interest).or(is_lost.then_some(Hint::Begun))
+                }
                 // Events were lost, or the watch was: look, to be certain.
                 Err(_lost) => Some(Hint::Complete),
             };
             if let Some(hint) = hint {
-                // When there is no room, somebody is about to look anyway.
-                drop(requests.try_send(Request::Hint(hint)));
+                requests.hint(hint);
             }
         };
         let watcher = notify::recommended_watcher(hint);
@@ -90,59 +121,96 @@ impl Watch {
     }
 
     /// Watches where the files of the configuration are now.
-    pub(super) fn follow(&mut self, layers: &Layers, files: &Files) {
-        let interest = interest(layers, files);
-        let mut folders: BTreeSet<PathBuf> = interest.folders.clone();
-        folders.extend(
-            interest
-                .paths
-                .iter()
-                .filter_map(|path| path.parent())
-                .map(Path::to_owned),
-        );
-        *lock(&self.interest) = interest;
-        let present: BTreeMap<PathBuf, u64> = folders
-            .into_iter()
-            .filter_map(|folder| {
-                let number = number_of(&folder)?;
-                Some((folder, number))
-            })
+    pub(super) fn follow(&mut self, layers: &Layers, files: &Files) -> Followed {
+        let mut interest = interest(layers, files);
+        let parents: BTreeSet<PathBuf> = interest
+            .paths
+            .iter()
+            .filter_map(|path| path.parent())
+            .map(Path::to_owned)
             .collect();
-        let Some(watcher) = &mut self.watcher else {
-            return;
+        let folders = interest.folders.union(&parents);
+        let present: BTreeMap<PathBuf, Identity> = folders
+            .filter_map(|folder| Some((folder.clone(), Identity::of(folder)?)))
+            .collect();
+        let mut followed = Followed {
+            is_all_there: files.main.is_none()
+                || parents.iter().all(|folder| present.contains_key(folder)),
+            is_new: false,
         };
-        for (folder, number) in &self.watched {
-            if present.get(folder) != Some(number) {
+        interest.watched = present.keys().cloned().collect();
+        let lost = {
+            let mut shared = lock(&self.interest);
+            let lost = std::mem::take(&mut shared.lost);
+            *shared = interest;
+            lost
+        };
+        let Some(watcher) = &mut self.watcher else {
+            return followed;
+        };
+        self.watched.retain(|folder, known| {
+            let is_same = !lost.contains(folder) && present.get(folder) == Some(known);
+            if !is_same {
                 // Fails for a folder that is gone, and its watch with it.
                 drop(watcher.unwatch(folder));
             }
-        }
-        let mut watched = BTreeMap::new();
-        for (folder, number) in present {
-            let is_watched = self.watched.get(&folder) == Some(&number);
-            match is_watched || watcher.watch(&folder, RecursiveMode::NonRecursive).is_ok() {
-                true => drop(watched.insert(folder, number)),
-                false => {
-                    tracing::debug!(folder = %folder.display(), "cannot be watched; it is looked at every 30 s")
+            is_same
+        });
+        for (folder, identity) in present {
+            if self.watched.contains_key(&folder) {
+                continue;
+            }
+            match watcher.watch(&folder, RecursiveMode::NonRecursive) {
+                Ok(()) => {
+                    followed.is_new = true;
+                    self.watched.insert(folder, identity);
+                }
+                Err(error) => {
+                    tracing::debug!(folder = %folder.display(), %error, "cannot be watched; it is looked at every 30 s")
                 }
             }
         }
-        self.watched = watched;
+        followed
+    }
+}
+
+/// What came of following the files.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Followed {
+    /// Whether the folders that they were read from are all there.
+    pub(super) is_all_there: bool,
+    /// Whether a folder is watched that was not: what happened in it before was not seen.
+    pub(super) is_new: bool,
+}
+
+/// Which folder it is that stands at a path.
+#[derive(Debug, Clone, PartialEq)]
+struct Identity {
+    /// The device and the number, which a new folder may have from one that was removed.
+    number: (u64, u64),
+    /// When it was made, where the file system knows.
+    made: Option<SystemTime>,
+}
+
+impl Identity {
+    fn of(folder: &Path) -> Option<Self> {
+        let found = fs::metadata(folder).ok().filter(fs::Metadata::is_dir)?;
+        Some(Self {
+            number: number_of(&found),
+            made: found.created().ok(),
+        })
     }
 }
 
 #[cfg(unix)]
-fn number_of(folder: &Path) -> Option<u64> {
+fn number_of(folder: &fs::Metadata) -> (u64, u64) {
     use std::os::unix::fs::MetadataExt;
-    fs::metadata(folder)
-        .ok()
-        .filter(fs::Metadata::is_dir)
-        .map(|folder| folder.ino())
+    (folder.dev(), folder.ino())
 }
 
 #[cfg(not(unix))]
-fn number_of(folder: &Path) -> Option<u64> {
-    folder.is_dir().then_some(0)
+fn number_of(_folder: &fs::Metadata) -> (u64, u64) {
+    (0, 0)
 }
 
 fn interest(layers: &Layers, files: &Files) -> Interest {
@@ -158,9 +226,13 @@ fn interest(layers: &Layers, files: &Files) -> Interest {
     for part in &files.parts {
         add(&part.path);
     }
-    if let Some(main) = &files.main {
-        interest.folders.insert(parts_of(&main.path));
-    }
+    let places = match &files.main {
+        Some(main) => std::slice::from_ref(&main.path),
+        None => &layers.searched,
+    };
+    interest
+        .folders
+        .extend(places.iter().map(|path| parts_of(path)));
     interest
 }
 
@@ -218,6 +290,7 @@ fn hint_of(event: &Event, interest: &Interest) -> Option<Hint> {
         }
         // Our own reading raises these.
         EventKind::Access(_) => None,
+        EventKind::Modify(ModifyKind::Data(_)) => Some(Hint::Writing),
         _ => Some(Hint::Begun),
     }
 }

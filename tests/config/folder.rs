@@ -17,6 +17,13 @@ impl Folder {
         Self(path)
     }
 
+    /// Makes a folder inside this one.
+    pub(crate) fn inside(&self, name: &str) -> Self {
+        let path = self.path(name);
+        std::fs::create_dir_all(&path).expect("it can be made");
+        Self(path)
+    }
+
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.0.join(name)
     }

@@ -14,3 +14,4 @@ mod folder;
 mod reload;
 mod sample;
 mod secrets;
+mod watched;

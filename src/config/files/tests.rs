@@ -95,3 +95,28 @@ fn what_is_no_file_is_refused() {
     let endless = PathBuf::from("/dev/zero");
     assert!(read(&[endless], false).is_err());
 }
+
+#[test]
+fn parts_count_without_a_main_file_and_the_first_folder_that_has_some() {
+    let folder = Folder::new("parts-alone");
+    let searched =
+        ["here/app.toml", "etc/app.toml", "other/app.toml"].map(|name| folder.0.join(name));
+    std::fs::create_dir_all(folder.0.join("here/conf.d")).expect("a folder");
+    let part = folder.write("etc/conf.d/1.toml", "");
+    folder.write("other/conf.d/2.toml", "");
+    let files = read(&searched, false).expect("all can be read");
+    let paths: Vec<_> = files.iter().map(|file| &file.path).collect();
+    assert_eq!(paths, [&part]);
+    assert_eq!(files.place(), Some(&searched[1]));
+    // Where a main file is, what lies beside it counts alone.
+    let main = folder.write("here/app.toml", "");
+    let files = read(&searched, false).expect("all can be read");
+    assert_eq!(
+        files.iter().map(|file| &file.path).collect::<Vec<_>>(),
+        [&main]
+    );
+    assert!(
+        read(&searched[2..], true).is_err(),
+        "a file that was named has to be there"
+    );
+}

@@ -52,3 +52,56 @@ fn a_file_that_appears_after_the_start_gives_way_to_no_other() {
     assert!(matches!(unchanged, Ok(Reloaded::Unchanged { .. })));
     assert_eq!(level(&reloader), "debug");
 }
+
+#[test]
+fn a_folder_of_parts_is_read_without_a_main_file_and_kept_to() {
+    let folder = Folder::new("parts-alone-reload");
+    let mut reloader = started_without_a_file(&folder);
+    folder.write("etc/conf.d/1.toml", "[logging]\nlevel = \"debug\"\n");
+    assert!(matches!(
+        reloader.reload(Cause::File),
+        Ok(Reloaded::Changed { .. })
+    ));
+    assert_eq!(level(&reloader), "debug");
+    // One that is looked for before it does not take its place.
+    folder.write("here/app.toml", "[logging]\nlevel = \"trace\"\n");
+    assert!(matches!(
+        reloader.reload(Cause::Call),
+        Ok(Reloaded::Unchanged { .. })
+    ));
+    folder.write("etc/app.toml", "[logging]\nmax_files = 2\n");
+    assert!(matches!(
+        reloader.reload(Cause::File),
+        Ok(Reloaded::Changed { .. })
+    ));
+    let live = reloader.live();
+    let snapshot = live.snapshot();
+    let logging = &snapshot.settings().logging;
+    assert_eq!((&*logging.level, logging.max_files), ("debug", 2));
+}
+
+#[test]
+fn a_value_that_moved_is_traced_to_where_it_is_now() {
+    let folder = Folder::new("moved");
+    let main = folder.write("app.toml", "[logging]\nlevel = \"debug\"\nmax_files = 2\n");
+    let loader = Loader::new("perennial-tests-moved").environment([]);
+    let mut reloader = loader.file(main).load().expect("it is valid");
+    let live = reloader.live();
+    let origin = |key: &str| live.snapshot().origin(key).to_string();
+    let mut cached = live.cached();
+    assert!(origin("logging.level").ends_with("app.toml:2:9"));
+    folder.write("app.toml", "# one line more\n[logging]\nmax_files = 2\n");
+    folder.write("conf.d/1.toml", "[logging]\nlevel = \"debug\"\n");
+    let unchanged = reloader.reload(Cause::Call);
+    assert!(matches!(unchanged, Ok(Reloaded::Unchanged { version: 1 })));
+    assert!(origin("logging.max_files").ends_with("app.toml:3:13"));
+    assert!(origin("logging.level").ends_with("conf.d/1.toml:2:9"));
+    assert_eq!(live.snapshot().files().len(), 2);
+    assert_eq!(cached.get().version(), 1);
+    folder.write("app.toml", "# one line more\n");
+    assert!(matches!(
+        reloader.reload(Cause::Call),
+        Ok(Reloaded::Changed { version: 2, .. })
+    ));
+    assert_eq!(origin("logging.max_files"), "default");
+}

@@ -16,6 +16,7 @@ fn an_event_is_worth_a_look_when_something_of_ours_is_complete() {
     let interest = Interest {
         paths: [PathBuf::from("/c/app.toml")].into(),
         folders: [PathBuf::from("/c/conf.d")].into(),
+        ..Interest::default()
     };
     let closed = EventKind::Access(AccessKind::Close(AccessMode::Write));
     let renamed = EventKind::Modify(ModifyKind::Name(RenameMode::To));
@@ -26,7 +27,7 @@ fn an_event_is_worth_a_look_when_something_of_ours_is_complete() {
         (
             EventKind::Modify(ModifyKind::Data(DataChange::Any)),
             "/c/app.toml",
-            Some(Hint::Begun),
+            Some(Hint::Writing),
         ),
         (
             EventKind::Create(CreateKind::File),
