@@ -85,6 +85,22 @@ pub(crate) fn find_nearest<'a>(table: &'a Table, path: &str) -> Option<&'a Node>
     nearest
 }
 
+/// Takes the value at a dotted path out of a table; false when there is none.
+pub(crate) fn take_out(root: &mut Node, path: &str) -> bool {
+    let (above, name) = path.rsplit_once('.').unwrap_or(("", path));
+    let mut inside = Some(root);
+    for step in above.split('.').filter(|step| !step.is_empty()) {
+        inside = inside.and_then(|node| match &mut node.value {
+            Value::Table(table) => table.get_mut(step),
+            _ => None,
+        });
+    }
+    match inside.map(|node| &mut node.value) {
+        Some(Value::Table(table)) => table.remove(name).is_some(),
+        _ => false,
+    }
+}
+
 /// Reads the bytes of a file.
 ///
 /// # Errors
@@ -112,7 +128,11 @@ pub(crate) fn parse(path: &Path, bytes: Vec<u8>) -> Result<Table, Vec<Problem>> 
 /// A number that TOML can write and no program can hold.
 pub(crate) fn parse_given(text: &str, origin: &Origin) -> Result<Node, Box<Problem>> {
     match DeValue::parse(text) {
-        Ok(value) => take(&value, 0..0, &|_, _| origin.clone()),
+        // A value inside a list or a table has its own text, and the whole has all of it.
+        Ok(value) => take(&value, 0..0, &|_, span| match span == value.span() {
+            true => origin.clone(),
+            false => origin.within(text.get(span).unwrap_or_default()),
+        }),
         Err(_plain_text) => Ok(Node::new(Value::String(text.to_owned()), origin.clone())),
     }
 }

@@ -22,7 +22,8 @@ pub fn environment_prefix(program: &str) -> String {
 }
 
 /// Makes a document of the variables that begin with the prefix: `X__LOGGING__MAX_FILES=3` is
-/// `logging.max_files = 3`.
+/// `logging.max_files = 3`. Names are taken in lower case, as keys are written; one that has capital letters
+/// can't be reached by a variable.
 ///
 /// # Errors
 ///
@@ -41,8 +42,20 @@ pub(crate) fn environment(
     let mine: BTreeMap<String, OsString> = mine.collect();
     let mut table = Table::new();
     let mut problems = Vec::new();
+    let mut keys: BTreeMap<String, &str> = BTreeMap::new();
     for (name, text) in &mine {
         let key = name[prefix.len()..].to_ascii_lowercase();
+        if let Some(other) = clashing(&keys, &key) {
+            let origin = Origin::Environment(Given::new(name, ""));
+            problems.push(*at(
+                &origin,
+                &format!(
+                    "means what `{other}` means, or something inside it; unset one of the two"
+                ),
+            ));
+            continue;
+        }
+        keys.insert(key.clone(), name);
         let names: Vec<&str> = key.split("__").collect();
         let origin = |text: &str| Origin::Environment(Given::new(name, text));
         let inserted = match text.to_str() {
@@ -58,8 +71,37 @@ pub(crate) fn environment(
     }
 }
 
+/// Finds the variable that a key can't stand beside: of the same key, or of one around or inside it.
+fn clashing<'a>(keys: &BTreeMap<String, &'a str>, key: &str) -> Option<&'a str> {
+    let is_around = |outer: &str, inner: &str| {
+        inner
+            .strip_prefix(outer)
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with("__"))
+    };
+    let found = keys
+        .iter()
+        .find(|(known, _)| is_around(known, key) || is_around(key, known));
+    found.map(|(_, name)| *name)
+}
+
 /// The variable in which programs that log with `tracing` or `log` look for their level.
 const RUST_LOG: &str = "RUST_LOG";
+
+/// The words that are levels, as `tracing` knows them; a number from 0 to 5 is one too.
+const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
+
+/// Spells out a word that is no level: in this variable it is a target, of which everything is logged.
+/// `logging.level` takes no such word, because one that is misspelt would turn everything off.
+fn spelled_out(text: &str) -> String {
+    let is_level = |word: &str| LEVELS.iter().any(|level| level.eq_ignore_ascii_case(word));
+    let is_word = text
+        .chars()
+        .all(|letter| letter.is_ascii_alphanumeric() || letter == '_');
+    match is_word && !is_level(text) && text.parse::<u8>().is_err() {
+        true => format!("{text}=trace"),
+        false => text.to_owned(),
+    }
+}
 
 /// Makes a document of `RUST_LOG`, which stands below the program's own variables.
 ///
@@ -74,7 +116,10 @@ pub(crate) fn rust_log(variables: &[(OsString, OsString)]) -> Result<Table, Vec<
     if let Some((_, text)) = found {
         let origin = |text: &str| Origin::Environment(Given::new(RUST_LOG, text));
         let inserted = match text.to_str() {
-            Some(text) => insert(&mut table, &["logging", "level"], text, &origin(text)),
+            Some(text) => {
+                let text = spelled_out(text.trim());
+                insert(&mut table, &["logging", "level"], &text, &origin(&text))
+            }
             None => Err(at(&origin(""), "the value is not UTF-8")),
         };
         inserted.map_err(|problem| vec![*problem])?;
@@ -94,13 +139,14 @@ pub(crate) fn arguments<'a>(
     let mut table = Table::new();
     let mut problems = Vec::new();
     for text in texts {
-        let (key, value) = text.split_once('=').unwrap_or((text, ""));
+        // Without a `=` it may be anything, a secret too: then it is not shown.
+        let (key, value) = text.split_once('=').unwrap_or_default();
         let origin = origin(key, value);
         let names: Vec<&str> = key.split('.').map(str::trim).collect();
         let mut one = Table::new();
         let inserted = match text.contains('=') {
             true => insert(&mut one, &names, value, &origin),
-            false => Err(at(&origin, "expected `section.key=value`")),
+            false => Err(at(&origin, "expected `section.key=value`, with the `=`")),
         };
         problems.extend(inserted.err().map(|problem| *problem));
         super::merge::overlay(&mut table, one);
@@ -114,7 +160,11 @@ pub(crate) fn arguments<'a>(
 
 /// The origin of an argument of the command line.
 pub(crate) fn command_line(key: &str, value: &str) -> Origin {
-    Origin::CommandLine(Given::new(&format!("--set {key}"), value))
+    let by = match key {
+        "" => "--set".to_owned(),
+        key => format!("--set {key}"),
+    };
+    Origin::CommandLine(Given::new(&by, value))
 }
 
 fn at(origin: &Origin, message: &str) -> Box<Problem> {

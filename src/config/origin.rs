@@ -34,6 +34,15 @@ impl Origin {
         }
     }
 
+    /// Returns the origin of a value inside one that was given outside of a file.
+    pub(crate) fn within(&self, text: &str) -> Self {
+        match self {
+            Self::Environment(given) => Self::Environment(Given::new(&given.by, text)),
+            Self::CommandLine(given) => Self::CommandLine(Given::new(&given.by, text)),
+            other => other.clone(),
+        }
+    }
+
     /// Returns the place, for a value of a file.
     #[must_use]
     pub fn place(&self) -> Option<&Place> {

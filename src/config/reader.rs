@@ -23,7 +23,7 @@ use serde::de::{self, DeserializeOwned, DeserializeSeed, Deserializer, Visitor};
 
 use self::access::{Elements, Entries, Variant};
 use self::refused::{Asked, Located, Refused};
-use super::document::{Node, Table, Value};
+use super::document::{self, Node, Table, Value};
 use super::origin::{Origin, shorten};
 use super::problem::{Problem, ProblemKind, nearest};
 use super::renamed;
@@ -46,17 +46,44 @@ pub(crate) struct Findings {
 /// Reads a table into a struct; `others` are the names that stand beside its fields and belong to
 /// somebody else.
 ///
+/// serde stops at the first value that it can't read. Then that value is taken out and all of it read
+/// again, so that the next is found as well.
+///
 /// # Errors
 ///
-/// All keys that nobody knows, and the first value of a wrong type.
+/// All keys that nobody knows, and the values of a wrong type, as far as each can be told from what follows
+/// from the others.
 pub(crate) fn read<T: DeserializeOwned>(
     table: &Table,
     others: &[&'static str],
 ) -> Result<(T, Findings), Vec<Problem>> {
-    let root = Node::new(Value::Table(table.clone()), Origin::Default);
+    let mut root = Node::new(Value::Table(table.clone()), Origin::Default);
+    let mut told = Told::default();
+    loop {
+        let (read, mut findings) = read_once::<T>(&root, others);
+        told.unknown(std::mem::take(&mut findings.problems));
+        let refused = match read {
+            Ok(value) if told.problems.is_empty() => return Ok((value, findings)),
+            Ok(_other_problems) => return Err(told.problems),
+            Err(refused) => refused.into_problem(),
+        };
+        let key = refused.key.split('[').next().unwrap_or_default().to_owned();
+        told.refused(refused, &key);
+        let is_enough = told.problems.len() >= Problem::MOST_SHOWN;
+        if is_enough || !document::take_out(&mut root, &key) {
+            return Err(told.problems);
+        }
+        told.taken_out.push(key);
+    }
+}
+
+fn read_once<T: DeserializeOwned>(
+    root: &Node,
+    others: &[&'static str],
+) -> (Result<T, Refused>, Findings) {
     let findings = RefCell::default();
     let reader = Reader {
-        node: &root,
+        node: root,
         trail: &Trail {
             above: None,
             step: Step::Root,
@@ -65,13 +92,38 @@ pub(crate) fn read<T: DeserializeOwned>(
         findings: &findings,
     };
     let read = T::deserialize(reader);
-    let mut findings = findings.into_inner();
-    match read {
-        Ok(value) if findings.problems.is_empty() => Ok((value, findings)),
-        Ok(_unknown_keys) => Err(findings.problems),
-        Err(refused) => {
-            findings.problems.push(refused.into_problem());
-            Err(findings.problems)
+    (read, findings.into_inner())
+}
+
+/// What is wrong, each once.
+#[derive(Default)]
+struct Told {
+    problems: Vec<Problem>,
+    /// The keys that are not read any more, because they were refused.
+    taken_out: Vec<String>,
+}
+
+impl Told {
+    /// Takes the keys that nobody knows, which are found again each time.
+    fn unknown(&mut self, found: Vec<Problem>) {
+        for problem in found {
+            let is_known =
+                |known: &Problem| (&known.key, &known.message) == (&problem.key, &problem.message);
+            if !self.problems.iter().any(is_known) {
+                self.problems.push(problem);
+            }
+        }
+    }
+
+    /// Takes what was refused, unless that follows from what was taken out of it.
+    fn refused(&mut self, problem: Problem, key: &str) {
+        let is_inside = |taken: &String| {
+            taken
+                .strip_prefix(key)
+                .is_some_and(|rest| key.is_empty() || rest.starts_with('.'))
+        };
+        if !self.taken_out.iter().any(is_inside) {
+            self.problems.push(problem);
         }
     }
 }

@@ -67,6 +67,71 @@ fn a_key_that_is_a_value_and_a_table_is_refused() {
 }
 
 #[test]
+fn a_clash_of_two_variables_names_both() {
+    for (one, other) in [
+        ("X__A", "X__a"),
+        ("X__A", "X__A__B"),
+        ("X__A__B__C", "X__a__b"),
+    ] {
+        let given = variables(&[(one, "1"), (other, "2")]);
+        let told = environment("X__", given).expect_err("they clash")[0].to_string();
+        assert!(told.contains(one) && told.contains(other), "{told}");
+    }
+    let given = variables(&[("X__A", "1"), ("X__AB", "2"), ("X__A_B", "3")]);
+    assert_eq!(
+        environment("X__", given).expect("they do not clash").len(),
+        3
+    );
+}
+
+#[test]
+fn an_element_of_a_list_that_is_given_by_a_variable_has_its_own_text() {
+    #[derive(serde::Deserialize)]
+    struct Lists {
+        ports: Vec<String>,
+        inside: std::collections::BTreeMap<String, Vec<String>>,
+        whole: String,
+    }
+    let given = variables(&[
+        ("X__PORTS", "[8080, \"9090\", 1.50]"),
+        ("X__INSIDE", "{ a = [1, 2] }"),
+        ("X__WHOLE", "1.50"),
+    ]);
+    let table = environment("X__", given).expect("all are well");
+    let (lists, _) = crate::config::reader::read::<Lists>(&table, &[]).expect("the types fit");
+    assert_eq!(lists.ports, ["8080", "9090", "1.50"]);
+    assert_eq!(lists.inside["a"], ["1", "2"]);
+    assert_eq!(lists.whole, "1.50");
+}
+
+#[test]
+fn a_word_in_rust_log_that_is_no_level_is_a_target_as_everywhere_else() {
+    for (text, expected) in [
+        ("myapp", "myapp=trace"),
+        ("my_app", "my_app=trace"),
+        ("debug", "debug"),
+        ("DEBUG", "DEBUG"),
+        ("myapp,hyper=warn", "myapp,hyper=warn"),
+        ("my::module", "my::module"),
+    ] {
+        let table = super::rust_log(&variables(&[("RUST_LOG", text)])).expect("it is text");
+        let level = find(&table, "logging.level").map(|node| &node.value);
+        assert!(
+            matches!(level, Some(Value::String(level)) if level == expected),
+            "{text}: {level:?}"
+        );
+    }
+}
+
+#[test]
+fn an_assignment_without_its_sign_is_not_shown() {
+    for text in ["hunter2", "db.password hunter2"] {
+        let told = arguments([text], command_line).expect_err("there is no `=`")[0].to_string();
+        assert_eq!(told, "--set: expected `section.key=value`, with the `=`");
+    }
+}
+
+#[test]
 fn of_two_arguments_for_one_key_the_later_wins() {
     let table = arguments(["a.b=1", "a.c=2", "a.b=x=y"], command_line).expect("all are well");
     assert!(

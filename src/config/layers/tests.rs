@@ -149,7 +149,7 @@ fn mistakes_of_all_layers_are_told_together() {
         .map(|problem| problem.origin.to_string())
         .collect();
     assert!(
-        files[0].contains("app.toml:1:") && files.last().is_some_and(|last| last == "--set c"),
+        files[0].contains("app.toml:1:") && files.last().is_some_and(|last| last == "--set"),
         "{error}"
     );
     assert!(error.to_string().contains("1.toml:1:"), "{error}");

@@ -74,6 +74,60 @@ fn a_struct_gets_what_toml_itself_would_give_it() {
 }
 
 #[test]
+fn all_values_of_a_wrong_type_are_told_at_once_each_with_its_place() {
+    let told = complaints::<Mine>(
+        "[store]\npath = 1\nlimit = \"x\"\nlost = 2\nratio = \"y\"\ntags = [[\"a\", 1], [2, 3]]\n\
+         [stores.a]\nlimit = true\n[stores.b]\nlost = 1",
+    );
+    let begins: Vec<_> = told
+        .iter()
+        .map(|problem| problem.split_once("`: ").map_or("", |(begin, _)| begin))
+        .collect();
+    let mut sorted = begins.clone();
+    sorted.sort_unstable();
+    assert_eq!(
+        sorted,
+        [
+            "a.toml:10:1: `stores.b.lost",
+            "a.toml:2:8: `store.path",
+            "a.toml:3:9: `store.limit",
+            "a.toml:4:1: `store.lost",
+            "a.toml:5:9: `store.ratio",
+            "a.toml:6:20: `store.tags[1][0]",
+            "a.toml:8:9: `stores.a.limit",
+        ]
+    );
+}
+
+#[test]
+fn what_follows_from_a_mistake_that_was_told_is_not_told_as_another() {
+    #[derive(Deserialize)]
+    #[allow(dead_code, reason = "it is never made")]
+    struct Needed {
+        first: u8,
+        inside: Inside,
+        last: u8,
+    }
+    #[derive(Deserialize)]
+    #[allow(dead_code, reason = "it is never made")]
+    struct Inside {
+        one: u8,
+        other: u8,
+    }
+    let text = "first = \"x\"\nlast = true\n[inside]\none = 1000\nother = -1";
+    let told = complaints::<Needed>(text);
+    assert_eq!(told.len(), 4, "{told:?}");
+    assert!(
+        told.iter()
+            .all(|problem| !problem.contains("missing field")),
+        "{told:?}"
+    );
+    let told = complaints::<Needed>("first = 1\nlast = 2\n[inside]\none = 1");
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert!(told[0].contains("missing field `other`"), "{told:?}");
+}
+
+#[test]
 fn an_unknown_key_is_told_with_its_place_and_what_was_meant_although_the_struct_ignores_it() {
     assert_eq!(
         complaints::<Mine>("[store]\nlimt = 1\n\n[stores.a]\npaht = \"x\""),
