@@ -199,12 +199,14 @@ impl Logging {
         self.queue.flush(patience)
     }
 
-    /// Waits as [`flush`](Self::flush) does, and from now on for each line that is logged: for the end of a
-    /// program, after which nobody flushes any more.
+    /// Waits as [`flush`](Self::flush) does, and for five seconds for each line that is logged: for the end
+    /// of a program, after which nobody flushes any more.
+    ///
+    /// What is not written within `patience` is given up, and counted as dropped; after that nobody is made
+    /// to wait until something is written again.
     #[must_use]
     pub fn flush_from_now_on(&self, patience: Duration) -> bool {
-        self.queue.end();
-        self.queue.flush(patience)
+        self.queue.end(patience)
     }
 
     /// Counts what was written and what was not.
@@ -285,9 +287,12 @@ fn parse_filter(level: &str) -> Result<EnvFilter, LoggingError> {
 ///
 /// Returns false, and changes nothing, when the process has a subscriber already.
 pub fn init_default() -> bool {
-    let level = std::env::var("RUST_LOG")
-        .ok()
-        .filter(|level| check_level(level).is_ok());
+    // There a word that is no level is a target, of which everything is logged.
+    let variable = std::env::var("RUST_LOG").ok();
+    let level = variable
+        .into_iter()
+        .flat_map(|level| [format!("{level}=trace"), level].into_iter().rev())
+        .find(|level| check_level(level).is_ok());
     let options = Options::new().level(level.unwrap_or_else(|| "info".to_owned()));
     options.install().is_ok()
 }

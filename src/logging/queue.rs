@@ -1,14 +1,24 @@
 //! The bounded queue between those who log and the thread that writes.
+//!
+//! # Invariants
+//!
+//! 1. Each line is counted once: as written, dropped or failed. Those that still wait when nobody waits
+//!    for them any more are dropped ones.
+//! 2. A writer that stands still holds nobody up for longer than one patience, at the end neither.
 
-use std::io::{self, Write};
+mod writer;
+
+use std::io;
 use std::sync::Arc;
-use std::sync::mpsc::{
-    Receiver, RecvTimeoutError, Sender, SyncSender, TrySendError, channel, sync_channel,
-};
+use std::sync::mpsc::{Sender, SyncSender, TrySendError, channel, sync_channel};
 use std::time::Duration;
 
-use super::rotate::RotatingFile;
+use tokio::time::Instant;
+
+pub(super) use self::writer::Target;
+use self::writer::Writer;
 use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use crate::sync::{Mutex, lock};
 
 /// How many lines may wait: what a busy program logs in a second.
 const MOST_LINES: usize = 16_384;
@@ -19,36 +29,16 @@ const MOST_BYTES: u64 = 16 * 1024 * 1024;
 /// How long a line that is logged at the end of a process is waited for.
 const LAST_LINE_PATIENCE: Duration = Duration::from_secs(1);
 
-/// How often the writer looks whether its file still stands at its path, when there is nothing to write.
-const IDLE_PERIOD: Duration = Duration::from_secs(1);
+/// How long after the end of a daemon each line is waited for. By then a program that ends has ended, and
+/// one that goes on must not be slow for ever.
+const ENDING_TIME: Duration = Duration::from_secs(5);
 
-/// Where lines go.
-#[derive(Debug)]
-pub(super) enum Target {
-    Stderr,
-    File(RotatingFile),
-}
-
-impl Target {
-    fn write(&mut self, line: &[u8]) -> io::Result<()> {
-        match self {
-            Self::Stderr => io::stderr().lock().write_all(line),
-            Self::File(file) => file.write(line),
-        }
-    }
-
-    fn reopen(&mut self) -> io::Result<()> {
-        match self {
-            Self::Stderr => Ok(()),
-            Self::File(file) => file.reopen(),
-        }
-    }
-}
+/// Between two tries to get a message into a queue that is full.
+const FULL_PAUSE: Duration = Duration::from_millis(1);
 
 #[derive(Debug)]
 enum Message {
     Line(Vec<u8>),
-    Reopen,
     Flush(Sender<()>),
 }
 
@@ -58,7 +48,7 @@ enum Message {
 pub struct LogStatistics {
     /// Lines that were written.
     pub written: u64,
-    /// Lines for which there was no room in the queue.
+    /// Lines for which there was no room in the queue, or that nobody waited for at the end.
     pub dropped: u64,
     /// Lines that the system refused: the disk is full, the reader is gone.
     pub failed: u64,
@@ -67,12 +57,26 @@ pub struct LogStatistics {
 #[derive(Debug, Default)]
 struct Counts {
     waiting_bytes: AtomicU64,
+    /// How many lines went into the queue, and came out of it.
+    sent: AtomicU64,
+    taken: AtomicU64,
+    /// Lines that were sent before this many are not written any more.
+    abandoned: AtomicU64,
     written: AtomicU64,
     dropped: AtomicU64,
     failed: AtomicU64,
     /// Whether each line is waited for, because nobody flushes any more.
     is_ending: AtomicBool,
+    /// Until when.
+    ends: Mutex<Option<Instant>>,
+    /// Whether the writer let somebody wait in vain and has not written since.
+    is_stuck: AtomicBool,
+    /// Whether the file is to be opened anew once these many lines are written.
+    reopen_after: AtomicU64,
 }
+
+/// No reopening is wished for.
+const NO_REOPEN: u64 = u64::MAX;
 
 /// The end of the queue at which lines go in. Clones speak of the same one.
 #[derive(Debug, Clone)]
@@ -86,13 +90,8 @@ impl Queue {
     pub(super) fn start(target: Target) -> io::Result<Self> {
         let (messages, waiting) = sync_channel(MOST_LINES);
         let counts = Arc::<Counts>::default();
-        let writer = Writer {
-            target,
-            waiting,
-            counts: Arc::clone(&counts),
-            told_dropped: 0,
-            is_failing: false,
-        };
+        counts.reopen_after.store(NO_REOPEN, Ordering::Relaxed);
+        let writer = Writer::new(target, waiting, Arc::clone(&counts));
         let named = std::thread::Builder::new().name("perennial-log".to_owned());
         let _detached = named.spawn(move || writer.run())?;
         Ok(Self { messages, counts })
@@ -106,33 +105,53 @@ impl Queue {
             .waiting_bytes
             .fetch_add(bytes, Ordering::Relaxed);
         let sent = match waiting.saturating_add(bytes) > MOST_BYTES {
-            true => false,
-            false => self.messages.try_send(Message::Line(line)).is_ok(),
+            true => Err(TrySendError::Full(Message::Line(line))),
+            false => self.messages.try_send(Message::Line(line)),
         };
-        if !sent {
+        if let Err(refused) = sent {
             self.counts
                 .waiting_bytes
                 .fetch_sub(bytes, Ordering::Relaxed);
-            self.counts.dropped.fetch_add(1, Ordering::Relaxed);
-        } else if self.counts.is_ending.load(Ordering::Relaxed) {
-            // What is not written by then is written if the process lives long enough.
-            let _is_written = self.flush(LAST_LINE_PATIENCE);
+            let (TrySendError::Full(line) | TrySendError::Disconnected(line)) = refused;
+            if !writer::is_kept(line) {
+                self.counts.dropped.fetch_add(1, Ordering::Relaxed);
+            }
+            return;
+        }
+        self.counts.sent.fetch_add(1, Ordering::Relaxed);
+        let waits = self.counts.is_ending.load(Ordering::Relaxed)
+            && !self.counts.is_stuck.load(Ordering::Relaxed);
+        // What is not written by then is written if the process lives long enough.
+        if waits && !self.flush(LAST_LINE_PATIENCE) {
+            self.counts.is_stuck.store(true, Ordering::Relaxed);
         }
     }
 
-    /// Waits for each line from now on: the process may end at any moment.
-    pub(super) fn end(&self) {
+    /// Waits for what was logged, and for a time for each line that is logged after this: the process may
+    /// end at any moment. What is not written by then is given up; `false` says that something was.
+    pub(super) fn end(&self, patience: Duration) -> bool {
+        *lock(&self.counts.ends) = Some(Instant::now() + ENDING_TIME);
         self.counts.is_ending.store(true, Ordering::Relaxed);
+        let is_written = self.flush(patience);
+        if !is_written {
+            self.counts.is_stuck.store(true, Ordering::Relaxed);
+            let sent = self.counts.sent.load(Ordering::Relaxed);
+            self.counts.abandoned.fetch_max(sent, Ordering::Relaxed);
+        }
+        is_written
     }
 
+    /// Has the file opened anew behind what waits, which belongs to the file that it was logged for.
     pub(super) fn reopen(&self) {
-        // Behind what waits, so that it is written to the file that it was logged for. When there is no
-        // room the writer finds out by itself that the file was moved.
-        drop(self.messages.try_send(Message::Reopen));
+        let sent = self.counts.sent.load(Ordering::Relaxed);
+        self.counts.reopen_after.fetch_min(sent, Ordering::Relaxed);
+        // Only wakes the writer; where there is no room it is awake.
+        let (done, _) = channel();
+        drop(self.messages.try_send(Message::Flush(done)));
     }
 
     pub(super) fn flush(&self, patience: Duration) -> bool {
-        let until = tokio::time::Instant::now() + patience;
+        let until = Instant::now() + patience;
         let (done, is_done) = channel();
         let mut message = Message::Flush(done);
         // The queue may be full for a moment.
@@ -142,92 +161,28 @@ impl Queue {
                 Err(TrySendError::Disconnected(_)) => return false,
                 Err(TrySendError::Full(back)) => message = back,
             }
-            if tokio::time::Instant::now() >= until {
+            if Instant::now() >= until {
                 return false;
             }
-            std::thread::yield_now();
+            std::thread::park_timeout(FULL_PAUSE);
         }
-        let left = until.saturating_duration_since(tokio::time::Instant::now());
+        let left = until.saturating_duration_since(Instant::now());
         is_done.recv_timeout(left).is_ok()
     }
 
     pub(super) fn statistics(&self) -> LogStatistics {
+        self.counts.statistics()
+    }
+}
+
+impl Counts {
+    fn statistics(&self) -> LogStatistics {
+        let taken = self.taken.load(Ordering::Relaxed);
+        let abandoned = self.abandoned.load(Ordering::Relaxed);
         LogStatistics {
-            written: self.counts.written.load(Ordering::Relaxed),
-            dropped: self.counts.dropped.load(Ordering::Relaxed),
-            failed: self.counts.failed.load(Ordering::Relaxed),
-        }
-    }
-}
-
-/// The end at which lines come out.
-struct Writer {
-    target: Target,
-    waiting: Receiver<Message>,
-    counts: Arc<Counts>,
-    /// How many dropped lines have been told of.
-    told_dropped: u64,
-    is_failing: bool,
-}
-
-impl Writer {
-    fn run(mut self) {
-        loop {
-            match self.waiting.recv_timeout(IDLE_PERIOD) {
-                Ok(Message::Line(line)) => self.write(&line),
-                Ok(Message::Reopen) => {
-                    let reopened = self.target.reopen();
-                    self.note(
-                        reopened,
-                        "the log file cannot be opened again; the old one is written on",
-                    );
-                }
-                // Fails when nobody waits any more.
-                Ok(Message::Flush(done)) => drop(done.send(())),
-                Err(RecvTimeoutError::Timeout) => self.tell_of_dropped(),
-                Err(RecvTimeoutError::Disconnected) => return,
-            }
-        }
-    }
-
-    fn write(&mut self, line: &[u8]) {
-        self.counts
-            .waiting_bytes
-            .fetch_sub(line.len() as u64, Ordering::Relaxed);
-        let written = self.target.write(line);
-        let count = if written.is_ok() {
-            &self.counts.written
-        } else {
-            &self.counts.failed
-        };
-        count.fetch_add(1, Ordering::Relaxed);
-        self.note(
-            written,
-            "the log cannot be written; lines are lost until it can",
-        );
-    }
-
-    /// Tells once when the log begins to fail, on stderr, where else.
-    fn note(&mut self, result: io::Result<()>, what: &str) {
-        match result {
-            Ok(()) => self.is_failing = false,
-            Err(error) if !self.is_failing => {
-                self.is_failing = true;
-                // A closed stderr is no reason to fail.
-                drop(writeln!(io::stderr().lock(), "{what}: {error}"));
-            }
-            Err(_told) => {}
-        }
-    }
-
-    fn tell_of_dropped(&mut self) {
-        let dropped = self.counts.dropped.load(Ordering::Relaxed);
-        if dropped > self.told_dropped {
-            tracing::warn!(
-                lines = dropped - self.told_dropped,
-                "log lines were dropped: they came faster than they could be written"
-            );
-            self.told_dropped = dropped;
+            written: self.written.load(Ordering::Relaxed),
+            dropped: self.dropped.load(Ordering::Relaxed) + abandoned.saturating_sub(taken),
+            failed: self.failed.load(Ordering::Relaxed),
         }
     }
 }

@@ -18,10 +18,13 @@ const ROLE: &str = "PERENNIAL_TEST_ROLE";
 const ARGUMENTS: &str = "PERENNIAL_TEST_ARGUMENTS";
 
 /// How long a process may take to do what a test waits for; a busy machine needs a fraction of it.
-const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// How much is logged by a daemon that does not start; the queue has room for it.
 pub(crate) const LINES_BEFORE_THE_END: usize = 1_000;
+
+/// How many lines a daemon logs that logs as fast as it can: more than wait for a writer.
+pub(crate) const LINES_OF_A_FLOOD: usize = 20_000;
 
 /// Between two looks at a file.
 const POLL: Duration = Duration::from_millis(5);
@@ -72,6 +75,18 @@ pub(crate) fn run_role() {
                     tracing::info!("line {number} before the end");
                 }
                 Err("there is no tree".into())
+            }
+            "logs-much" => {
+                for number in 0..3_000 {
+                    tracing::info!("flood {number} {} done", "x".repeat(100));
+                }
+                Ok(tree(live.clone(), bus))
+            }
+            "floods" => {
+                for number in 0..LINES_OF_A_FLOOD {
+                    tracing::info!("flood {number} {} done", "x".repeat(100));
+                }
+                Ok(tree(live.clone(), bus))
             }
             _ => Ok(tree(live.clone(), bus)),
         });
@@ -136,6 +151,16 @@ impl Running {
         arguments: &[&str],
         variables: &[(&str, &str)],
     ) -> Self {
+        Self::start_to(role, folder, (arguments, variables), Stdio::piped())
+    }
+
+    /// Starts a daemon whose stderr goes somewhere else.
+    pub(crate) fn start_to(
+        role: &str,
+        folder: &Folder,
+        (arguments, variables): (&[&str], &[(&str, &str)]),
+        stderr: Stdio,
+    ) -> Self {
         let mut process = Command::new(std::env::current_exe().expect("this test"))
             .args([
                 "--exact",
@@ -150,11 +175,25 @@ impl Running {
             .envs(variables.iter().copied())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
+            .stderr(stderr)
             .spawn()
             .expect("the test runs again");
         let stdout = BufReader::new(process.stdout.take().expect("piped"));
         Self { process, stdout }
+    }
+
+    /// Ends the daemon by SIGTERM and reads nothing that it says before it has ended.
+    pub(crate) fn stop_unread(mut self) -> ExitStatus {
+        drop(self.process.stdin.take());
+        self.signal("TERM");
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            if let Some(status) = self.process.try_wait().expect("it is ours") {
+                return status;
+            }
+            assert!(Instant::now() < deadline, "it does not end");
+            std::thread::park_timeout(POLL);
+        }
     }
 
     /// Waits for a line that the daemon says.
@@ -196,18 +235,22 @@ impl Running {
     /// Reads the log until it shows a text; what is read is returned and not read again.
     pub(crate) fn log_until(mut self, text: &str) -> (Self, String) {
         let stderr = self.process.stderr.as_mut().expect("piped");
-        let mut log = Vec::new();
+        let (mut log, mut line) = (Vec::new(), Vec::new());
         let mut byte = [0];
         // Byte by byte: what comes after belongs to whoever reads next.
-        while !(log.ends_with(b"\n") && String::from_utf8_lossy(&log).contains(text)) {
+        while !(line.ends_with(b"\n") && String::from_utf8_lossy(&line).contains(text)) {
+            if line.ends_with(b"\n") {
+                log.append(&mut line);
+            }
             assert_eq!(
                 stderr.read(&mut byte).expect("it can be read"),
                 1,
                 "the daemon ended: {}",
                 String::from_utf8_lossy(&log)
             );
-            log.push(byte[0]);
+            line.push(byte[0]);
         }
+        log.append(&mut line);
         (self, String::from_utf8_lossy(&log).into_owned())
     }
 

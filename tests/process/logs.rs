@@ -1,7 +1,11 @@
 //! Logs of a process: where they go, how they look, what happens to a file.
 
+use std::io::Read;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+
 use crate::folder::Folder;
-use crate::harness::{LINES_BEFORE_THE_END, Running, until_file};
+use crate::harness::{LINES_BEFORE_THE_END, LINES_OF_A_FLOOD, Running, until_file};
 
 #[test]
 fn json_lines_go_to_a_file_that_is_opened_anew_on_sigusr1_and_is_whole_at_the_end() {
@@ -122,4 +126,54 @@ fn what_was_logged_before_a_start_that_failed_is_written() {
         "{} bytes",
         written.len()
     );
+}
+
+#[test]
+fn that_lines_were_dropped_is_told_while_others_still_wait() {
+    let folder = Folder::new("dropped");
+    let mut running = Running::start_with("floods", &folder, &[], &[]);
+    running.hears("pair 0");
+    // There is room again once this is read.
+    let (mut running, mut log) = running.log_until("log lines were dropped");
+    running.tell("the end");
+    let (running, rest) = running.log_until("the end");
+    log.push_str(&rest);
+    let told = log.find("log lines were dropped").expect("it was told");
+    assert!(rest.contains(" flood "), "the queue was not empty then");
+    let before = log[..told]
+        .lines()
+        .filter(|line| line.contains(" flood "))
+        .count();
+    assert!(
+        before < LINES_OF_A_FLOOD / 2,
+        "{before} lines were written first"
+    );
+    drop(running);
+}
+
+#[test]
+fn a_stderr_that_does_not_block_and_is_read_slowly_gets_each_line_whole() {
+    let folder = Folder::new("nonblocking");
+    let (ours, theirs) = UnixStream::pair().expect("a pair");
+    theirs.set_nonblocking(true).expect("it can be set");
+    let stderr = OwnedFd::from(theirs).into();
+    let mut running = Running::start_to("logs-much", &folder, (&[], &[]), stderr);
+    running.hears("pair 0");
+    let reading = std::thread::spawn(move || {
+        let (mut ours, mut log) = (ours, String::new());
+        ours.read_to_string(&mut log).map(|_| log)
+    });
+    assert_eq!(running.stop_unread().code(), Some(0));
+    let log = reading.join().expect("it reads").expect("text");
+    let lines: Vec<&str> = log
+        .lines()
+        .filter(|line| line.contains(" flood "))
+        .collect();
+    assert_eq!(
+        lines.len(),
+        3_000,
+        "{}",
+        &log[log.len().saturating_sub(2_000)..]
+    );
+    assert!(lines.iter().all(|line| line.ends_with(" done")));
 }

@@ -154,3 +154,144 @@ fn a_file_that_can_t_be_opened_is_named() {
         "cannot open the log file /nonexistent/app.log"
     );
 }
+
+/// Runs this test again in a process of its own under a limit of the shell's; `true` in that process.
+#[cfg(target_os = "linux")]
+fn is_under(limit: &str, name: &str) -> bool {
+    const INSIDE: &str = "PERENNIAL_TEST_INSIDE";
+    if std::env::var_os(INSIDE).is_some() {
+        return true;
+    }
+    // A write beyond the limit is refused where the signal for it is ignored.
+    let script = format!("trap '' XFSZ; ulimit {limit}; exec \"$0\" \"$@\"");
+    let ended = std::process::Command::new("sh")
+        .args(["-c", &script])
+        .arg(std::env::current_exe().expect("this test"))
+        .args([
+            "--exact",
+            &format!("logging::rotate::tests::{name}"),
+            "--nocapture",
+        ])
+        .env(INSIDE, "1")
+        .output()
+        .expect("a shell is there");
+    let said = String::from_utf8_lossy(&ended.stdout);
+    let log = String::from_utf8_lossy(&ended.stderr);
+    assert!(
+        ended.status.success() && said.contains("1 passed"),
+        "{said}{log}"
+    );
+    false
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test(start_paused = true)]
+async fn rotations_that_fail_lose_neither_a_line_nor_a_file_that_is_kept() {
+    if !is_under(
+        "-n 64",
+        "rotations_that_fail_lose_neither_a_line_nor_a_file_that_is_kept",
+    ) {
+        return;
+    }
+    let path = path("no-descriptors");
+    fs::write(path.with_extension("log.1"), "1\n").expect("a file");
+    fs::write(path.with_extension("log.2"), "2\n").expect("a file");
+    let mut file =
+        RotatingFile::open(FileOptions::new(&path).max_bytes(2).max_files(3)).expect("it opens");
+    let open = || fs::File::open("/dev/null");
+    let held: Vec<_> = std::iter::from_fn(|| open().ok()).collect();
+    for _ in 0..5 {
+        tokio::time::sleep(super::RETRY_PERIOD).await;
+        file.write(b"x\n").expect("it is written on");
+    }
+    drop(held);
+    assert_eq!(
+        files(&path),
+        named(&[
+            ("app.log", "x\nx\nx\nx\nx\n"),
+            ("app.log.1", "1\n"),
+            ("app.log.2", "2\n")
+        ])
+    );
+    tokio::time::sleep(super::RETRY_PERIOD).await;
+    file.write(b"y\n").expect("there is room");
+    assert_eq!(
+        files(&path),
+        named(&[
+            ("app.log", "y\n"),
+            ("app.log.1", "x\nx\nx\nx\nx\n"),
+            ("app.log.2", "1\n")
+        ])
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_gap_among_the_files_that_are_kept_is_filled_before_one_is_lost() {
+    let path = path("gap");
+    for number in [2, 3] {
+        let aside = path.with_extension(format!("log.{number}"));
+        fs::write(aside, format!("{number}\n")).expect("a file");
+    }
+    let mut file =
+        RotatingFile::open(FileOptions::new(&path).max_bytes(2).max_files(4)).expect("it opens");
+    file.write(b"a\n").expect("there is room");
+    file.write(b"b\n").expect("there is room");
+    assert_eq!(
+        files(&path),
+        named(&[
+            ("app.log", "b\n"),
+            ("app.log.1", "a\n"),
+            ("app.log.2", "2\n"),
+            ("app.log.3", "3\n")
+        ])
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_line_is_written_to_the_file_that_was_moved_when_no_other_can_be_opened() {
+    let path = path("no-other");
+    let mut file = RotatingFile::open(FileOptions::new(&path)).expect("it opens");
+    file.write(b"1\n").expect("there is room");
+    let moved = path.with_extension("old");
+    fs::rename(&path, &moved).expect("it is there");
+    // Nobody can open a folder to write to it.
+    fs::create_dir(&path).expect("a folder");
+    tokio::time::sleep(super::CHECK_PERIOD).await;
+    file.write(b"2\n").expect("it is written on");
+    assert_eq!(fs::read_to_string(&moved).expect("text"), "1\n2\n");
+    assert!(
+        file.trouble().is_some() && file.trouble().is_none(),
+        "told once"
+    );
+    fs::remove_file(&moved).expect("it is there");
+    tokio::time::sleep(super::RETRY_PERIOD).await;
+    for _ in 0..2 {
+        assert!(
+            file.write(b"3\n").is_err(),
+            "it would be written to nowhere"
+        );
+    }
+    fs::remove_dir(&path).expect("it is there");
+    file.write(b"4\n").expect("there is room");
+    assert_eq!(files(&path), named(&[("app.log", "4\n")]));
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_line_of_which_there_is_room_for_half_is_taken_back_and_the_next_is_whole() {
+    if !is_under(
+        "-f 8",
+        "a_line_of_which_there_is_room_for_half_is_taken_back_and_the_next_is_whole",
+    ) {
+        return;
+    }
+    let path = path("half");
+    let mut file = RotatingFile::open(FileOptions::new(&path).max_bytes(0)).expect("it opens");
+    let line = [&[b'x'; 2_999][..], b"\n"].concat();
+    file.write(&line).expect("there is room");
+    assert!(file.write(&line).is_err(), "the limit is 4 KiB");
+    file.write(b"short\n").expect("there is room");
+    let text = fs::read_to_string(&path).expect("text");
+    assert_eq!(text.len(), 3_006);
+    assert!(text.ends_with("x\nshort\n"));
+}
