@@ -7,7 +7,9 @@
 //!
 //! 1. Nothing is written to the file before it is locked: a second instance does not destroy what the
 //!    first has written.
-//! 2. The file is never removed. Whoever removes one that is open lets two processes hold "the" lock, on
+//! 2. What is opened is what is looked at: no link is followed, and no other file can be put in its place
+//!    between a look and the next step.
+//! 3. The file is never removed. Whoever removes one that is open lets two processes hold "the" lock, on
 //!    two files of one name.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
@@ -18,6 +20,13 @@ use thiserror::Error;
 
 /// The most that is read of a file to find a process number in it.
 const MOST_DIGITS: u64 = 32;
+
+/// How often a file that somebody puts in the place of the one that was just locked is locked instead.
+const MOST_TRIES: u32 = 8;
+
+/// Who may read the file: everybody, as `kill $(cat app.pid)` does. Nobody else may write to it.
+#[cfg(unix)]
+const FILE_MODE: u32 = 0o644;
 
 /// Holds the lock until it is dropped, or the process ends.
 #[derive(Debug)]
@@ -79,34 +88,37 @@ impl InstanceLock {
             path: path.to_owned(),
             source,
         };
-        match fs::symlink_metadata(path) {
-            Ok(found) if !found.is_file() => {
-                return Err(LockError::NotAFile {
+        for _ in 0..MOST_TRIES {
+            let mut file = open(path)?;
+            match file.try_lock() {
+                Ok(()) => {}
+                Err(TryLockError::WouldBlock) => {
+                    return Err(LockError::Held {
+                        path: path.to_owned(),
+                        holder: read_holder(&file),
+                    });
+                }
+                Err(TryLockError::Error(error)) => return Err(refused(error)),
+            }
+            // Whoever tidies folders may have removed it between the two steps: then another instance
+            // would lock another file.
+            if is_at(&file, path) {
+                restrict(&file).map_err(refused)?;
+                write_holder(&mut file).map_err(refused)?;
+                return Ok(Self {
+                    _file: file,
                     path: path.to_owned(),
                 });
             }
-            Ok(_) => {}
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => return Err(refused(error)),
         }
-        let mut options = OpenOptions::new();
-        options.read(true).write(true).create(true).truncate(false);
-        let mut file = options.open(path).map_err(refused)?;
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                return Err(LockError::Held {
-                    path: path.to_owned(),
-                    holder: read_holder(&file),
-                });
-            }
-            Err(TryLockError::Error(error)) => return Err(refused(error)),
-        }
-        write_holder(&mut file).map_err(refused)?;
-        Ok(Self {
-            _file: file,
-            path: path.to_owned(),
-        })
+        let changes = io::Error::other("somebody removes it again and again");
+        Err(refused(changes))
+    }
+
+    /// Keeps the lock until the process ends.
+    pub fn keep(self) {
+        // What is never dropped is closed by the system.
+        Box::leak(Box::new(self));
     }
 
     /// Returns the file.
@@ -114,6 +126,80 @@ impl InstanceLock {
     pub fn path(&self) -> &Path {
         &self.path
     }
+}
+
+/// Opens the file, or makes it; never a link, and nothing but a file.
+fn open(path: &Path) -> Result<File, LockError> {
+    let refused = |source| LockError::File {
+        path: path.to_owned(),
+        source,
+    };
+    let not_a_file = || LockError::NotAFile {
+        path: path.to_owned(),
+    };
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false);
+    careful(&mut options);
+    let file = match options.open(path) {
+        Ok(file) => file,
+        // Asked only for the word of the complaint: whatever stands there now was not opened.
+        Err(_) if fs::symlink_metadata(path).is_ok_and(|found| !found.is_file()) => {
+            return Err(not_a_file());
+        }
+        Err(error) => return Err(refused(error)),
+    };
+    match file.metadata().map_err(refused)?.is_file() {
+        true => Ok(file),
+        false => Err(not_a_file()),
+    }
+}
+
+/// Follows no link, waits for nobody at a pipe, and lets nobody else write to what is made.
+#[cfg(unix)]
+fn careful(options: &mut OpenOptions) {
+    use std::os::unix::fs::OpenOptionsExt;
+
+    let flags = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
+    options.mode(FILE_MODE);
+    if let Ok(flags) = i32::try_from(flags.bits()) {
+        options.custom_flags(flags);
+    }
+}
+
+#[cfg(not(unix))]
+fn careful(_options: &mut OpenOptions) {}
+
+/// Takes the right to write to a file that was there from everybody but its owner: whoever can lock it
+/// can keep the program from starting.
+#[cfg(unix)]
+fn restrict(file: &File) -> io::Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+
+    let mode = file.metadata()?.permissions().mode();
+    match mode & 0o022 {
+        0 => Ok(()),
+        _ => file.set_permissions(fs::Permissions::from_mode(FILE_MODE)),
+    }
+}
+
+#[cfg(not(unix))]
+fn restrict(_file: &File) -> io::Result<()> {
+    Ok(())
+}
+
+#[cfg(unix)]
+fn is_at(file: &File, path: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt;
+
+    let (Ok(open), Ok(there)) = (file.metadata(), fs::symlink_metadata(path)) else {
+        return false;
+    };
+    (open.dev(), open.ino()) == (there.dev(), there.ino())
+}
+
+#[cfg(not(unix))]
+fn is_at(_file: &File, path: &Path) -> bool {
+    path.exists()
 }
 
 fn read_holder(file: &File) -> Option<u32> {
@@ -172,6 +258,47 @@ mod tests {
             (error.code(), error.to_string().as_str()),
             ("pid_file_failed", "cannot use /nonexistent/app.pid")
         );
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn the_file_can_be_read_by_all_and_written_to_by_its_owner_alone() {
+        use std::os::unix::fs::{MetadataExt, PermissionsExt};
+
+        let path = path("mode");
+        let mode = || std::fs::metadata(&path).expect("it is there").mode() & 0o777;
+        drop(InstanceLock::acquire(&path).expect("nobody holds it"));
+        assert_eq!(mode() & 0o022, 0, "whatever the umask says");
+        let open = std::fs::Permissions::from_mode(0o666);
+        std::fs::set_permissions(&path, open).expect("it is ours");
+        drop(InstanceLock::acquire(&path).expect("nobody holds it"));
+        assert_eq!(mode(), 0o644);
+        std::fs::remove_file(path).expect("it is there");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_pipe_is_refused_and_nobody_waits_at_it() {
+        let path = path("pipe");
+        let made = std::process::Command::new("mkfifo").arg(&path).status();
+        assert!(made.expect("mkfifo is there").success());
+        let error = InstanceLock::acquire(&path).expect_err("a pipe");
+        assert_eq!(error.code(), "pid_file_not_a_file");
+        std::fs::remove_file(path).expect("it is there");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_link_that_is_put_there_after_the_look_is_not_followed() {
+        let (path, target) = (path("late-link"), path("late-target"));
+        std::fs::write(&target, "precious").expect("a file");
+        std::os::unix::fs::symlink(&target, &path).expect("a link");
+        // What `acquire` does after every look.
+        let error = super::open(&path).expect_err("a link");
+        assert_eq!(error.code(), "pid_file_not_a_file");
+        assert_eq!(std::fs::read_to_string(&target).expect("text"), "precious");
+        std::fs::remove_file(path).expect("it is there");
+        std::fs::remove_file(target).expect("it is there");
     }
 
     #[cfg(unix)]

@@ -3,8 +3,9 @@
 //!
 //! # Invariants
 //!
-//! 1. The folder belongs to the user that the process runs as and is closed to all others; whatever its
-//!    path is, nobody else can put anything into it.
+//! 1. The folder belongs to the user that the process runs as and nobody else can put anything into it,
+//!    whatever its path is. It is closed to all others, unless some of them are allowed: then all may
+//!    pass, and those who are not allowed are turned away by what the kernel says of them.
 //! 2. What stands at the path and is no socket, or a link to one, is left there.
 //! 3. A socket on which somebody listens is never removed. To look and to bind is one step: the folder is
 //!    locked while it lasts.
@@ -13,17 +14,18 @@
 use std::fs::{self, DirBuilder, File, Permissions, TryLockError};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, PermissionsExt};
-use std::os::unix::net::UnixStream as BlockingStream;
 use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 use tokio::net::{UnixListener, UnixStream};
 
-/// Who may enter the folder: its owner.
-const FOLDER_MODE: u32 = 0o700;
+/// Who may enter the folder: its owner. With other users allowed all may pass through it, and see nothing
+/// of what is in it.
+const FOLDER_MODES: [u32; 2] = [0o700, 0o711];
 
-/// Who may connect to the socket: its owner.
-const SOCKET_MODE: u32 = 0o600;
+/// Who may connect to the socket: its owner. With other users allowed all may, and the kernel says who
+/// has.
+const SOCKET_MODES: [u32; 2] = [0o600, 0o666];
 
 /// Who connected, as the kernel says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -90,6 +92,9 @@ impl Listener {
     /// Binds a socket in a folder that is made if it is not there, for root, for the user that the
     /// process runs as, and for those of `allowed`.
     ///
+    /// A folder that is there must be 0700, or 0711 (or 0755) where users are allowed, who could not get
+    /// to the socket otherwise; one that is made is given the mode. The socket is 0600, or 0666.
+    ///
     /// # Errors
     ///
     /// [`SocketError`]; what stood at the path still does.
@@ -110,7 +115,10 @@ impl Listener {
             Some(folder) if !folder.as_os_str().is_empty() => folder,
             _ => return Err(refuse("it needs a folder of its own")),
         };
-        prepare(folder).map_err(system)?.map_err(refuse)?;
+        let is_shared = !allowed.is_empty();
+        prepare(folder, is_shared)
+            .map_err(system)?
+            .map_err(refuse)?;
         let lock = File::open(folder).map_err(system)?;
         match lock.try_lock() {
             Ok(()) => {}
@@ -123,7 +131,11 @@ impl Listener {
         }
         clear(path)?;
         let listener = UnixListener::bind(path).map_err(system)?;
-        fs::set_permissions(path, Permissions::from_mode(SOCKET_MODE)).map_err(system)?;
+        fs::set_permissions(
+            path,
+            Permissions::from_mode(SOCKET_MODES[usize::from(is_shared)]),
+        )
+        .map_err(system)?;
         let bound = fs::symlink_metadata(path).map_err(system)?;
         drop(lock);
         let mut allowed = allowed.to_vec();
@@ -182,9 +194,12 @@ fn own_uid() -> u32 {
 }
 
 /// Makes the folder, or looks whether the one that is there can be trusted.
-fn prepare(folder: &Path) -> io::Result<Result<(), &'static str>> {
-    let made = DirBuilder::new().mode(FOLDER_MODE).create(folder);
+fn prepare(folder: &Path, is_shared: bool) -> io::Result<Result<(), &'static str>> {
+    let mode = FOLDER_MODES[usize::from(is_shared)];
+    let made = DirBuilder::new().mode(FOLDER_MODES[0]).create(folder);
     match made {
+        // The mode of what is made is what the process's umask leaves of it.
+        Ok(()) if is_shared => fs::set_permissions(folder, Permissions::from_mode(mode))?,
         Ok(()) => {}
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
         Err(error) => return Err(error),
@@ -193,7 +208,15 @@ fn prepare(folder: &Path) -> io::Result<Result<(), &'static str>> {
     let why = match () {
         () if !found.is_dir() => "what it lies in is no folder, or a link to one",
         () if found.uid() != own_uid() => "its folder belongs to another user",
-        () if found.mode() & 0o077 != 0 => "its folder is open to others: its mode must be 0700",
+        () if is_shared && found.mode() & 0o022 != 0 => {
+            "others can write to its folder: its mode must be 0711"
+        }
+        () if is_shared && found.mode() & 0o001 == 0 => {
+            "those who are allowed cannot enter its folder: its mode must be 0711"
+        }
+        () if !is_shared && found.mode() & 0o077 != 0 => {
+            "its folder is open to others: its mode must be 0700"
+        }
         () => return Ok(Ok(())),
     };
     Ok(Err(why))
@@ -216,15 +239,24 @@ fn clear(path: &Path) -> Result<(), SocketError> {
             why: "what stands there is no socket",
         });
     }
-    match BlockingStream::connect(path) {
-        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
-            fs::remove_file(path).map_err(system)
-        }
-        // Also one whose queue is full, or that is no stream: somebody has it.
-        _ => Err(SocketError::InUse {
+    match is_dead(path).map_err(system)? {
+        true => fs::remove_file(path).map_err(system),
+        false => Err(SocketError::InUse {
             path: path.to_owned(),
         }),
     }
+}
+
+/// Tells whether nobody listens on a socket, without waiting for whoever does: one whose queue is full
+/// would be waited for until it takes a connection, and that may be never.
+fn is_dead(path: &Path) -> io::Result<bool> {
+    use rustix::net;
+
+    let socket = net::socket(net::AddressFamily::UNIX, net::SocketType::STREAM, None)?;
+    rustix::io::ioctl_fionbio(&socket, true)?;
+    let connected = net::connect(&socket, &net::SocketAddrUnix::new(path)?);
+    // Somebody has it too where the queue is full, or where it is no stream.
+    Ok(connected == Err(rustix::io::Errno::CONNREFUSED))
 }
 
 #[cfg(test)]

@@ -107,3 +107,82 @@ async fn a_folder_that_others_can_enter_or_a_link_to_one_is_refused() {
     let error = Listener::bind("admin.sock".as_ref(), &[]).expect_err("it has none");
     assert!(error.to_string().contains("a folder of its own"));
 }
+
+#[tokio::test]
+async fn one_who_listens_and_never_takes_a_connection_is_not_waited_for() {
+    use rustix::net;
+
+    let folder = Folder::made("full");
+    let path = folder.socket();
+    let address = net::SocketAddrUnix::new(&path).expect("it is short enough");
+    let socket = || {
+        let socket = net::socket(net::AddressFamily::UNIX, net::SocketType::STREAM, None);
+        let socket = socket.expect("a socket");
+        rustix::io::ioctl_fionbio(&socket, true).expect("it can be set");
+        socket
+    };
+    let listens = socket();
+    net::bind(&listens, &address).expect("nothing is there");
+    net::listen(&listens, 0).expect("it can listen");
+    let waiting: Vec<_> = std::iter::repeat_with(socket)
+        .take_while(|socket| net::connect(socket, &address).is_ok())
+        .collect();
+    assert!(!waiting.is_empty() && waiting.len() < 100);
+    let refused = Listener::bind(&path, &[]).expect_err("somebody listens");
+    assert!(matches!(refused, SocketError::InUse { .. }));
+    assert!(path.exists());
+}
+
+/// Connects as another user, and says what came of it.
+fn connect_as(uid: u32, path: &std::path::Path) -> bool {
+    use std::os::unix::process::CommandExt;
+
+    let script = "use Socket; socket(my $s, AF_UNIX, SOCK_STREAM, 0) or exit 2; \
+        connect($s, sockaddr_un($ARGV[0])) or exit 3; exit(sysread($s, my $x, 2) == 2 ? 0 : 4)";
+    let status = std::process::Command::new("perl")
+        .args(["-e", script])
+        .arg(path)
+        .current_dir("/")
+        .uid(uid)
+        .status();
+    status.expect("perl is there").success()
+}
+
+#[tokio::test]
+async fn a_user_who_is_allowed_gets_in_and_another_does_not() {
+    use tokio::io::AsyncWriteExt;
+
+    const ALLOWED: u32 = 65_534;
+    const OTHER: u32 = 65_533;
+    let folder = Folder::new("allowed");
+    let listener = Listener::bind(&folder.socket(), &[ALLOWED]).expect("nothing is there");
+    let mode =
+        |path: &std::path::Path| fs::symlink_metadata(path).expect("it is there").mode() & 0o777;
+    assert_eq!((mode(&folder.0), mode(&folder.socket())), (0o711, 0o666));
+    if super::own_uid() != 0 {
+        // Only root can be somebody else.
+        return;
+    }
+    let path = folder.socket();
+    let clients =
+        tokio::task::spawn_blocking(move || [OTHER, ALLOWED].map(|uid| connect_as(uid, &path)));
+    let (mut stream, peer) = listener.accept().await.expect("somebody connects");
+    assert_eq!(peer.uid, ALLOWED);
+    stream.write_all(b"ok").await.expect("it reads");
+    assert_eq!(clients.await.expect("it does not panic"), [false, true]);
+}
+
+#[tokio::test]
+async fn a_folder_that_those_who_are_allowed_can_t_enter_is_refused_with_the_mode_that_it_needs() {
+    let folder = Folder::made("closed");
+    let bind = || Listener::bind(&folder.socket(), &[65_534]);
+    let error = bind().expect_err("nobody can get to it").to_string();
+    assert!(
+        error.contains("cannot enter its folder: its mode must be 0711"),
+        "{error}"
+    );
+    for (mode, is_well) in [(0o711, true), (0o755, true), (0o733, false), (0o777, false)] {
+        fs::set_permissions(&folder.0, fs::Permissions::from_mode(mode)).expect("it is ours");
+        assert_eq!(bind().is_ok(), is_well, "{mode:o}");
+    }
+}

@@ -36,7 +36,12 @@ const OWNED: &[(&[&str], &[&str])] = &[
     (&["quanta"], &["src/time.rs"]),
     (
         &["rustix"],
-        &["src/daemon/workers.rs", "src/admin/socket.rs"],
+        &[
+            "src/daemon/workers.rs",
+            "src/admin/socket.rs",
+            "src/admin/socket/",
+            "src/lock.rs",
+        ],
     ),
     (&["tokio", "signal"], &["src/signals.rs", "src/signals/"]),
 ];
