@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::error::ErrorCode;
-use crate::event::EventFilter;
+use crate::event::{EventFilter, EventKind};
 
 /// What a client asks for.
 #[derive(Debug)]
@@ -94,8 +94,8 @@ impl Refusal {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Line {
-    #[serde(default)]
-    id: Option<Value>,
+    #[serde(default, rename = "id")]
+    _id: Option<Value>,
     command: String,
     #[serde(default)]
     path: Option<String>,
@@ -112,20 +112,28 @@ struct Line {
 /// Reads a line: the id that the answer must carry, and the request.
 pub(super) fn parse(line: &[u8]) -> (Option<Value>, Result<Request, Refusal>) {
     let usage = |message: String| Refusal::new("usage", message);
-    match serde_json::from_slice::<Line>(line) {
-        Ok(line) => (line.id.clone(), request(line).map_err(usage)),
-        Err(error) => (None, Err(usage(error.to_string()))),
+    let value = match serde_json::from_slice::<Value>(line) {
+        Ok(value) => value,
+        Err(error) => return (None, Err(usage(error.to_string()))),
+    };
+    // Also of a request that is none: who asked has to know which one.
+    let id = value.get("id").cloned();
+    match serde_json::from_value::<Line>(value) {
+        Ok(line) => (id, request(line)),
+        Err(error) => (id, Err(usage(error.to_string()))),
     }
 }
 
-fn request(line: Line) -> Result<Request, String> {
+fn request(line: Line) -> Result<Request, Refusal> {
+    let usage = |message: String| Refusal::new("usage", message);
+
     let name = line.command.clone();
     let (has_path, has_level) = (line.path.is_some(), line.level.is_some());
     let has_filter = !line.below.is_empty() || !line.kinds.is_empty();
     let path = || {
         line.path
             .clone()
-            .ok_or_else(|| format!("`{name}` needs a `path`"))
+            .ok_or_else(|| usage(format!("`{name}` needs a `path`")))
     };
     let (request, wants) = match name.as_str() {
         "tree" => (Request::Command(Command::Tree), ""),
@@ -142,8 +150,8 @@ fn request(line: Line) -> Result<Request, String> {
         "reload" => (Request::Command(Command::Reload), ""),
         "reopen" => (Request::Command(Command::Reopen), ""),
         "shutdown" => (Request::Command(Command::Shutdown), ""),
-        "events" => (Request::Events(filter(&line)), "filter"),
-        other => return Err(format!("there is no command `{other}`")),
+        "events" => (Request::Events(filter(&line)?), "filter"),
+        other => return Err(usage(format!("there is no command `{other}`"))),
     };
     let unwanted = [
         ("path", has_path),
@@ -154,19 +162,25 @@ fn request(line: Line) -> Result<Request, String> {
         .iter()
         .find(|(what, is_there)| *is_there && *what != wants)
     {
-        Some((what, _)) => Err(format!("`{name}` takes no {what}")),
+        Some((what, _)) => Err(usage(format!("`{name}` takes no {what}"))),
         None => Ok(request),
     }
 }
 
-fn filter(line: &Line) -> EventFilter {
+/// Makes a filter. A kind that there is not would be waited for in vain.
+fn filter(line: &Line) -> Result<EventFilter, Refusal> {
+    let is_unknown = |kind: &&String| !EventKind::CODES.contains(&kind.as_str());
+    if let Some(unknown) = line.kinds.iter().find(is_unknown) {
+        let all = EventKind::CODES.join(", ");
+        let message = format!("there are no events `{unknown}`; there are {all}");
+        return Err(Refusal::new("unknown_event", message));
+    }
     let below = line
         .below
         .iter()
         .fold(EventFilter::new(), |filter, path| filter.below(path));
-    line.kinds
-        .iter()
-        .fold(below, |filter, kind| filter.kind(kind))
+    let kinds = line.kinds.iter();
+    Ok(kinds.fold(below, |filter, kind| filter.kind(kind)))
 }
 
 /// Makes the line of an answer.
@@ -233,9 +247,35 @@ mod tests {
         }
         assert!(parse(br#"{"command":"tree","unknown":1}"#).1.is_err());
         assert!(matches!(
-            parse(br#"{"command":"events","below":["/a"]}"#).1,
+            parse(br#"{"command":"events","below":["/a"],"kinds":["started"]}"#).1,
             Ok(Request::Events(_))
         ));
+    }
+
+    #[test]
+    fn a_kind_of_event_that_there_is_not_is_refused_with_those_that_there_are() {
+        let refused = parse(br#"{"command":"events","kinds":["strated"]}"#).1;
+        let refused = refused.expect_err("nobody would ever hear of it");
+        assert_eq!(refused.word, "unknown_event");
+        assert!(
+            refused.message.contains("`strated`; there are "),
+            "{refused:?}"
+        );
+        assert!(refused.message.contains("started, "), "{refused:?}");
+    }
+
+    #[test]
+    fn the_id_comes_back_with_a_complaint_about_the_rest() {
+        for line in [
+            r#"{"id":7,"command":"tree","unknown":1}"#,
+            r#"{"id":7,"command":1}"#,
+            r#"{"id":7}"#,
+            r#"{"id":7,"command":"trees"}"#,
+        ] {
+            let (id, refused) = parse(line.as_bytes());
+            assert_eq!(id, Some(json!(7)), "{line}");
+            assert!(refused.is_err(), "{line}");
+        }
     }
 
     #[test]
