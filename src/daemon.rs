@@ -18,6 +18,7 @@ mod commands;
 mod configuration;
 mod ending;
 mod govern;
+mod lane;
 mod monitor;
 mod prepare;
 mod source;

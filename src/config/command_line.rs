@@ -46,9 +46,19 @@ pub const HELP: &str = "\
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum UsageError {
-    /// Nobody knows it. What stands behind its first `=` is left out: it may be a secret.
+    /// Nobody knows it. What stands behind its first `=`, or behind the letter of a short one, is left out:
+    /// it may be a secret.
     #[error("unknown argument `{0}`; `--help` lists what there is")]
     Unknown(String),
+    /// It is no option. Its text is left out: it may be a secret that belongs to the one before it.
+    #[error("unexpected argument number {position}; `--help` lists what there is")]
+    Unexpected {
+        /// Which one it is, counted from 1.
+        position: usize,
+    },
+    /// Only a program that hands its arguments over reads it.
+    #[error("`{0}` is not read by this program, so it cannot be checked with it")]
+    NotRead(&'static str),
     /// It needs a value, which is not there.
     #[error("`{0}` needs a value")]
     MissingValue(&'static str),
@@ -67,9 +77,9 @@ impl CommandLine {
     ///
     /// [`UsageError`], at the first that is not understood.
     pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Self, UsageError> {
-        let mut arguments = arguments.into_iter();
+        let mut arguments = (1..).zip(arguments);
         let mut line = Self::default();
-        while let Some(argument) = arguments.next() {
+        while let Some((position, argument)) = arguments.next() {
             let text = argument.to_string_lossy();
             let (name, joined) = match text.split_once('=') {
                 Some((name, value)) => (name, Some(OsString::from(value))),
@@ -78,7 +88,7 @@ impl CommandLine {
             let mut value = |name| {
                 joined
                     .clone()
-                    .or_else(|| arguments.next())
+                    .or_else(|| arguments.next().map(|(_, value)| value))
                     .ok_or(UsageError::MissingValue(name))
             };
             match name {
@@ -95,10 +105,40 @@ impl CommandLine {
                     line.choose(Task::CheckConfig, "--check-config", joined.as_ref())?
                 }
                 "--help" | "-h" => line.choose(Task::Help, "--help", joined.as_ref())?,
-                _ => return Err(UsageError::Unknown(name.to_owned())),
+                _ => return Err(unknown(name, position)),
             }
         }
         Ok(line)
+    }
+
+    /// Reads the arguments of a program that does not hand them over: whether they ask about the
+    /// configuration, and nothing else.
+    ///
+    /// # Errors
+    ///
+    /// [`UsageError::NotRead`] for a question that is asked together with what is not heeded.
+    pub(crate) fn parse_questions(
+        arguments: impl IntoIterator<Item = OsString>,
+    ) -> Result<Self, UsageError> {
+        let mut line = Self::default();
+        let mut not_read = None;
+        for argument in arguments
+            .into_iter()
+            .take_while(|argument| argument != "--")
+        {
+            let text = argument.to_string_lossy();
+            match text.split('=').next().unwrap_or_default() {
+                "--print-config" => line.choose(Task::PrintConfig, "--print-config", None)?,
+                "--check-config" => line.choose(Task::CheckConfig, "--check-config", None)?,
+                "--config" => not_read = Some("--config"),
+                "--set" => not_read = Some("--set"),
+                _ => {}
+            }
+        }
+        match not_read {
+            Some(name) if line.task != Task::Run => Err(UsageError::NotRead(name)),
+            _ => Ok(line),
+        }
     }
 
     fn choose(
@@ -115,6 +155,16 @@ impl CommandLine {
             self.task = task;
         }
         Ok(())
+    }
+}
+
+/// Shows of an argument what is no value.
+fn unknown(name: &str, position: usize) -> UsageError {
+    let letter = || name.chars().take(2).collect();
+    match name {
+        long if long.starts_with("--") => UsageError::Unknown(long.to_owned()),
+        short if short.starts_with('-') => UsageError::Unknown(letter()),
+        _ => UsageError::Unexpected { position },
     }
 }
 
@@ -175,9 +225,44 @@ mod tests {
         let shown = format!("{line:?}");
         assert!(shown.contains("db.password"), "{shown}");
         assert!(!shown.contains("hunter2"), "{shown}");
-        assert_eq!(
-            parse(&["--ste=db.password=hunter2"]),
-            Err(UsageError::Unknown("--ste".to_owned()))
-        );
+        for (arguments, expected) in [
+            (
+                &["--ste=db.password=hunter2"][..],
+                "unknown argument `--ste`",
+            ),
+            (
+                &["--set", "db.password=x", "hunter2"],
+                "unexpected argument number 3",
+            ),
+            (&["-phunter2"], "unknown argument `-p`"),
+        ] {
+            let told = parse(arguments).expect_err("nobody knows it").to_string();
+            assert!(
+                told.starts_with(expected) && !told.contains("hunter2"),
+                "{told}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_program_that_keeps_its_arguments_is_asked_about_its_configuration_all_the_same() {
+        let parse = |arguments: &[&str]| {
+            CommandLine::parse_questions(arguments.iter().map(Into::into)).map(|line| line.task)
+        };
+        for (arguments, expected) in [
+            (
+                &["serve", "--fast", "--config", "own.toml"][..],
+                Ok(Task::Run),
+            ),
+            (&["serve", "--check-config"], Ok(Task::CheckConfig)),
+            (&["--print-config", "x"], Ok(Task::PrintConfig)),
+            (&["--", "--check-config"], Ok(Task::Run)),
+            (
+                &["--check-config", "--config=x"],
+                Err(UsageError::NotRead("--config")),
+            ),
+        ] {
+            assert_eq!(parse(arguments), expected, "{arguments:?}");
+        }
     }
 }

@@ -193,8 +193,8 @@ impl Default for ShutdownSettings {
     }
 }
 
-/// `[runtime]`. All of it needs a restart; under `run_async` the runtime is the program's own and only
-/// `nice` applies.
+/// `[runtime]`. All of it needs a restart; under `run_async` the threads are the program's own, and none of
+/// it applies.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 #[non_exhaustive]

@@ -30,7 +30,8 @@ pub(super) type ReloadOn = dyn FnOnce(Arc<dyn Configuration>) + Send;
 
 impl Daemon {
     /// Makes a daemon without a tree. The name is that of its files (`<name>.toml`) and variables
-    /// (`<NAME>__SECTION__KEY`), and stands before its errors.
+    /// (`<NAME>__SECTION__KEY`), and stands before its errors. `daemon.name` changes what stands there and in
+    /// the log, and never the names of files and variables.
     pub fn new(name: impl Into<String>) -> Self {
         Self {
             loader: Loader::new(name),
@@ -93,8 +94,8 @@ impl<C: Config> Daemon<C> {
     }
 
     /// Sets the arguments of the command line, without the program's name. Default: those of the process
-    /// after [`config`](Daemon::config), and none for a daemon without it, whose arguments are its
-    /// program's.
+    /// after [`config`](Daemon::config). Those of a daemon without it are its program's: of them only
+    /// `--check-config` and `--print-config` are heeded, which never start it.
     pub fn arguments(mut self, arguments: impl IntoIterator<Item = OsString>) -> Self {
         self.arguments = Some(arguments.into_iter().collect());
         self

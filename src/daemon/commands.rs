@@ -63,7 +63,7 @@ impl Desk {
         let running = &*self.running;
         match command {
             Command::Tree => Ok(view::tree(&running.snapshot())),
-            Command::Config => Ok(self.configuration.effective().into()),
+            Command::Config => self.config().await,
             Command::Resources => Ok(self.resources()),
             Command::Restart(path) => done(running.restart_child(&path).await),
             Command::Stop(path) => done(running.stop_child(&path).await),
@@ -100,6 +100,19 @@ impl Desk {
                 format!("{path} is {}", state.code()),
             )),
             None => Err(Refusal::new("not_found", format!("there is no {path}"))),
+        }
+    }
+
+    /// Writes the configuration out, which is the program's own code.
+    async fn config(&self) -> Answer {
+        let configuration = Arc::clone(&self.configuration);
+        let written = self.news.lane.run(move || configuration.effective());
+        match written.await {
+            Ok(text) => Ok(text.into()),
+            Err(error) => Err(Refusal::new(
+                error.code(),
+                ErrorChain::new(&error).to_string(),
+            )),
         }
     }
 

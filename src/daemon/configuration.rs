@@ -6,6 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use tokio::sync::watch;
 
+use super::lane::Lane;
 use crate::config::{Cause, Config, ConfigError, Live, ReloadError, Reloaded, Settings};
 use crate::event::EventKind;
 use crate::logging::Logging;
@@ -62,6 +63,8 @@ pub(super) struct News {
     pub(super) running: OnceLock<Running>,
     pub(super) logging: Option<Logging>,
     pub(super) registry: Registry,
+    /// Where code of the program's own runs that a client waits for.
+    pub(super) lane: Lane,
 }
 
 impl News {
@@ -99,7 +102,9 @@ impl News {
                 self.registry
                     .count_one(names::CONFIG_RELOADS, &[("result", "changed")]);
                 self.in_force(*version);
+                // A level that was set by hand stays until the configuration says something else of it.
                 if let Some(logging) = &self.logging
+                    && keys.iter().any(|key| key == "logging.level")
                     && let Err(error) = logging.set_level(&settings.logging.level)
                 {
                     tracing::error!(%error, "the level of the log stays as it was");
@@ -119,7 +124,9 @@ impl News {
                     needs_restart: Arc::clone(needs_restart),
                 });
             }
-            Ok(_unchanged) => {}
+            Ok(_unchanged) => {
+                tracing::info!(cause = cause.code(), "the configuration is unchanged");
+            }
             Err(error) => {
                 self.registry
                     .count_one(names::CONFIG_RELOADS, &[("result", "rejected")]);

@@ -2,19 +2,42 @@
 //!
 //! Everything that can be wrong before anything starts is found out here, on the thread of the caller.
 
+use std::ffi::OsString;
 use std::sync::{Arc, OnceLock};
+
+use tokio::runtime::Handle;
 
 use super::builder::Make;
 use super::configuration::News;
 use super::govern::Plan;
+use super::lane::Lane;
 use super::{Daemon, DaemonError, LOG_FLUSH_PATIENCE, workers};
 use crate::config::{
     Color, CommandLine, Config, HELP, Invalid, LogFormat, LoggingSettings, Origin, RuntimeSettings,
-    Settings, Snapshot, Task,
+    Settings, Snapshot, Task, UsageError,
 };
 use crate::lock::InstanceLock;
 use crate::logging::{self, FileOptions, Format, Logging, LoggingError, Options};
 use crate::supervisor::Supervisor;
+
+/// Whose the threads are that the tree runs on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Threads {
+    /// They are made as `[runtime]` says.
+    OfTheDaemon,
+    /// They are there already.
+    OfTheProgram,
+}
+
+impl Threads {
+    /// Tells from where a daemon is run: it makes none inside a runtime.
+    fn of_here() -> Self {
+        match Handle::try_current() {
+            Ok(_inside) => Self::OfTheProgram,
+            Err(_outside) => Self::OfTheDaemon,
+        }
+    }
+}
 
 /// What is ready to run, and the threads it wants.
 pub(super) struct Prepared {
@@ -45,7 +68,7 @@ impl Drop for Log {
 impl<C: Config> Daemon<C> {
     /// Prepares to run; [`DaemonError::Answered`] when the command line asks for something else.
     pub(super) fn prepare(self) -> Result<Prepared, DaemonError> {
-        let line = CommandLine::parse(self.arguments.unwrap_or_default())?;
+        let line = read(self.arguments)?;
         let name = self.loader.name().to_owned();
         if line.task == Task::Help {
             let text = format!("usage: {name} [options]\n\n{HELP}");
@@ -69,13 +92,15 @@ impl<C: Config> Daemon<C> {
             return Err(DaemonError::NoTree);
         }
         let settings = snapshot.settings();
-        let lock = enter(settings)?;
+        let threads = Threads::of_here();
+        let lock = enter(settings, threads)?;
         let logging = begin_to_log(&settings.logging)?;
         let log = Log(logging.clone());
         let news = Arc::new(News {
             running: OnceLock::new(),
             logging,
             registry: self.registry.clone(),
+            lane: Lane::new(),
         });
         news.begin(snapshot.version());
         let told = Arc::clone(&news);
@@ -91,9 +116,7 @@ impl<C: Config> Daemon<C> {
             Make::From(make) => make(&live).map_err(DaemonError::Tree)?,
         };
         let tree = with_bus(tree, &snapshot);
-        for key in set_in_vain(&snapshot) {
-            tracing::warn!(key, "this key is set and has no effect yet");
-        }
+        warn_of_what_does_nothing(&snapshot, threads);
         Ok(Prepared {
             runtime: settings.runtime.clone(),
             log,
@@ -114,6 +137,30 @@ impl<C: Config> Daemon<C> {
     }
 }
 
+/// Reads the command line. Where it is the program's own, it is still asked about the configuration: to ask
+/// must not start it.
+fn read(arguments: Option<Vec<OsString>>) -> Result<CommandLine, UsageError> {
+    match arguments {
+        Some(arguments) => CommandLine::parse(arguments),
+        None => CommandLine::parse_questions(std::env::args_os().skip(1)),
+    }
+}
+
+/// Names the keys that somebody has set in vain: not to be found out in production.
+fn warn_of_what_does_nothing<C>(snapshot: &Snapshot<C>, threads: Threads) {
+    for key in set_in_vain(snapshot) {
+        tracing::warn!(key, "this key is set and has no effect yet");
+    }
+    if threads == Threads::OfTheProgram {
+        for key in set_for_nobody(snapshot) {
+            tracing::warn!(
+                key,
+                "this key is set and has no effect: the threads are those of the program's own runtime"
+            );
+        }
+    }
+}
+
 /// Gives the tree's bus the capacity that the configuration names; what the tree was declared with holds
 /// where it names none.
 fn with_bus<C>(tree: Supervisor, snapshot: &Snapshot<C>) -> Supervisor {
@@ -131,10 +178,26 @@ const WITHOUT_EFFECT: [&str; 4] = [
     "monitoring.health_interval",
 ];
 
-/// Lists the keys that somebody set in vain: not to be found out in production.
+/// The keys of `[runtime]`.
+const RUNTIME_KEYS: [&str; 6] = [
+    "runtime.worker_threads",
+    "runtime.cpus",
+    "runtime.nice",
+    "runtime.max_blocking_threads",
+    "runtime.thread_name",
+    "runtime.stack_size_bytes",
+];
+
+/// Lists the keys that have no effect yet and are set.
 fn set_in_vain<C>(snapshot: &Snapshot<C>) -> Vec<&'static str> {
     let is_set = |key: &&str| !matches!(snapshot.origin(key), Origin::Default);
     WITHOUT_EFFECT.into_iter().filter(is_set).collect()
+}
+
+/// Lists the keys that speak of threads which the program has made itself.
+fn set_for_nobody<C>(snapshot: &Snapshot<C>) -> Vec<&'static str> {
+    let is_set = |key: &&str| !matches!(snapshot.origin(key), Origin::Default);
+    RUNTIME_KEYS.into_iter().filter(is_set).collect()
 }
 
 /// Says what the command line asks to be told of a valid configuration.
@@ -153,14 +216,17 @@ fn check_level(settings: &Settings) -> Result<(), Invalid> {
 
 /// Changes into the working directory, sets the priority and locks the pid file, in this order: the file
 /// may lie in the directory.
-fn enter(settings: &Settings) -> Result<Option<InstanceLock>, DaemonError> {
+fn enter(settings: &Settings, threads: Threads) -> Result<Option<InstanceLock>, DaemonError> {
     if let Some(path) = &settings.daemon.work_dir {
         std::env::set_current_dir(path).map_err(|source| DaemonError::WorkDir {
             path: path.clone(),
             source,
         })?;
     }
-    if let Some(nice) = settings.runtime.nice {
+    // A priority is one thread's, and is passed on to those that it makes: others' would stay as they are.
+    if let Some(nice) = settings.runtime.nice
+        && threads == Threads::OfTheDaemon
+    {
         workers::set_nice(nice).map_err(|source| DaemonError::Nice { nice, source })?;
     }
     let lock = settings
@@ -205,7 +271,7 @@ fn begin_to_log(settings: &LoggingSettings) -> Result<Option<Logging>, DaemonErr
 
 #[cfg(test)]
 mod tests {
-    use super::{set_in_vain, with_bus};
+    use super::{RUNTIME_KEYS, set_for_nobody, set_in_vain, with_bus};
     use crate::config::{BusSettings, Loader};
     use crate::supervisor::Supervisor;
 
@@ -223,6 +289,27 @@ mod tests {
             let tree = with_bus(tree, &reloader.live().snapshot());
             assert_eq!(tree.bus_capacity, expected);
         }
+    }
+
+    #[test]
+    fn a_key_of_threads_that_are_the_program_s_own_is_named_where_it_is_set() {
+        let written = serde_json::to_value(crate::config::RuntimeSettings {
+            cpus: Some("0".parse().expect("a list")),
+            nice: Some(1),
+            ..Default::default()
+        });
+        let mut keys: Vec<String> = RUNTIME_KEYS.map(str::to_owned).into();
+        keys.sort();
+        let there = written.expect("it can be written");
+        let there = there.as_object().expect("a table").keys();
+        assert!(there.map(|key| format!("runtime.{key}")).eq(keys));
+        let loader = Loader::new("perennial-tests-threads").environment([]);
+        let set = ["runtime.nice=5".to_owned()];
+        let reloader = loader.arguments(set).load().expect("it is valid");
+        assert_eq!(
+            set_for_nobody(&reloader.live().snapshot()),
+            ["runtime.nice"]
+        );
     }
 
     #[test]

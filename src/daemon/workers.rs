@@ -5,6 +5,7 @@ use std::io;
 use tokio::runtime::{Builder, Runtime};
 
 use crate::config::{CpuList, Invalid, RuntimeSettings, Settings};
+use crate::exit::catch_blocking;
 
 /// Builds the runtime.
 pub(super) fn build(settings: &RuntimeSettings) -> io::Result<Runtime> {
@@ -27,11 +28,14 @@ pub(super) fn build(settings: &RuntimeSettings) -> io::Result<Runtime> {
             drop(pin(&cpus));
         });
     }
-    builder.build()
+    // tokio panics where a thread can't be had.
+    catch_blocking(|| builder.build())
+        .unwrap_or_else(|panic| Err(io::Error::other(panic.to_string())))
 }
 
-/// Refuses CPUs that the process may not use.
+/// Refuses CPUs that the process may not use, and stacks that no thread can have.
 pub(super) fn check(settings: &Settings) -> Result<(), Invalid> {
+    check_stack(settings.runtime.stack_size_bytes)?;
     let Some(cpus) = &settings.runtime.cpus else {
         return Ok(());
     };
@@ -43,6 +47,21 @@ pub(super) fn check(settings: &Settings) -> Result<(), Invalid> {
         )),
         None => Ok(()),
     }
+}
+
+/// Tries whether a thread can have such a stack.
+fn check_stack(bytes: usize) -> Result<(), Invalid> {
+    let spawned = catch_blocking(|| {
+        let thread = std::thread::Builder::new().stack_size(bytes);
+        thread.spawn(|| {}).map(std::thread::JoinHandle::join)
+    });
+    let why = match spawned {
+        Ok(Ok(_ended)) => return Ok(()),
+        Ok(Err(error)) => error.to_string(),
+        Err(panic) => panic.to_string(),
+    };
+    let message = format!("no thread can have a stack of {bytes} bytes: {why}");
+    Err(Invalid::at("runtime.stack_size_bytes", message))
 }
 
 /// Lets the process give way to others; threads that begin after this do as well.
@@ -119,6 +138,21 @@ mod tests {
                 .metrics()
                 .num_workers(),
             3
+        );
+    }
+
+    #[test]
+    fn a_stack_that_no_thread_can_have_is_refused_and_no_panic() {
+        let mut settings = Settings::default();
+        settings.runtime.stack_size_bytes = 1 << 50;
+        let refused = check(&settings).expect_err("there is no such memory");
+        assert!(
+            format!("{refused:?}").contains("no thread can have a stack of 1125899906842624 bytes"),
+            "{refused:?}"
+        );
+        assert!(
+            build(&settings.runtime).is_err(),
+            "and tokio's panic is an error"
         );
     }
 

@@ -1,13 +1,14 @@
 //! The admin socket of a process.
 
 use std::io::{BufRead, BufReader, Write};
+use std::net::Shutdown;
 use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::UnixStream;
 
 use serde_json::{Value, json};
 
 use crate::folder::{Folder, pair};
-use crate::harness::Running;
+use crate::harness::{PATIENCE, Running};
 
 struct Client {
     stream: BufReader<UnixStream>,
@@ -23,6 +24,18 @@ impl Client {
 
     fn send(&mut self, line: &str) {
         writeln!(self.stream.get_mut(), "{line}").expect("it reads");
+    }
+
+    /// Says that nothing more will be said, as `nc -N` does at the end of its input.
+    fn has_said_all(&self) {
+        let stream = self.stream.get_ref();
+        stream.shutdown(Shutdown::Write).expect("it is open");
+    }
+
+    /// Tells whether the daemon has closed its side.
+    fn is_closed(&mut self) -> bool {
+        let mut line = String::new();
+        self.stream.read_line(&mut line).expect("text") == 0
     }
 
     fn next(&mut self) -> Value {
@@ -187,4 +200,90 @@ fn a_line_that_is_too_long_ends_the_connection_with_a_word() {
         client.next()["error"]["message"],
         "the line is longer than 64 KiB"
     );
+}
+
+#[test]
+fn a_client_that_has_said_all_is_answered_and_hears_events_until_it_is_gone() {
+    let folder = Folder::new("admin-half");
+    let mut running = start(&folder);
+    let mut asks = Client::connect(&folder);
+    asks.send(r#"{"id":1,"command":"level"}"#);
+    asks.has_said_all();
+    assert_eq!(asks.next(), json!({ "id": 1, "ok": "info" }));
+    assert!(asks.is_closed());
+    let mut listens = Client::connect(&folder);
+    listens.send(r#"{"id":2,"command":"events","below":["/app/shows"],"kinds":["started"]}"#);
+    listens.has_said_all();
+    assert_eq!(listens.next(), json!({ "id": 2, "ok": null }));
+    let mut orders = Client::connect(&folder);
+    for incarnation in 2..4 {
+        let restart = json!({ "command": "restart", "path": "/app/shows" });
+        assert_eq!(orders.ask(&restart)["ok"], Value::Null);
+        running.hears("pair 1");
+        while listens.until_event("started")["incarnation"] != incarnation {}
+    }
+    let refused = orders.ask(&json!({ "id": 3, "command": "events", "kinds": ["strated"] }));
+    assert_eq!(refused["error"]["word"], "unknown_event", "{refused}");
+}
+
+#[test]
+fn where_all_places_are_taken_the_client_that_is_silent_for_longest_gives_way() {
+    let folder = Folder::new("admin-places");
+    let _running = start(&folder);
+    let level = json!({ "command": "level" });
+    let mut clients: Vec<Client> = Vec::new();
+    for _ in 0..perennial::admin::MAX_CONNECTIONS {
+        let mut client = Client::connect(&folder);
+        assert_eq!(client.ask(&level)["ok"], "info");
+        clients.push(client);
+    }
+    // The first asks again: now the second one is silent for longest.
+    assert_eq!(clients[0].ask(&level)["ok"], "info");
+    let mut one_more = Client::connect(&folder);
+    assert_eq!(one_more.ask(&level)["ok"], "info");
+    let told = clients[1].next();
+    assert_eq!(
+        (&told["error"]["word"], &told["error"]["is_retryable"]),
+        (&json!("full"), &json!(true))
+    );
+    assert!(clients[1].is_closed());
+    assert_eq!(clients[0].ask(&level)["ok"], "info");
+    // Who listens to events waits for something, and is not silent.
+    clients.remove(1);
+    clients.push(one_more);
+    for client in &mut clients {
+        client.send(r#"{"command":"events"}"#);
+        assert_eq!(client.next()["ok"], Value::Null);
+    }
+    let refused = Client::connect(&folder).next();
+    assert_eq!(
+        refused["error"]["message"],
+        "too many clients are connected"
+    );
+    // The place of one that is gone is free again.
+    drop(clients.pop());
+    let deadline = tokio::time::Instant::now() + PATIENCE;
+    while Client::connect(&folder).ask(&level)["ok"] != "info" {
+        assert!(tokio::time::Instant::now() < deadline, "nobody gives way");
+    }
+}
+
+#[test]
+fn a_level_that_was_set_by_hand_stays_until_the_configuration_says_something_else_of_it() {
+    let folder = Folder::new("admin-level");
+    let running = start(&folder);
+    let mut client = Client::connect(&folder);
+    let mut ask = |command: &str| client.ask(&json!({ "command": command }))["ok"].clone();
+    let mut other = Client::connect(&folder);
+    let set = json!({ "command": "level", "level": "debug" });
+    assert_eq!(other.ask(&set)["ok"], Value::Null);
+    let socket = "[admin]\nsocket = \"run/admin.sock\"\n";
+    folder.write("app.toml", format!("{}{socket}", pair(2)));
+    assert_eq!(ask("reload")["version"], 2);
+    assert_eq!(ask("level"), "debug");
+    let level = "[logging]\nlevel = \"warn\"\n";
+    folder.write("app.toml", format!("{}{socket}{level}", pair(2)));
+    assert_eq!(ask("reload")["version"], 3);
+    assert_eq!(ask("level"), "warn");
+    drop(running);
 }

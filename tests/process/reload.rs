@@ -51,8 +51,16 @@ fn without_hot_reload_a_signal_or_a_message_on_the_bus_reads_it() {
     folder.write("app.toml", pair(1));
     let (mut running, _) = running(&folder, &["--set", "daemon.hot_reload=false"]);
     folder.write("app.toml", pair(2));
+    let (running, log) = {
+        running.signal("HUP");
+        running.hears("pair 2");
+        running.log_until("the configuration has changed")
+    };
+    // No file is looked at, however long it has been there: the change was the signal's.
+    assert!(log.contains("cause=\"signal\""), "{log}");
+    // Nothing is new, and whoever has asked is told so.
     running.signal("HUP");
-    running.hears("pair 2");
+    let (mut running, _) = running.log_until("the configuration is unchanged cause=\"signal\"");
     folder.write("app.toml", pair(3));
     running.tell("reload");
     running.hears("pair 3");
