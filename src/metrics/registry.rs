@@ -113,6 +113,9 @@ pub enum InvalidMetric {
     /// There are too many.
     #[error("there are {MOST_SERIES} series already")]
     TooMany,
+    /// Two labels of one series have the same name.
+    #[error("the label `{0}` is given twice")]
+    LabelTwice(String),
     /// The bounds of a histogram do not rise, or are no numbers.
     #[error("the bounds of the buckets of `{0}` do not rise")]
     Buckets(String),
@@ -127,6 +130,7 @@ impl InvalidMetric {
             Self::Reserved(_) => "metric_reserved",
             Self::Kind { .. } => "metric_kind",
             Self::TooMany => "metric_too_many",
+            Self::LabelTwice(_) => "metric_label_twice",
             Self::Buckets(_) => "metric_buckets",
         }
     }
@@ -454,6 +458,10 @@ fn written(name: &str, labels: Labels<'_>) -> Result<String, InvalidMetric> {
     }
     let mut labels = labels.to_vec();
     labels.sort_unstable();
+    let mut pairs = labels.windows(2);
+    if let Some(twice) = pairs.find(|pair| pair[0].0 == pair[1].0) {
+        return Err(InvalidMetric::LabelTwice(twice[0].0.to_owned()));
+    }
     let mut text = String::new();
     for (label, value) in labels {
         // What begins with two underscores is Prometheus' own, and `le` the histogram's.

@@ -68,6 +68,12 @@ fn names_that_prometheus_refuses_are_refused_here() {
         );
     }
     assert!(registry.counter_with("a", "", &[("le", "x")]).is_err());
+    // A scraper refuses everything for the sake of such a line.
+    let twice = [("kind", "x"), ("other", "y"), ("kind", "z")];
+    assert_eq!(
+        registry.counter_with("a", "", &twice).err(),
+        Some(InvalidMetric::LabelTwice("kind".to_owned()))
+    );
     assert!(matches!(
         registry.counter("perennial_a", ""),
         Err(InvalidMetric::Reserved(_))
