@@ -27,7 +27,7 @@ pub(crate) const LINES_BEFORE_THE_END: usize = 1_000;
 pub(crate) const LINES_OF_A_FLOOD: usize = 20_000;
 
 /// Between two looks at a file.
-const POLL: Duration = Duration::from_millis(5);
+pub(crate) const POLL: Duration = Duration::from_millis(5);
 
 /// Runs the daemon if this process is one.
 pub(crate) fn run_role() {
