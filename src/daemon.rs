@@ -29,6 +29,7 @@ use std::fmt;
 use std::io::Write;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::runtime::{Builder, Handle};
@@ -41,7 +42,9 @@ pub use self::monitor::ResourceMonitor;
 use self::prepare::Prepared;
 use crate::config::{Config, Loader, NoConfig};
 use crate::exit::ErrorChain;
+use crate::lock::InstanceLock;
 use crate::metrics::Registry;
+use crate::shutdown::ShutdownReason;
 use crate::shutdown::report::StopReport;
 
 /// Where probes and metrics are served when nothing was set: loopback, and a port in the range that
@@ -52,6 +55,12 @@ pub const DEFAULT_HTTP_ADDRESS: SocketAddr =
 /// How long the end of the log may take to be written; a disk that stands still must not hold the
 /// process.
 const LOG_FLUSH_PATIENCE: Duration = Duration::from_secs(1);
+
+/// How long after the last step of a shutdown a tree that nobody waits for may still take.
+const ABANDONED_PATIENCE: Duration = Duration::from_secs(1);
+
+/// How long the report may take to be printed; a reader that stands still must not hold the process.
+const REPORT_PRINT_PATIENCE: Duration = Duration::from_secs(1);
 
 /// Owns a process: its configuration, runtime, signals, logs, probes, and the tree that does its work.
 ///
@@ -80,12 +89,14 @@ impl<C: Config> Daemon<C> {
     /// [`DaemonError::exit_code`]. What `--print-config`, `--check-config` and `--help` ask for is printed
     /// on stdout.
     pub fn run(self) -> ExitCode {
-        let name = self.loader.name().to_owned();
-        let Ended {
-            outcome,
-            server,
-            lock,
-        } = self.execute();
+        let (
+            name,
+            Ended {
+                outcome,
+                server,
+                lock,
+            },
+        ) = self.execute();
         let code = match &outcome {
             Ok((report, exit)) => {
                 print(&format!("{report}{name}: {exit}\n"));
@@ -101,7 +112,8 @@ impl<C: Config> Daemon<C> {
             }
         };
         // Here, and not earlier, the server closes (invariant 2) and another instance may begin.
-        drop((server, lock));
+        drop(server);
+        give_back(lock, &outcome);
         ExitCode::from(code)
     }
 
@@ -111,13 +123,20 @@ impl<C: Config> Daemon<C> {
     ///
     /// [`DaemonError`]: why the tree was never up. What had started has been stopped.
     pub fn run_report(self) -> Result<(StopReport, DaemonExit), DaemonError> {
-        self.execute().outcome
+        let Ended {
+            outcome,
+            server,
+            lock,
+        } = self.execute().1;
+        drop(server);
+        give_back(lock, &outcome);
+        outcome
     }
 
     /// Runs the daemon to its end inside a tokio runtime of the program's own, printing nothing.
     ///
-    /// The tree runs on that runtime, whose threads `[runtime]` does not change; signals and HTTP have a
-    /// thread of their own.
+    /// The tree runs on that runtime, whose threads `[runtime]` does not change, their priority neither; a
+    /// key of it that is set is warned of. Signals and HTTP have a thread of their own.
     ///
     /// # Errors
     ///
@@ -125,7 +144,8 @@ impl<C: Config> Daemon<C> {
     ///
     /// # Cancel safety
     ///
-    /// When the future is dropped the tree is asked to stop, and nobody waits for its end.
+    /// When the future is dropped the tree is asked to stop, and nobody waits for its end; until then the
+    /// pid file stays locked and the probes are served.
     pub async fn run_async(self) -> Result<(StopReport, DaemonExit), DaemonError> {
         let workers = Handle::try_current().map_err(|_outside| DaemonError::OutsideRuntime)?;
         let Prepared { plan, log, .. } = self.prepare()?;
@@ -134,13 +154,20 @@ impl<C: Config> Daemon<C> {
             .build()
             .map_err(DaemonError::Runtime)?;
         let (mut told, ended) = oneshot::channel();
+        let (news, configuration) = (Arc::clone(&plan.news), Arc::clone(&plan.configuration));
         let conduct = move || {
             let ended = edges.block_on(async {
+                let mut life = Box::pin(govern(plan, workers));
                 tokio::select! {
-                    ended = Box::pin(govern(plan, workers)) => Some(ended),
-                    // Dropping the other future asks the tree to stop.
-                    () = told.closed() => None,
+                    ended = &mut life => return Some(ended),
+                    () = told.closed() => {}
                 }
+                let shutdown = configuration.settings().shutdown;
+                let running = news.running.get()?;
+                running.shutdown(ShutdownReason::Requested, shutdown.graceful);
+                // Longer than that only where the program's runtime went with the future.
+                let patience = shutdown.kill().saturating_add(ABANDONED_PATIENCE);
+                tokio::time::timeout(patience, life).await.ok()
             });
             if let Some(Ended {
                 outcome,
@@ -148,33 +175,37 @@ impl<C: Config> Daemon<C> {
                 lock,
             }) = ended
             {
+                drop(server);
                 // Nobody waits any more when this fails, and the tree has ended.
-                drop(told.send(outcome));
-                drop((server, lock));
+                drop(told.send((outcome, lock)));
             }
         };
         let named = std::thread::Builder::new().name("perennial-edges".to_owned());
         let _detached = named.spawn(conduct).map_err(DaemonError::Runtime)?;
         log.hand_over();
-        ended.await.unwrap_or(Err(DaemonError::Lost))
+        let (outcome, lock) = ended.await.map_err(|_lost| DaemonError::Lost)?;
+        // Not before nobody waits any more: who awaits this may begin another instance at once.
+        give_back(lock, &outcome);
+        outcome
     }
 
-    fn execute(self) -> Ended {
-        match self.try_execute() {
-            Ok(ended) => ended,
-            Err(error) => Ended {
-                outcome: Err(error),
-                server: None,
-                lock: None,
-            },
-        }
+    /// Runs to the end; returns what the process calls itself as well.
+    fn execute(self) -> (String, Ended) {
+        let mut name = self.loader.name().to_owned();
+        let ended = self.try_execute(&mut name).unwrap_or_else(|error| Ended {
+            outcome: Err(error),
+            server: None,
+            lock: None,
+        });
+        (name, ended)
     }
 
-    fn try_execute(self) -> Result<Ended, DaemonError> {
+    fn try_execute(self, name: &mut String) -> Result<Ended, DaemonError> {
         if Handle::try_current().is_ok() {
             return Err(DaemonError::InsideRuntime);
         }
         let Prepared { plan, runtime, log } = self.prepare()?;
+        name.clone_from(&plan.name);
         let edges = Builder::new_current_thread()
             .enable_all()
             .build()
@@ -196,11 +227,33 @@ impl<C> fmt::Debug for Daemon<C> {
     }
 }
 
-/// Writes for the person who started the process. A closed stderr is no reason to fail.
+/// Unlocks the pid file, unless something of the tree still runs: then it is locked as long as the process
+/// lives.
+fn give_back(lock: Option<InstanceLock>, outcome: &Result<(StopReport, DaemonExit), DaemonError>) {
+    let is_alive = |(report, _): &(StopReport, DaemonExit)| !report.hung().is_empty();
+    match lock {
+        Some(lock) if outcome.as_ref().is_ok_and(is_alive) => lock.keep(),
+        lock => drop(lock),
+    }
+}
+
+/// Writes for the person who started the process. A closed stderr is no reason to fail, and one that
+/// nobody reads none to stay.
 fn print(text: &str) {
-    let mut stderr = std::io::stderr().lock();
-    drop(stderr.write_all(text.as_bytes()));
-    drop(stderr.flush());
+    let (done, is_done) = std::sync::mpsc::channel();
+    let text = text.to_owned();
+    let write = move || {
+        let mut stderr = std::io::stderr().lock();
+        drop(stderr.write_all(text.as_bytes()));
+        drop(stderr.flush());
+        // Fails when nobody waits any more.
+        let _is_heard = done.send(());
+    };
+    let named = std::thread::Builder::new().name("perennial-report".to_owned());
+    if named.spawn(write).is_ok() {
+        // The process ends all the same.
+        let _is_printed = is_done.recv_timeout(REPORT_PRINT_PATIENCE);
+    }
 }
 
 /// Writes what the command line asked for. A closed stdout is no reason to fail.

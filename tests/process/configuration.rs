@@ -160,8 +160,14 @@ fn what_can_t_be_used_at_the_start_is_named_with_exit_78() {
 fn the_name_and_the_priority_are_as_the_configuration_says() {
     let folder = Folder::new("name");
     folder.write("app.toml", "[daemon]\nname = \"other\"\n[runtime]\nnice = 3\nworker_threads = 2\nthread_name = \"mine\"\n");
-    let mut running = Running::start(&folder, &[]);
-    running.hears("pair 0");
+    // The variables are called after the program, whatever it calls itself.
+    let variables = [
+        ("APP__PAIR__FIRST", "4"),
+        ("APP__PAIR__LAST", "4"),
+        ("OTHER__PAIR__LAST", "5"),
+    ];
+    let mut running = Running::start_with("plain", &folder, &[], &variables);
+    running.hears("pair 4");
     let tasks = std::fs::read_dir(format!("/proc/{}/task", running.id())).expect("it runs");
     let mut workers = 0;
     for task in tasks {
@@ -180,4 +186,8 @@ fn the_name_and_the_priority_are_as_the_configuration_says() {
     let (status, _, log) = running.stop();
     assert_eq!(status.code(), Some(0), "{log}");
     assert!(log.contains("daemon=other"), "{log}");
+    assert!(
+        log.contains("\nother: "),
+        "its last line begins with its name: {log}"
+    );
 }

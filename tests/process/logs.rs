@@ -43,6 +43,10 @@ fn a_full_file_is_put_aside() {
     );
     let mut running = Running::start(&folder, &[]);
     running.hears("pair 0");
+    // Nothing but the lines is logged after that.
+    until_file(&folder.path("app.log"), |text| {
+        text.contains("the tree is up")
+    });
     for number in 0..200 {
         running.tell(&format!("line {number} {}", "x".repeat(100)));
     }
@@ -126,6 +130,14 @@ fn what_was_logged_before_a_start_that_failed_is_written() {
         "{} bytes",
         written.len()
     );
+}
+
+#[test]
+fn a_stderr_that_nobody_reads_holds_neither_the_start_nor_the_end() {
+    let folder = Folder::new("unread");
+    let mut running = Running::start_with("floods", &folder, &[], &[]);
+    running.hears("pair 0");
+    assert_eq!(running.stop_unread().code(), Some(0));
 }
 
 #[test]
