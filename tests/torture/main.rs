@@ -32,6 +32,21 @@ const RATE: u32 = 50;
 /// How long the last change may take to be seen, on a machine that does much else.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// How many configurations may be alive at one time: the one in force, one that is being made, and those that
+/// readers have not let go of yet.
+const MOST_ALIVE: usize = 8;
+
+/// How much the process may grow after the first changes, beside as much again: what an allocator keeps
+/// for itself, and far less than one kept configuration for each change of a minute would be.
+const GROWTH: u64 = 8 * 1024 * 1024;
+
+/// How many times seen the 95th percentile is one of a distribution, and not of its largest value.
+const ENOUGH_TIMES: usize = 1_000;
+
+/// How much slower the second half may be: a drift is a factor that grows with the time, a busy machine one
+/// that does not.
+const DRIFT: u32 = 20;
+
 /// How many configurations are alive.
 static ALIVE: AtomicUsize = AtomicUsize::new(0);
 
@@ -185,7 +200,7 @@ fn torture(name: &str, change: Change) {
     let mut times = Vec::new();
     let mut number = 1;
     let began = Instant::now();
-    let mut at_rest = None;
+    let (mut at_rest, mut resident) = (None, 0);
     while began.elapsed() < duration() {
         number += 1;
         let changed = Instant::now();
@@ -202,8 +217,10 @@ fn torture(name: &str, change: Change) {
         }
         if number == 20 {
             at_rest = Some(descriptors_and_watches());
+            resident = resident_bytes();
         }
     }
+    let grown = resident_bytes();
     number += 1 + u64::from(!is_valid(number + 1));
     change(&folder, number);
     let deadline = Instant::now() + PATIENCE;
@@ -226,23 +243,46 @@ fn torture(name: &str, change: Change) {
         Some(descriptors_and_watches()),
         "descriptors and watches"
     );
+    assert!(
+        ALIVE.load(Ordering::Relaxed) <= MOST_ALIVE,
+        "configurations are kept"
+    );
+    assert!(
+        grown <= 2 * resident + GROWTH,
+        "the process has grown from {resident} to {grown} bytes"
+    );
+    claim_no_drift(name, number, times);
+    drop(thread);
+}
+
+/// Claims that the last changes are seen as soon as the first.
+fn claim_no_drift(name: &str, number: u64, mut times: Vec<Duration>) {
     let seen = times.len();
     let (first, second) = times.split_at_mut(seen / 2);
+    let (first, second) = (percentile(first, 95), percentile(second, 95));
     println!(
-        "{name}: {number} changes, {seen} seen before the next; p95 {:?}, then {:?}",
-        percentile(first, 95),
-        percentile(second, 95),
+        "{name}: {number} changes, {seen} seen before the next; p95 {first:?}, then {second:?}"
     );
-    drop(thread);
+    if seen < ENOUGH_TIMES {
+        println!("{name}: too few to claim anything of their p95; PERENNIAL_LONG makes more");
+        return;
+    }
+    assert!(
+        second <= first * DRIFT,
+        "it takes longer and longer: p95 {first:?}, then {second:?}"
+    );
+}
+
+fn resident_bytes() -> u64 {
+    perennial::resources::sample().map_or(0, |sample| sample.resident_bytes)
 }
 
 #[test]
 fn no_invalid_snapshot_is_seen_and_the_last_valid_content_wins_and_nothing_leaks() {
-    let before = perennial::resources::sample().map(|sample| sample.resident_bytes);
+    let before = resident_bytes();
     torture("torture-files", in_place_or_by_rename);
     torture("torture-links", by_links);
-    let after = perennial::resources::sample().map(|sample| sample.resident_bytes);
-    println!("resident memory: {before:?}, then {after:?}");
+    println!("resident memory: {before}, then {}", resident_bytes());
     let deadline = Instant::now() + PATIENCE;
     // The threads that held the last ones end by themselves.
     while ALIVE.load(Ordering::Relaxed) > 0 {
