@@ -3,12 +3,15 @@
 //! Reading is one thing, judging another: a judgement is a function of two samples and the limits.
 //! Linux only, from `/proc/self`; elsewhere a reading says that it is not supported.
 
+mod limits;
+
 use std::collections::VecDeque;
-use std::fmt;
 use std::io;
 use std::time::{Duration, SystemTime};
 
 use tokio::time::Instant;
+
+pub use self::limits::{Excess, Limit, ResourceLimits, cpu_percent, judge};
 
 /// How many samples are kept: five minutes at the default interval, as the earlier system had.
 pub const HISTORY_KEPT: usize = 60;
@@ -164,197 +167,5 @@ impl History {
     }
 }
 
-/// What is too much of one resource.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub struct Limit {
-    /// What is told of.
-    pub soft: Option<f64>,
-    /// What shuts the program down.
-    pub hard: Option<f64>,
-}
-
-/// What is too much, for each of [`Resource::ALL`].
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub struct ResourceLimits {
-    /// Resident memory, in bytes.
-    pub memory: Limit,
-    /// CPU time, in percent of one CPU, between two samples.
-    pub cpu: Limit,
-    /// Threads.
-    pub threads: Limit,
-    /// Open descriptors.
-    pub descriptors: Limit,
-}
-
-impl ResourceLimits {
-    fn of(&self, resource: Resource) -> Limit {
-        match resource {
-            Resource::Memory => self.memory,
-            Resource::Cpu => self.cpu,
-            Resource::Threads => self.threads,
-            Resource::Descriptors => self.descriptors,
-        }
-    }
-}
-
-/// A limit that was reached.
-#[derive(Debug, Clone, Copy, PartialEq)]
-#[non_exhaustive]
-pub struct Excess {
-    /// Of what there is too much.
-    pub resource: Resource,
-    /// Whether the program can't go on.
-    pub is_hard: bool,
-    /// How much there is.
-    pub value: f64,
-    /// How much there may be.
-    pub limit: f64,
-}
-
-impl fmt::Display for Excess {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (what, unit) = (self.resource.code(), self.resource.unit());
-        let kind = if self.is_hard { "hard" } else { "soft" };
-        write!(
-            f,
-            "{what}: {:.0}{unit}, the {kind} limit is {:.0}{unit}",
-            self.value, self.limit
-        )
-    }
-}
-
-/// Lists the limits that a sample reaches, the hard one of a resource in the stead of its soft one.
-///
-/// CPU time is counted since `before`; without one it is not judged.
-#[must_use]
-pub fn judge(limits: &ResourceLimits, before: Option<&Sample>, now: &Sample) -> Vec<Excess> {
-    let mut found = Vec::new();
-    for resource in Resource::ALL {
-        let value = match resource {
-            Resource::Memory => Some(now.resident_bytes as f64),
-            Resource::Cpu => before.and_then(|before| cpu_percent(before, now)),
-            Resource::Threads => Some(now.threads as f64),
-            Resource::Descriptors => Some(now.descriptors as f64),
-        };
-        let Some(value) = value else { continue };
-        let limit = limits.of(resource);
-        let reached = [(true, limit.hard), (false, limit.soft)];
-        let reached = reached
-            .into_iter()
-            .find_map(|(is_hard, limit)| Some((is_hard, limit.filter(|limit| value >= *limit)?)));
-        found.extend(reached.map(|(is_hard, limit)| Excess {
-            resource,
-            is_hard,
-            value,
-            limit,
-        }));
-    }
-    found
-}
-
-/// Returns the CPU time between two samples in percent of one CPU; `None` when no time has passed.
-#[must_use]
-pub fn cpu_percent(before: &Sample, now: &Sample) -> Option<f64> {
-    let passed = now.at.saturating_duration_since(before.at).as_secs_f64();
-    let used = now.cpu.saturating_sub(before.cpu).as_secs_f64();
-    (passed > 0.0).then(|| used / passed * 100.0)
-}
-
 #[cfg(test)]
-mod tests {
-    use super::{Excess, HISTORY_KEPT, History, Limit, Resource, ResourceLimits, Sample, judge};
-    use std::time::Duration;
-    use tokio::time::Instant;
-
-    fn used(at: Instant, cpu_millis: u64, amount: u64) -> Sample {
-        Sample {
-            at,
-            cpu: Duration::from_millis(cpu_millis),
-            resident_bytes: amount,
-            virtual_bytes: 0,
-            threads: amount,
-            descriptors: amount,
-            max_descriptors: None,
-        }
-    }
-
-    fn limit(soft: f64, hard: f64) -> Limit {
-        Limit {
-            soft: Some(soft),
-            hard: Some(hard),
-        }
-    }
-
-    #[test]
-    fn a_limit_is_reached_at_its_value_and_the_hard_one_counts() {
-        let now = Instant::now();
-        let limits = ResourceLimits {
-            memory: limit(10.0, 20.0),
-            threads: limit(10.0, 20.0),
-            ..ResourceLimits::default()
-        };
-        for (amount, expected) in [
-            (9, None),
-            (10, Some(false)),
-            (19, Some(false)),
-            (20, Some(true)),
-        ] {
-            let found = judge(&limits, None, &used(now, 0, amount));
-            let hardness: Vec<_> = found
-                .iter()
-                .map(|excess| (excess.resource, excess.is_hard))
-                .collect();
-            let expected: Vec<_> = expected
-                .map(|is_hard| vec![(Resource::Memory, is_hard), (Resource::Threads, is_hard)])
-                .unwrap_or_default();
-            assert_eq!(hardness, expected, "{amount}");
-        }
-    }
-
-    #[test]
-    fn cpu_time_is_judged_between_two_samples() {
-        let began = Instant::now();
-        let before = used(began, 1_000, 0);
-        let after = used(began + Duration::from_secs(2), 2_600, 0);
-        let limits = ResourceLimits {
-            cpu: limit(80.0, 90.0),
-            ..ResourceLimits::default()
-        };
-        let expected = Excess {
-            resource: Resource::Cpu,
-            is_hard: false,
-            value: 80.0,
-            limit: 80.0,
-        };
-        assert_eq!(judge(&limits, Some(&before), &after), [expected]);
-        assert_eq!(judge(&limits, None, &after), []);
-        assert_eq!(judge(&limits, Some(&after), &after), []);
-        assert_eq!(expected.to_string(), "cpu: 80 %, the soft limit is 80 %");
-    }
-
-    #[test]
-    fn the_history_is_bounded() {
-        let began = Instant::now();
-        let mut history = History::default();
-        for number in 0..HISTORY_KEPT as u64 + 5 {
-            history.push(used(began, number, 0));
-        }
-        assert_eq!(history.iter().len(), HISTORY_KEPT);
-        assert_eq!(
-            history.iter().next().map(|oldest| oldest.cpu.as_millis()),
-            Some(5)
-        );
-    }
-
-    #[cfg(target_os = "linux")]
-    #[test]
-    fn a_sample_sees_this_process() {
-        let before = super::sample().expect("there is a /proc");
-        let open: Vec<_> = (0..10)
-            .map(|_| std::fs::File::open("/dev/null").expect("it opens"))
-            .collect();
-        let after = super::sample().expect("there is a /proc");
-        assert!(before.resident_bytes > 0 && before.threads > 0);
-        assert!(after.descriptors >= open.len() as u64);
-    }
-}
+mod tests;

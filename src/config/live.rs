@@ -10,6 +10,10 @@
 //! (arc-swap#210). What that costs is paid once for each change: a hot path has a [`Cached`], which reads
 //! one atomic number.
 
+mod cached;
+mod section;
+mod vote;
+
 use std::fmt;
 use std::sync::{Arc, RwLock};
 
@@ -17,7 +21,9 @@ use arc_swap::ArcSwapAny;
 use thiserror::Error;
 use tokio::sync::{oneshot, watch};
 
-use super::document;
+pub use self::cached::Cached;
+pub use self::section::Section;
+pub use self::vote::Vote;
 use super::problem::{ConfigError, Invalid};
 use super::reload::{Cause, Reloaded};
 use super::requests::Requests;
@@ -197,107 +203,6 @@ impl<C> fmt::Debug for Live<C> {
         f.debug_struct("Live")
             .field("version", &self.shared.version.load(Ordering::Acquire))
             .finish_non_exhaustive()
-    }
-}
-
-/// A reader for a hot path: it looks at one number, and at the snapshot only when that has changed.
-#[derive(Debug)]
-pub struct Cached<C> {
-    version: Arc<AtomicU64>,
-    seen: u64,
-    live: Live<C>,
-    snapshot: Arc<Snapshot<C>>,
-}
-
-impl<C: Config> Cached<C> {
-    /// Returns the configuration as it is now.
-    #[inline]
-    pub fn get(&mut self) -> &Snapshot<C> {
-        if self.version.load(Ordering::Acquire) != self.seen {
-            self.refresh();
-        }
-        &self.snapshot
-    }
-
-    #[cold]
-    fn refresh(&mut self) {
-        self.snapshot = self.live.snapshot();
-        self.seen = self.snapshot.version();
-    }
-}
-
-/// Watches one section of the configuration.
-#[derive(Debug)]
-pub struct Section<C> {
-    live: Live<C>,
-    key: String,
-    versions: watch::Receiver<u64>,
-    seen: Arc<Snapshot<C>>,
-}
-
-impl<C: Config> Section<C> {
-    /// Returns the configuration that was returned last.
-    #[must_use]
-    pub fn seen(&self) -> &Arc<Snapshot<C>> {
-        &self.seen
-    }
-
-    /// Waits until what is below the key differs from what was seen last, and returns the newest
-    /// configuration. Changes that come faster than they are asked for are told as one.
-    ///
-    /// Waits for ever once nobody can change it any more.
-    ///
-    /// # Cancel safety
-    ///
-    /// Nothing is lost when the future is dropped.
-    pub async fn changed(&mut self) -> Arc<Snapshot<C>> {
-        loop {
-            self.versions.mark_unchanged();
-            let newest = self.live.snapshot();
-            let has_changed = newest.version() != self.seen.version() && self.differs(&newest);
-            if has_changed {
-                self.seen = Arc::clone(&newest);
-                return newest;
-            }
-            if self.versions.changed().await.is_err() {
-                std::future::pending::<()>().await;
-            }
-        }
-    }
-
-    fn differs(&self, newest: &Snapshot<C>) -> bool {
-        match self.key.as_str() {
-            "" => newest.given != self.seen.given,
-            key => document::find(&newest.given, key) != document::find(&self.seen.given, key),
-        }
-    }
-}
-
-/// A vote on every change, until it is dropped.
-#[must_use = "the vote ends when this is dropped"]
-pub struct Vote<C> {
-    live: Live<C>,
-    number: u64,
-}
-
-impl<C> Drop for Vote<C> {
-    fn drop(&mut self) {
-        let removed = {
-            let mut voters = lock(&self.live.shared.voters);
-            let place = voters
-                .present
-                .iter()
-                .position(|(number, ..)| *number == self.number);
-            place.map(|place| voters.present.remove(place))
-        };
-        // Dropped outside the lock: it holds what the user's closure holds.
-        drop(removed);
-    }
-}
-
-impl<C> fmt::Debug for Vote<C> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Vote").finish_non_exhaustive()
     }
 }
 

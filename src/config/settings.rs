@@ -5,6 +5,8 @@
 
 mod checks;
 mod cpus;
+mod keys;
+mod logging;
 mod monitoring;
 
 use std::borrow::Cow;
@@ -15,10 +17,10 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 pub use self::cpus::{CpuList, InvalidCpuList};
+pub(crate) use self::keys::{SECTIONS, blame, needs_restart, unify_durations};
+pub use self::logging::{Color, LogFormat, LoggingSettings};
 pub use self::monitoring::{Limits, MonitoringSettings};
-use super::document::{Node, Table, Value};
-use super::problem::{Problem, ProblemKind};
-use super::{document, duration};
+use super::duration;
 use crate::bus::DEFAULT_BUS_CAPACITY;
 use crate::shutdown::DEFAULT_SHUTDOWN_BUDGET;
 
@@ -71,77 +73,6 @@ impl Default for DaemonSettings {
             hot_reload: true,
         }
     }
-}
-
-/// `[logging]`. The level is live; the rest needs a restart.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-#[non_exhaustive]
-pub struct LoggingSettings {
-    /// A level, or directives as `RUST_LOG` has them: `"info,my_crate::store=debug"`. Default `"info"`.
-    pub level: Cow<'static, str>,
-    /// How a line looks. Default `"full"`.
-    pub format: LogFormat,
-    /// Whether there are colours. Default `"auto"`: on a terminal.
-    pub color: Color,
-    /// The file to write to. Default: none, and lines go to stderr.
-    pub file: Option<PathBuf>,
-    /// The size at which the file is put aside and a new one begun. Default 100 MiB; 0 is never.
-    pub max_file_size_bytes: u64,
-    /// The age at which the same is done. Default: none.
-    #[serde(with = "optional_duration")]
-    pub max_file_age: Option<Duration>,
-    /// How many files there are in all, the one that is written to included. Default 5.
-    pub max_files: u32,
-}
-
-/// The size at which a log file is full: what an editor still opens, and with [`MAX_LOG_FILES`] half a
-/// gigabyte in all, as the earlier systems had it.
-const MAX_LOG_FILE_BYTES: u64 = 100 * 1024 * 1024;
-
-/// How many log files are kept: see [`MAX_LOG_FILE_BYTES`].
-const MAX_LOG_FILES: u32 = 5;
-
-impl Default for LoggingSettings {
-    fn default() -> Self {
-        Self {
-            level: Cow::Borrowed("info"),
-            format: LogFormat::Full,
-            color: Color::Auto,
-            file: None,
-            max_file_size_bytes: MAX_LOG_FILE_BYTES,
-            max_file_age: None,
-            max_files: MAX_LOG_FILES,
-        }
-    }
-}
-
-/// How a line of the log looks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-#[non_exhaustive]
-pub enum LogFormat {
-    /// Time, level, target, message and fields on one line.
-    #[default]
-    Full,
-    /// The same, shortened.
-    Compact,
-    /// One JSON object a line.
-    Json,
-}
-
-/// Whether there are colours.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-#[non_exhaustive]
-pub enum Color {
-    /// On a terminal, unless `NO_COLOR` is set.
-    #[default]
-    Auto,
-    /// Always.
-    Always,
-    /// Never.
-    Never,
 }
 
 /// `[shutdown]`. Live: the next shutdown goes by the values of its moment.
@@ -276,96 +207,12 @@ impl Default for BusSettings {
     }
 }
 
-/// The names of the daemon's sections.
-pub(crate) const SECTIONS: [&str; 8] = [
-    "admin",
-    "bus",
-    "daemon",
-    "http",
-    "logging",
-    "monitoring",
-    "runtime",
-    "shutdown",
-];
-
-/// The keys that hold durations, each of which may be written as a number of milliseconds under its name
-/// with `_ms`.
-const DURATIONS: [(&str, &str); 7] = [
-    ("logging", "max_file_age"),
-    ("monitoring", "health_interval"),
-    ("monitoring", "sample_interval"),
-    ("shutdown", "drain_delay"),
-    ("shutdown", "force"),
-    ("shutdown", "graceful"),
-    ("shutdown", "kill"),
-];
-
-/// What is changed in a running daemon at once; of the rest of its sections it says that it needs a
-/// restart.
-const LIVE: [&str; 3] = ["logging.level", "monitoring.", "shutdown."];
-
-/// Tells whether a change of the key needs a restart.
-pub(crate) fn needs_restart(key: &str) -> bool {
-    let section = key.split('.').next().unwrap_or_default();
-    SECTIONS.contains(&section) && !LIVE.iter().any(|live| key.starts_with(live))
-}
-
-/// Writes durations that are given in milliseconds under their own names, so that layers can overlay
-/// each other whichever way each one writes them.
-///
-/// # Errors
-///
-/// Both names in one layer, and what is no number of milliseconds.
-pub(crate) fn unify_durations(table: &mut Table) -> Result<(), Vec<Problem>> {
-    let mut problems = Vec::new();
-    for (section, key) in DURATIONS {
-        let Some(Value::Table(inside)) = table.get_mut(section).map(|node| &mut node.value) else {
-            continue;
-        };
-        let Some(node) = inside.remove(&format!("{key}_ms")) else {
-            continue;
-        };
-        let problem = |kind, message: String| Problem {
-            origin: node.origin.clone(),
-            key: format!("{section}.{key}_ms"),
-            ..Problem::new(kind, message)
-        };
-        match node.value {
-            Value::Integer(millis) if millis >= 0 => {
-                let value = Value::String(format!("{millis}ms"));
-                let twice = inside.insert(key.to_owned(), Node::new(value, node.origin.clone()));
-                let message = || format!("`{key}` is given as well; give one of the two");
-                problems.extend(twice.map(|_| problem(ProblemKind::Invalid, message())));
-            }
-            _ => problems.push(problem(
-                ProblemKind::WrongType,
-                "expected a whole number of milliseconds".to_owned(),
-            )),
-        }
-    }
-    if problems.is_empty() {
-        Ok(())
-    } else {
-        Err(problems)
-    }
-}
-
 impl Settings {
     /// Writes down what follows from other values, so that it is seen where the configuration is printed.
     pub(crate) fn complete(mut self) -> Self {
         self.shutdown.force = Some(self.shutdown.force());
         self.shutdown.kill = Some(self.shutdown.kill());
         self
-    }
-}
-
-/// Finds where a key was written, for a complaint about its value.
-pub(crate) fn blame(table: &Table, key: &str, message: String) -> Problem {
-    let node = document::find_nearest(table, key);
-    Problem {
-        origin: node.map_or(super::Origin::Default, |node| node.origin.clone()),
-        key: key.to_owned(),
-        ..Problem::new(ProblemKind::Invalid, message)
     }
 }
 
