@@ -51,7 +51,7 @@ impl<C: Config> Reloader<C> {
 
     fn follow(&mut self, mut watch: Option<&mut Watch>, told: &mut Told<C>) {
         // What changed between the first reading and the first watch is seen now.
-        let mut settle = Settle::now(Instant::now());
+        let mut settle = Settle::now();
         let mut last_look = Instant::now();
         loop {
             let now = Instant::now();

@@ -22,42 +22,53 @@ const LONGEST_WAIT: Duration = Duration::from_secs(5);
 /// Decides when to look.
 #[derive(Debug, Default)]
 pub(in crate::config) struct Settle {
-    /// When the first sign was seen, and when to look.
+    /// Whether something is complete: what begins after it does not put that off.
+    is_due: bool,
+    /// When the first sign of what is not was seen, and when to look.
     pending: Option<(Instant, Instant)>,
 }
 
 impl Settle {
     /// Looks at once.
-    pub(in crate::config) fn now(now: Instant) -> Self {
+    pub(in crate::config) fn now() -> Self {
         Self {
-            pending: Some((now, now)),
+            is_due: true,
+            pending: None,
         }
     }
 
     /// Takes a hint into account.
     pub(in crate::config) fn heed(&mut self, hint: Hint, now: Instant) {
-        let (begun, known) = self.pending.unwrap_or((now, now));
-        let at = match hint {
-            Hint::Complete => now,
-            Hint::Begun => known.max(now + SETTLE_TIME),
-            Hint::Writing => known.max(now + WRITE_PATIENCE),
+        let time = match hint {
+            Hint::Complete => {
+                (self.is_due, self.pending) = (true, None);
+                return;
+            }
+            Hint::Begun => SETTLE_TIME,
+            Hint::Writing => WRITE_PATIENCE,
         };
-        self.pending = Some((begun, at.min(begun + LONGEST_WAIT)));
+        let (begun, known) = self.pending.unwrap_or((now, now));
+        let at = known.max(now + time).min(begun + LONGEST_WAIT);
+        self.pending = Some((begun, at));
     }
 
     /// Returns how long to wait for the next look; `None` when there is no reason for one.
     pub(in crate::config) fn left(&self, now: Instant) -> Option<Duration> {
-        self.pending
-            .map(|(_, at)| at.saturating_duration_since(now))
+        match self.is_due {
+            true => Some(Duration::ZERO),
+            false => self
+                .pending
+                .map(|(_, at)| at.saturating_duration_since(now)),
+        }
     }
 
-    /// Tells whether it is time, and begins anew if it is.
+    /// Tells whether it is time, and waits for the next reason if it is.
     pub(in crate::config) fn is_due(&mut self, now: Instant) -> bool {
-        let is_due = self.pending.is_some_and(|(_, at)| at <= now);
-        if is_due {
+        let is_settled = self.pending.is_some_and(|(_, at)| at <= now);
+        if is_settled {
             self.pending = None;
         }
-        is_due
+        std::mem::take(&mut self.is_due) || is_settled
     }
 }
 
@@ -79,6 +90,8 @@ mod tests {
             // What goes on beside it does not cut its time short.
             (&[Hint::Writing, Hint::Begun], Some(WRITE_PATIENCE)),
             (&[Hint::Writing, Hint::Complete], Some(Duration::ZERO)),
+            // A link is swapped, and then the folder removed that it led to.
+            (&[Hint::Complete, Hint::Begun], Some(Duration::ZERO)),
         ] {
             let mut settle = Settle::default();
             for hint in hints {
