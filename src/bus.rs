@@ -183,10 +183,13 @@ impl<T> Bus<T> {
             .positions
             .iter()
             .map(|position| position.statistics(published, self.shared.capacity));
+        let subscribers: Vec<_> = subscribers.collect();
+        let lost: u64 = subscribers.iter().map(|subscriber| subscriber.lagged).sum();
         BusStatistics {
             published,
             to_nobody: writer.to_nobody(),
-            subscribers: subscribers.collect(),
+            lost: writer.lost_by_gone + lost,
+            subscribers,
         }
     }
 }
@@ -225,6 +228,8 @@ pub struct BusStatistics {
     pub published: u64,
     /// How many of them while nobody was subscribed.
     pub to_nobody: u64,
+    /// How many values subscribers have lost by being too slow, those included that are gone.
+    pub lost: u64,
     /// The subscribers that exist now.
     pub subscribers: Vec<SubscriberStatistics>,
 }

@@ -14,6 +14,7 @@
 //!    itself, to the end of that run.
 
 mod address;
+pub mod durations;
 pub mod inbox;
 mod ledger;
 mod meter;
@@ -29,7 +30,9 @@ use thiserror::Error;
 use tokio::sync::oneshot;
 use tokio::task::coop;
 
-pub(crate) use self::address::{Address, AnyAddress, Claim, Deliver, Refused, Routed};
+pub(crate) use self::address::{
+    Address, AnyAddress, Claim, Deliver, MailboxReading, Refused, Routed,
+};
 pub(crate) use self::ledger::Ledger;
 pub(crate) use self::meter::Meter;
 pub(crate) use self::queue::{Messages, Queue};

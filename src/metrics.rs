@@ -11,24 +11,31 @@
 //! 2. A child added while its supervisor ran has no series of its own; a leak of such children must
 //!    not become a leak of series.
 //! 3. Counters never fall: what a removed child counted stays at its supervisor.
+//! 4. There is an end to series, whatever the tree and its subscribers are called: [`MOST_CHILDREN`],
+//!    [`MOST_SUBSCRIBERS`].
 
 mod instrument;
 pub mod names;
 mod registry;
+mod remembered;
 mod series;
+mod text;
 
 use std::time::Duration;
 
 use metrics::{KeyName, Recorder};
-use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusRecorder};
+use metrics_exporter_prometheus::PrometheusBuilder;
 
 pub use self::instrument::{Counter, DEFAULT_BUCKETS, Distribution, Gauge, Histogram, Timer};
 use self::names::Name;
 pub use self::registry::{
     InvalidMetric, Kind, MOST_SERIES, MetricsSnapshot, Registry, SeriesReading, Value,
 };
-use self::series::{Added, Series};
+use self::remembered::Remembered;
+use self::series::Series;
+pub use self::series::{MOST_CHILDREN, MOST_SUBSCRIBERS};
 use crate::bus::BusStatistics;
+use crate::handle::durations::{HANDLER_DURATION_BUCKETS, HandlerDurations};
 use crate::path::Path;
 use crate::sync::{Mutex, lock};
 use crate::tree::{Running, Snapshot};
@@ -45,24 +52,16 @@ pub const RESTART_DURATION_BUCKETS: [f64; 21] = [
 ];
 
 /// Renders one tree's metrics. One for each tree: it takes the tree's restart latencies.
+#[derive(Default)]
 pub struct Exposition {
-    /// Keeps the histograms; everything else is made anew for each scrape (invariant 1).
-    durations: PrometheusRecorder,
-    added: Mutex<Added>,
+    remembered: Mutex<Remembered>,
 }
 
 impl Exposition {
     /// Makes one with nothing recorded.
     #[must_use]
     pub fn new() -> Self {
-        let durations = recorder();
-        for Name { name, help } in names::HISTOGRAMS {
-            durations.describe_histogram(KeyName::from_const_str(name), None, help.into());
-        }
-        Self {
-            durations,
-            added: Mutex::default(),
-        }
+        Self::default()
     }
 
     /// Reads the tree and its bus and returns the text to scrape, of type [`CONTENT_TYPE`].
@@ -76,30 +75,40 @@ impl Exposition {
         self.render_reading(&read)
     }
 
-    /// Moves what was recorded into the histograms, as the exporter wants it from time to time.
-    pub fn upkeep(&self) {
-        self.durations.handle().run_upkeep();
-    }
-
     fn render_reading(&self, read: &Reading) -> String {
-        let mut added = lock(&self.added);
-        let scrape = recorder();
+        let scrape = PrometheusBuilder::new().build_recorder();
         for Name { name, help } in names::COUNTERS {
             scrape.describe_counter(KeyName::from_const_str(name), None, help.into());
         }
         for Name { name, help } in names::GAUGES {
             scrape.describe_gauge(KeyName::from_const_str(name), None, help.into());
         }
-        added.dropped_durations += read.latencies.1;
-        let mut series = Series::new(&scrape, &mut added);
-        series.tree(&read.snapshot.root);
-        series.bus(&read.bus);
-        series::restart_durations(&self.durations, &read.snapshot.root, &read.latencies.0);
-        drop(added);
-        self.upkeep();
+        let mut remembered = lock(&self.remembered);
+        remembered.dropped_durations += read.latencies.1;
+        let shown = Series::new(&scrape, &mut remembered, read.snapshot.at).tree(&read.snapshot);
+        series::bus(&scrape, &read.bus);
+        let paths = shown.iter().map(|(path, _)| path.as_str()).collect();
+        remembered.add_durations(&read.snapshot.root.path, &paths, &read.latencies.0);
         let mut text = scrape.handle().render();
-        text.push_str(&self.durations.handle().render());
+        let handlers = shown.iter().filter_map(|(path, durations)| {
+            let durations = durations.as_deref()?;
+            Some((path.as_str(), distribution(durations)))
+        });
+        text::family(&mut text, names::HANDLER_DURATION, handlers);
+        text::family(&mut text, names::RESTART_DURATION, remembered.durations());
         text
+    }
+}
+
+/// Turns what a child took for its messages into what a histogram is written from.
+fn distribution(durations: &HandlerDurations) -> Distribution {
+    Distribution {
+        count: durations.counts.iter().sum(),
+        sum: durations.sum.as_secs_f64(),
+        buckets: HANDLER_DURATION_BUCKETS
+            .into_iter()
+            .zip(durations.counts)
+            .collect(),
     }
 }
 
@@ -110,25 +119,10 @@ struct Reading {
     latencies: (Vec<(Path, Duration)>, u64),
 }
 
-impl Default for Exposition {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
 impl std::fmt::Debug for Exposition {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Exposition").finish_non_exhaustive()
     }
-}
-
-fn recorder() -> PrometheusRecorder {
-    let matcher = Matcher::Full(names::RESTART_DURATION.name.to_owned());
-    PrometheusBuilder::new()
-        .set_buckets_for_metric(matcher, &RESTART_DURATION_BUCKETS)
-        // Refused for an empty list alone; without buckets the exporter makes a summary.
-        .unwrap_or_else(|_empty| PrometheusBuilder::new())
-        .build_recorder()
 }
 
 #[cfg(test)]

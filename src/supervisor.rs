@@ -11,6 +11,7 @@ mod ends;
 mod in_order;
 mod live;
 mod names;
+mod past;
 mod reaper;
 mod run_loop;
 pub(crate) mod spawn;
@@ -24,6 +25,7 @@ use std::time::Duration;
 
 pub(crate) use self::door::Door;
 pub use self::door::SupervisorHandle;
+pub use self::spawn::ShutdownProgress;
 pub(crate) use self::spawn::Tree;
 pub use self::stop_plan::{ImpossiblePlan, PlannedStop, StopPlan};
 pub use self::validate::InvalidTree;

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use perennial::child::Kind;
 use perennial::policy::stop::Stop;
 use perennial::policy::while_down::WhileDown;
 use perennial::supervisor::status::NodeStatus;
@@ -796,5 +797,33 @@ async fn in_a_storm_every_message_is_handled_or_lost_or_comes_back() {
             "one sender's messages keep their order"
         );
         assert!(status.restart_count() > 10 && status.messages_lost > 0);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_handled_is_counted_across_runs_and_a_sample_of_it_timed() {
+    for kind in KINDS {
+        let notes = Notes::default();
+        let (running, handle) = start(kind(&notes).backoff(Backoff::none())).await;
+        for number in 0..128 {
+            handle.send(Msg::Note(number)).await.expect("it is up");
+        }
+        while status(&running).messages_handled < 128 {
+            tokio::task::yield_now().await;
+        }
+        let durations = || status(&running).handler_durations.expect("some were timed");
+        // A worker has taken a while for its message when it asks for the next.
+        while durations().counts.iter().sum::<u64>() < 2 {
+            tokio::task::yield_now().await;
+            if status(&running).kind == Kind::Worker {
+                handle.send(Msg::Note(0)).await.expect("it is up");
+            }
+        }
+        let before = status(&running).messages_handled;
+        down(&running, &handle).await;
+        assert!(
+            status(&running).messages_handled > before,
+            "the panic was one"
+        );
     }
 }

@@ -27,6 +27,8 @@ pub(super) struct Writer<T> {
     /// How many values were published while nobody was subscribed, as long as somebody is; otherwise
     /// how many had not been, when the last one left.
     nobody: u64,
+    /// How many values those subscribers have lost that are gone.
+    pub(super) lost_by_gone: u64,
 }
 
 impl<T> Shared<T> {
@@ -36,6 +38,7 @@ impl<T> Shared<T> {
             positions: Vec::new(),
             waiting: 0,
             nobody: 0,
+            lost_by_gone: 0,
         };
         Self {
             writer: Apart(Mutex::new(writer)),
@@ -118,9 +121,11 @@ impl<T> Writer<T> {
         }
     }
 
-    /// Takes a subscriber from the list.
-    pub(super) fn forget(&mut self, position: &Arc<Position>) {
+    /// Takes a subscriber from the list; what it has lost stays counted.
+    pub(super) fn forget(&mut self, position: &Arc<Position>, capacity: u64) {
         self.positions.retain(|other| !Arc::ptr_eq(other, position));
+        let last = position.statistics(self.ring.published(), capacity);
+        self.lost_by_gone += last.lagged;
         if self.positions.is_empty() {
             self.nobody = self.ring.published() - self.nobody;
         }

@@ -321,7 +321,10 @@ impl<T> Drop for Subscriber<T> {
         if let Some(place) = self.place {
             self.reader.shared.waiting.leave(&self.seat, place);
         }
-        self.reader.shared.writer().forget(&self.reader.position);
+        let shared = &self.reader.shared;
+        shared
+            .writer()
+            .forget(&self.reader.position, shared.capacity);
     }
 }
 

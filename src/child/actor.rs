@@ -178,7 +178,7 @@ impl<A: Actor> Actor for Supervised<A> {
         message: A::Msg,
         incarnation: &mut Incarnation<A>,
     ) -> impl Future<Output = Result<(), ActorProcessingErr>> + Send {
-        incarnation.gate.meter.leave();
+        let timed = incarnation.gate.meter.leave();
         async move {
             let Some((actor, state)) = incarnation.alive.as_mut() else {
                 return Err(Recorded.into());
@@ -188,6 +188,9 @@ impl<A: Actor> Actor for Supervised<A> {
             let handled = Inside::of(run, lent, breakable(run, hook)).await;
             if run.tell_what_waits() {
                 run.heard().await;
+            }
+            if let Some(timed) = timed {
+                incarnation.gate.meter.took(timed);
             }
             incarnation.keep_on(handled)
         }

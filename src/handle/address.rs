@@ -13,6 +13,7 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
+use super::durations::HandlerDurations;
 use super::ledger::Ledger;
 use super::queue::{Messages, drop_each};
 use super::{CastError, DEFAULT_MAILBOX_CAPACITY};
@@ -60,7 +61,7 @@ pub(crate) trait AnyAddress: fmt::Debug + Send + Sync {
 }
 
 /// A mailbox at one moment, what is held for the next run included.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) struct MailboxReading {
     pub(crate) depth: usize,
     /// When the oldest message that waits was sent.
@@ -68,6 +69,8 @@ pub(crate) struct MailboxReading {
     pub(crate) capacity: usize,
     pub(crate) lost: u64,
     pub(crate) rejected: u64,
+    pub(crate) handled: u64,
+    pub(crate) durations: Option<Box<HandlerDurations>>,
 }
 
 /// Where messages for a child go.
@@ -263,6 +266,8 @@ impl<M: Send + 'static> AnyAddress for Address<M> {
             capacity: self.capacity(),
             lost: self.ledger.lost(),
             rejected: self.ledger.rejected(),
+            handled: self.ledger.handled(),
+            durations: self.ledger.durations(),
         }
     }
 

@@ -4,7 +4,11 @@
 //! Shared by the child's address and by the mailboxes of all its runs; knows nothing of the
 //! messages themselves.
 
+use std::time::Duration;
+
+use super::durations::{HandlerDurations, Recorded, SAMPLE};
 use crate::sync::Notify;
+use crate::sync::OnceLock;
 use crate::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 /// One child's account, across its incarnations.
@@ -12,6 +16,9 @@ use crate::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 pub(crate) struct Ledger {
     lost: AtomicU64,
     rejected: AtomicU64,
+    handled: AtomicU64,
+    /// Absent until one was timed.
+    durations: OnceLock<Box<Recorded>>,
     room: Notify,
     waiting_senders: AtomicUsize,
 }
@@ -28,6 +35,33 @@ impl Ledger {
     /// Counts a message that came back to its sender.
     pub(super) fn reject(&self) {
         self.rejected.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Counts messages that were taken out to be handled, and tells whether to time them.
+    ///
+    /// Called by the one who receives, so that a plain store will do: an atomic addition costs what the
+    /// rest of a receive does.
+    #[inline]
+    pub(super) fn take(&self, messages: usize) -> bool {
+        let before = self.handled.load(Ordering::Relaxed);
+        let after = before + messages as u64;
+        self.handled.store(after, Ordering::Relaxed);
+        before / SAMPLE != after / SAMPLE
+    }
+
+    /// Records how long a message took that was to be timed.
+    #[cold]
+    pub(crate) fn took(&self, duration: Duration) {
+        self.durations.get_or_init(Box::default).record(duration);
+    }
+
+    pub(super) fn handled(&self) -> u64 {
+        self.handled.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn durations(&self) -> Option<Box<HandlerDurations>> {
+        let recorded = self.durations.get()?;
+        Some(Box::new(recorded.read()))
     }
 
     pub(super) fn lost(&self) -> u64 {

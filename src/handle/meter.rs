@@ -71,12 +71,18 @@ impl Meter {
         }
     }
 
-    /// Counts a message that was taken out to be handled.
+    /// Counts a message that was taken out to be handled; one of many is timed.
     #[inline]
-    pub(crate) fn leave(&self) {
+    pub(crate) fn leave(&self) -> Option<Instant> {
         if self.count_out() {
             self.ledger.make_room(1);
         }
+        self.ledger.take(1).then(Instant::now)
+    }
+
+    /// Records how long the message took.
+    pub(crate) fn took(&self, timed: Instant) {
+        self.ledger.took(timed.elapsed());
     }
 
     /// Tells whether there was one to be counted out: one that was sent past the handle is not.

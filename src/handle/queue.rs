@@ -38,6 +38,8 @@ struct State<M> {
     receiver: Option<Waker>,
     admission: Admission,
     is_stopped: bool,
+    /// What was taken last and is timed, if it is, and how many messages that were.
+    timed: Option<(Instant, u32)>,
 }
 
 /// Whether messages come in.
@@ -57,6 +59,7 @@ impl<M> Queue<M> {
             receiver: None,
             admission: Admission::Open,
             is_stopped: false,
+            timed: None,
         };
         Self {
             state: Mutex::new(state),
@@ -126,6 +129,9 @@ impl<M> Queue<M> {
         // As tokio's own channels: a worker whose queue never empties still yields to its siblings.
         let budget = ready!(coop::poll_proceed(cx));
         let mut state = lock(&self.state);
+        if let Some((timed, messages)) = state.timed.take() {
+            self.ledger.took(timed.elapsed() / messages);
+        }
         let before = state.waiting.len();
         if state.is_stopped || (before == 0 && state.admission != Admission::Open) {
             budget.made_progress();
@@ -143,15 +149,23 @@ impl<M> Queue<M> {
             return Poll::Pending;
         }
         let taken = take(&mut state.waiting);
+        let count = before.min(limit);
+        if self.ledger.take(count) {
+            let messages = u32::try_from(count).unwrap_or(u32::MAX);
+            state.timed = Some((Instant::now(), messages));
+        }
         drop(state);
-        self.ledger.make_room(before.min(limit));
+        self.ledger.make_room(count);
         budget.made_progress();
         Poll::Ready(Some(taken))
     }
 
     /// Takes a message if one waits, whatever was asked of the run.
     pub(super) fn try_one(&self) -> Option<M> {
-        let (_, message) = lock(&self.state).waiting.pop_front()?;
+        let mut state = lock(&self.state);
+        let (_, message) = state.waiting.pop_front()?;
+        self.ledger.take(1);
+        drop(state);
         self.ledger.make_room(1);
         Some(message)
     }

@@ -56,6 +56,60 @@ pub const RESTART_DURATIONS_DROPPED: Name = metric(
     "Restarts too many between two scrapes to be in the histogram.",
 );
 
+/// Gauge, labels `path`; a supervisor's.
+pub const RESTART_INTENSITY: Name = metric(
+    "perennial_restart_intensity_ratio",
+    "How much of the restarts that the supervisor accepts within its period is used up; at 1 the next is one too many.",
+);
+
+/// Gauge, labels `path`; for children added at run time the longest, at their supervisor.
+pub const BACKOFF: Name = metric(
+    "perennial_backoff_seconds",
+    "How long until the next run of the child begins; 0 where none is waited for.",
+);
+
+/// Counter, labels `path`; a supervisor's.
+pub const MELTDOWNS: Name = metric(
+    "perennial_meltdowns_total",
+    "How often the supervisor gave up because its children were restarted too often.",
+);
+
+/// Counter, labels `path`; a supervisor's.
+pub const ESCALATIONS: Name = metric(
+    "perennial_escalations_total",
+    "How often the supervisor ended by a meltdown and left the decision to the one above.",
+);
+
+/// Counter, no labels.
+pub const TASKS_SPAWNED: Name = metric(
+    "perennial_tasks_spawned_total",
+    "How many runs of children have begun.",
+);
+
+/// Counter, no labels.
+pub const TASKS_ABORTED: Name = metric(
+    "perennial_tasks_aborted_total",
+    "How many runs of children were killed because they did not stop in time.",
+);
+
+/// Gauge, no labels.
+pub const TASKS_HUNG: Name = metric(
+    "perennial_tasks_hung",
+    "How many children neither stop nor die; their tasks still live.",
+);
+
+/// Gauge, labels `outcome`: `running`, `stopped` or `hung`; once the shutdown has begun.
+pub const SHUTDOWN_DURATION: Name = metric(
+    "perennial_shutdown_duration_seconds",
+    "How long the shutdown has taken so far, or took.",
+);
+
+/// Gauge, no labels.
+pub const SHUTDOWN_BUDGET_USED: Name = metric(
+    "perennial_shutdown_budget_used_ratio",
+    "How much of the time that the shutdown may take is used up; 0 before it begins.",
+);
+
 /// Gauge, labels `path`; for children added at run time the sum, at their supervisor.
 pub const MAILBOX_DEPTH: Name = metric(
     "perennial_mailbox_depth",
@@ -64,20 +118,21 @@ pub const MAILBOX_DEPTH: Name = metric(
 
 /// Gauge, labels `path`; for children added at run time the oldest, at their supervisor.
 pub const MAILBOX_OLDEST: Name = metric(
-    "perennial_mailbox_oldest_seconds",
+    "perennial_mailbox_oldest_age_seconds",
     "How long ago the oldest message that waits for the child was sent; 0 where none waits.",
 );
 
-/// Counter, labels `path`; for children added at run time the sum, at their supervisor.
-pub const MESSAGES_LOST: Name = metric(
-    "perennial_messages_lost_total",
-    "How many messages were accepted for the child and never handled.",
+/// Counter, labels `path`, `outcome`: `handled`, `lost` (accepted and never handled) or `rejected`
+/// (came back to the sender); for children added at run time the sum, at their supervisor.
+pub const MESSAGES: Name = metric(
+    "perennial_messages_total",
+    "What became of the messages for the child.",
 );
 
-/// Counter, labels `path`; for children added at run time the sum, at their supervisor.
-pub const MESSAGES_REJECTED: Name = metric(
-    "perennial_messages_rejected_total",
-    "How many messages for the child came back to their senders.",
+/// Histogram, labels `path`; for children added at run time all of them, at their supervisor.
+pub const HANDLER_DURATION: Name = metric(
+    "perennial_handler_duration_seconds",
+    "How long the child took for a message; one in 64 is timed.",
 );
 
 /// Counter, no labels.
@@ -90,6 +145,12 @@ pub const BUS_PUBLISHED: Name = metric(
 pub const BUS_NO_RECEIVERS: Name = metric(
     "perennial_bus_no_receivers_total",
     "How many events were published while nobody was subscribed.",
+);
+
+/// Counter, no labels.
+pub const BUS_DROPPED: Name = metric(
+    "perennial_bus_dropped_total",
+    "How many events subscribers have lost by being too slow, those that are gone included.",
 );
 
 /// Counter, labels `subscriber`.
@@ -179,28 +240,37 @@ pub const PROCESS_START_TIME: Name = metric(
     "When the process began, since 1970.",
 );
 
-/// Every counter.
-pub const COUNTERS: [Name; 7] = [
+/// Every counter of the tree and its bus.
+pub const COUNTERS: [Name; 11] = [
     RESTARTS,
     RESTART_DURATIONS_DROPPED,
-    MESSAGES_LOST,
-    MESSAGES_REJECTED,
+    MELTDOWNS,
+    ESCALATIONS,
+    TASKS_SPAWNED,
+    TASKS_ABORTED,
+    MESSAGES,
     BUS_PUBLISHED,
     BUS_NO_RECEIVERS,
+    BUS_DROPPED,
     BUS_LAGGED,
 ];
 
-/// Every gauge.
-pub const GAUGES: [Name; 8] = [
+/// Every gauge of the tree and its bus.
+pub const GAUGES: [Name; 13] = [
     BUILD_INFO,
     CHILD_UP,
     CHILD_STATE,
     CHILDREN,
+    RESTART_INTENSITY,
+    BACKOFF,
+    TASKS_HUNG,
+    SHUTDOWN_DURATION,
+    SHUTDOWN_BUDGET_USED,
     MAILBOX_DEPTH,
     MAILBOX_OLDEST,
     BUS_QUEUE_DEPTH,
     BUS_SUBSCRIBERS,
 ];
 
-/// Every histogram.
-pub const HISTOGRAMS: [Name; 1] = [RESTART_DURATION];
+/// Every histogram of the tree.
+pub const HISTOGRAMS: [Name; 2] = [RESTART_DURATION, HANDLER_DURATION];

@@ -8,8 +8,6 @@
 //! 1. A name has one kind and one help text.
 //! 2. There are at most [`MOST_SERIES`] series: labels made of user input must not fill the memory.
 
-mod text;
-
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
@@ -22,6 +20,7 @@ use tokio::time::Instant;
 use super::instrument::{Cells, Counter, DEFAULT_BUCKETS, Distribution, Gauge, Histogram};
 #[cfg(feature = "daemon")]
 use super::names::Name;
+use super::text;
 use crate::sync::{Mutex, lock};
 
 /// How many series a registry holds at most: what a scraper still takes in a second.

@@ -5,12 +5,16 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::{Exposition, Reading};
+use super::{Exposition, MOST_CHILDREN, MOST_SUBSCRIBERS, Reading};
 use crate::bus::{BusStatistics, SubscriberStatistics};
-use crate::child::Kind;
+use crate::child::{Child, Kind};
+use crate::context::Context;
 use crate::exit::Exit;
+use crate::handle::durations::HandlerDurations;
 use crate::path::Path;
 use crate::policy::restart::Restart;
+use crate::shutdown::ShutdownReason;
+use crate::supervisor::Supervisor;
 use crate::supervisor::status::{NodeStatus, State};
 use crate::tree::Snapshot;
 
@@ -30,6 +34,12 @@ fn node(path: Path, state: State) -> NodeStatus {
         mailbox_capacity: Some(8),
         messages_lost: 4,
         messages_rejected: 5,
+        messages_handled: 6,
+        handler_durations: None,
+        next_run: None,
+        meltdowns: 0,
+        escalations: 0,
+        intensity_used: None,
         last_seq: 0,
         children: Vec::new(),
         recently_ended: Vec::new(),
@@ -64,10 +74,14 @@ fn reading(children: Vec<NodeStatus>, latencies: Vec<(Path, Duration)>) -> Readi
             at: Instant::now(),
             shutdown: None,
             root,
+            runs_begun: 9,
+            runs_killed: 1,
+            shutdown_progress: None,
         },
         bus: BusStatistics {
             published: 10,
             to_nobody: 2,
+            lost: 7,
             subscribers: vec![slow],
         },
         latencies: (latencies, 0),
@@ -109,9 +123,16 @@ fn a_declared_child_has_series_of_its_own() {
         "0",
     );
     assert_sample(&text, "perennial_mailbox_depth", &[path], "3");
-    assert_sample(&text, "perennial_mailbox_oldest_seconds", &[path], "2.5");
-    assert_sample(&text, "perennial_messages_lost_total", &[path], "4");
-    assert_sample(&text, "perennial_messages_rejected_total", &[path], "5");
+    assert_sample(
+        &text,
+        "perennial_mailbox_oldest_age_seconds",
+        &[path],
+        "2.5",
+    );
+    for (outcome, count) in [("handled", "6"), ("lost", "4"), ("rejected", "5")] {
+        let outcome = format!("outcome=\"{outcome}\"");
+        assert_sample(&text, "perennial_messages_total", &[path, &outcome], count);
+    }
     assert_sample(
         &text,
         "perennial_restarts_total",
@@ -147,9 +168,16 @@ fn added_children_count_for_their_supervisor() {
     );
     let root = "path=\"/app\"";
     assert_sample(&text, "perennial_mailbox_depth", &[root], "6");
-    assert_sample(&text, "perennial_mailbox_oldest_seconds", &[root], "2.5");
-    assert_sample(&text, "perennial_messages_lost_total", &[root], "9");
-    assert_sample(&text, "perennial_messages_rejected_total", &[root], "10");
+    assert_sample(
+        &text,
+        "perennial_mailbox_oldest_age_seconds",
+        &[root],
+        "2.5",
+    );
+    for (outcome, count) in [("handled", "18"), ("lost", "9"), ("rejected", "10")] {
+        let outcome = format!("outcome=\"{outcome}\"");
+        assert_sample(&text, "perennial_messages_total", &[root, &outcome], count);
+    }
     assert_sample(
         &text,
         "perennial_restarts_total",
@@ -230,7 +258,109 @@ fn the_bus_tells_how_far_each_subscriber_is_behind() {
     let slow = "subscriber=\"slow\"";
     assert_sample(&text, "perennial_bus_published_total", &[], "10");
     assert_sample(&text, "perennial_bus_no_receivers_total", &[], "2");
+    assert_sample(&text, "perennial_bus_dropped_total", &[], "7");
     assert_sample(&text, "perennial_bus_subscribers", &[], "1");
     assert_sample(&text, "perennial_bus_lagged_total", &[slow], "4");
     assert_sample(&text, "perennial_bus_queue_depth", &[slow], "5");
+}
+
+#[test]
+fn the_histogram_of_a_removed_child_goes_with_it() {
+    let app = Path::root("app");
+    let exposition = Exposition::new();
+    let took = vec![(app.join("gone"), Duration::from_millis(3))];
+    let gone = node(app.join("gone"), State::Running);
+    let first = exposition.render_reading(&reading(vec![gone], took));
+    assert!(first.contains("restart_duration_seconds_count{path=\"/app/gone\"} 1"));
+    let second = exposition.render_reading(&reading(Vec::new(), Vec::new()));
+    assert!(!second.contains("/app/gone"), "{second}");
+}
+
+#[test]
+fn a_crowd_of_declared_children_counts_for_their_supervisor() {
+    let app = Path::root("app");
+    let child = |number: usize| node(app.join(&number.to_string()), State::Running);
+    let crowd = (0..=MOST_CHILDREN).map(child).collect();
+    let took = vec![(app.join("7"), Duration::from_millis(3))];
+    let text = Exposition::new().render_reading(&reading(crowd, took));
+    assert!(!text.contains("/app/"), "{text}");
+    let running = ["path=\"/app\"", "state=\"running\""];
+    assert_sample(&text, "perennial_children", &running, "251");
+    assert!(text.contains("restart_duration_seconds_count{path=\"/app\"} 1"));
+}
+
+#[test]
+fn subscribers_beyond_a_hundred_are_summed_up() {
+    let mut read = reading(Vec::new(), Vec::new());
+    read.bus.subscribers = (0..MOST_SUBSCRIBERS + 3)
+        .map(|number| SubscriberStatistics {
+            name: number.to_string().into(),
+            received: 0,
+            lagged: 2,
+            depth: 0,
+        })
+        .collect();
+    let text = Exposition::new().render_reading(&read);
+    let others = "subscriber=\"others\"";
+    assert_sample(&text, "perennial_bus_lagged_total", &[others], "6");
+}
+
+#[test]
+fn what_a_supervisor_went_through_is_told() {
+    let mut read = reading(Vec::new(), Vec::new());
+    let root = &mut read.snapshot.root;
+    root.kind = Kind::Supervisor;
+    (root.meltdowns, root.escalations, root.intensity_used) = (2, 1, Some(0.6));
+    let mut late = node(Path::root("app").join("late"), State::BackingOff);
+    late.next_run = Some(read.snapshot.at + Duration::from_secs(3));
+    let mut durations = HandlerDurations::default();
+    durations.counts[1] = 3;
+    durations.sum = Duration::from_micros(6);
+    late.handler_durations = Some(Box::new(durations));
+    root.children = vec![late, node(Path::root("app").join("hung"), State::Hung)];
+    let text = Exposition::new().render_reading(&read);
+    let (root, late) = ("path=\"/app\"", "path=\"/app/late\"");
+    assert_sample(&text, "perennial_meltdowns_total", &[root], "2");
+    assert_sample(&text, "perennial_escalations_total", &[root], "1");
+    assert_sample(&text, "perennial_restart_intensity_ratio", &[root], "0.6");
+    assert_sample(&text, "perennial_backoff_seconds", &[late], "3");
+    assert_sample(&text, "perennial_tasks_hung", &[], "1");
+    assert_sample(&text, "perennial_tasks_spawned_total", &[], "9");
+    assert_sample(&text, "perennial_tasks_aborted_total", &[], "1");
+    assert_sample(&text, "perennial_shutdown_budget_used_ratio", &[], "0");
+    assert!(
+        !text.contains("perennial_shutdown_duration_seconds{"),
+        "{text}"
+    );
+    let bucket = "perennial_handler_duration_seconds_bucket";
+    assert_sample(&text, bucket, &[late, "le=\"0.000001\""], "0");
+    assert_sample(&text, bucket, &[late, "le=\"0.000005\""], "3");
+    assert_sample(
+        &text,
+        "perennial_handler_duration_seconds_sum",
+        &[late],
+        "0.000006",
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_shutdown_is_seen_by_how_much_of_its_time_it_has_used() {
+    let child = Child::task("slow", |cx: Context| async move {
+        let _deadline = cx.shutdown().await;
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        Ok(())
+    });
+    let running = Supervisor::one_for_one("app").child(child).start().await;
+    let running = running.expect("it starts");
+    let exposition = Exposition::new();
+    running.shutdown(ShutdownReason::Requested, Duration::from_secs(4));
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    let text = exposition.render(&running);
+    let name = "perennial_shutdown_duration_seconds";
+    assert_sample(&text, name, &["outcome=\"running\""], "0.5");
+    assert_sample(&text, "perennial_shutdown_budget_used_ratio", &[], "0.125");
+    drop(running.wait().await);
+    let text = exposition.render(&running);
+    assert_sample(&text, name, &["outcome=\"stopped\""], "1");
+    assert_sample(&text, "perennial_child_up", &["path=\"/app/slow\""], "0");
 }

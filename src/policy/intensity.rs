@@ -39,6 +39,8 @@ impl Default for Intensity {
 pub(crate) struct Window {
     limit: Intensity,
     recent: VecDeque<Instant>,
+    /// How many restarts it has ever admitted.
+    admitted: u64,
 }
 
 impl Window {
@@ -47,7 +49,13 @@ impl Window {
         Self {
             limit,
             recent: VecDeque::new(),
+            admitted: 0,
         }
+    }
+
+    /// Returns how many restarts it has ever admitted, and the instant of the last.
+    pub(crate) fn admitted(&self) -> (u64, Option<Instant>) {
+        (self.admitted, self.recent.back().copied())
     }
 
     /// Counts one restart decision; `false` says that it is one too many.
@@ -58,6 +66,7 @@ impl Window {
         let has_room = self.recent.len() < self.limit.restarts as usize;
         if has_room {
             self.recent.push_back(now);
+            self.admitted += 1;
         }
         has_room
     }
@@ -77,6 +86,7 @@ impl Window {
         }
         self.forget_old(at);
         self.recent.push_back(at);
+        self.admitted += 1;
         at
     }
 

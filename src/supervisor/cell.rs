@@ -13,18 +13,22 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 #[cfg(feature = "testkit")]
 use std::sync::Weak;
+use std::time::Duration;
 
 use tokio::time::Instant;
 
 use super::door::Door;
-use super::status::{NodeStatus, State};
+use super::past::{Past, Pressure};
+use super::status::{NodeStatus, PastRun, State};
 use crate::child::Kind;
 #[cfg(feature = "testkit")]
 use crate::context::Run;
 use crate::event::{self, EventKind, Events};
 use crate::exit::Exit;
-use crate::handle::AnyAddress;
+use crate::handle::durations::HandlerDurations;
+use crate::handle::{AnyAddress, MailboxReading};
 use crate::path::Path;
+use crate::policy::intensity::Intensity;
 use crate::policy::restart::Restart;
 use crate::shutdown::report::Outcome;
 use crate::sync::{Mutex, lock};
@@ -44,17 +48,34 @@ pub(crate) struct Cell {
     run: Mutex<Weak<Run>>,
 }
 
-/// Messages that were not handled.
-#[derive(Debug, Clone, Copy, Default)]
+/// What became of messages.
+#[derive(Debug, Clone, Default)]
 struct Messages {
     lost: u64,
     rejected: u64,
+    handled: u64,
+    durations: Option<Box<HandlerDurations>>,
 }
 
 impl Messages {
     fn add(&mut self, other: Self) {
         self.lost += other.lost;
         self.rejected += other.rejected;
+        self.handled += other.handled;
+        if let Some(durations) = other.durations {
+            self.durations.get_or_insert_default().add(&durations);
+        }
+    }
+}
+
+impl From<MailboxReading> for Messages {
+    fn from(reading: MailboxReading) -> Self {
+        Self {
+            lost: reading.lost,
+            rejected: reading.rejected,
+            handled: reading.handled,
+            durations: reading.durations,
+        }
     }
 }
 
@@ -71,12 +92,14 @@ struct Children {
     ended: VecDeque<NodeStatus>,
     /// What removed children have counted that do not come back.
     removed: Messages,
+    /// The restarts that count against the supervisor's intensity.
+    pressure: Option<Pressure>,
 }
 
 impl Children {
     /// Sums up what all removed children have counted; those that come back take theirs along.
     fn removed(&self) -> Messages {
-        let mut sum = self.removed;
+        let mut sum = self.removed.clone();
         for child in self.absent.values() {
             sum.add(child.messages());
         }
@@ -94,9 +117,9 @@ struct Facts {
     state: State,
     incarnation: u64,
     since: Instant,
-    /// Absent before the first.
-    restarts: Option<Box<[u64; Exit::CODES.len()]>>,
-    last_exit: Option<Box<Exit>>,
+    /// Absent before there is anything in it: most children end once, if ever.
+    past: Option<Box<Past>>,
+    last_run: Option<Box<PastRun>>,
     last_seq: u64,
     is_dynamic: bool,
 }
@@ -114,8 +137,8 @@ impl Cell {
             state: State::Pending,
             incarnation: 0,
             since: Instant::now(),
-            restarts: None,
-            last_exit: None,
+            past: None,
+            last_run: None,
             last_seq: 0,
             is_dynamic: false,
         };
@@ -208,11 +231,7 @@ impl Cell {
             }
         }
         if let Some(mailbox) = &self.mailbox {
-            let reading = mailbox.read();
-            sum.add(Messages {
-                lost: reading.lost,
-                rejected: reading.rejected,
-            });
+            sum.add(mailbox.read().into());
         }
         sum
     }
@@ -244,22 +263,17 @@ impl Cell {
     /// Notes what happened to this node and publishes it.
     pub(crate) fn note(&self, events: &Events, kind: EventKind) {
         let mut facts = lock(&self.facts);
-        if matches!(kind, EventKind::Starting) && facts.incarnation > 1 {
-            let before = facts.last_exit.as_deref().map_or("normal", Exit::code);
-            if let Some(slot) = Exit::CODES.iter().position(|code| *code == before) {
-                facts.restarts.get_or_insert_default()[slot] += 1;
-            }
-        }
-        if let EventKind::Exited { exit, .. } | EventKind::StartFailed { exit } = &kind {
-            facts.last_exit = Some(Box::new(exit.clone()));
-        }
-        if let EventKind::Stopped { outcome, .. } = &kind {
-            let exit = exit_after(outcome).map(Box::new);
-            facts.last_exit = exit.or(facts.last_exit.take());
-        }
+        facts.count(&kind);
+        let (ended, next_run) = (ended_by(&kind), next_run_after(&kind));
         let state = state_after(&kind);
         let (seq, at) = event::publish(events, &self.path, facts.incarnation, kind);
         facts.last_seq = seq;
+        if let Some((exit, uptime)) = ended {
+            facts.end(exit, uptime, at);
+        }
+        if state.is_some() && (next_run.is_some() || facts.past.is_some()) {
+            facts.past.get_or_insert_default().next_run = next_run;
+        }
         if let Some(state) = state {
             facts.state = state;
             facts.since = at;
@@ -268,16 +282,23 @@ impl Cell {
 
     /// Reads this node and everything below it.
     pub(crate) fn read(&self) -> NodeStatus {
-        let (children, removed, recently_ended) = match &*lock(&self.children) {
+        let (children, removed, recently_ended, intensity_used) = match &*lock(&self.children) {
             Some(children) => {
                 let present: Vec<_> = children.present.values().cloned().collect();
                 let ended = children.ended.iter().cloned().collect();
-                (present, children.removed(), ended)
+                let used = children.pressure.as_ref().map(Pressure::used);
+                (present, children.removed(), ended, used)
             }
-            None => (Vec::new(), Messages::default(), Vec::new()),
+            None => (Vec::new(), Messages::default(), Vec::new(), None),
         };
         let mailbox = self.mailbox.as_ref().map(|address| address.read());
+        let (depth, oldest, capacity) = match &mailbox {
+            Some(mailbox) => (Some(mailbox.depth), mailbox.oldest, Some(mailbox.capacity)),
+            None => (None, None, None),
+        };
+        let messages = mailbox.map_or(removed, Messages::from);
         let facts = lock(&self.facts);
+        let past = facts.past.as_deref();
         let mut status = NodeStatus {
             path: self.path.clone(),
             kind: self.kind,
@@ -286,15 +307,19 @@ impl Cell {
             state: facts.state,
             incarnation: facts.incarnation,
             since: facts.since,
-            restarts: facts.restarts.as_deref().copied().unwrap_or_default(),
-            last_exit: facts.last_exit.as_deref().cloned(),
-            mailbox_depth: mailbox.map(|mailbox| mailbox.depth),
-            mailbox_oldest: mailbox
-                .and_then(|mailbox| mailbox.oldest)
-                .map(|sent_at| sent_at.elapsed()),
-            mailbox_capacity: mailbox.map(|mailbox| mailbox.capacity),
-            messages_lost: mailbox.map_or(removed.lost, |mailbox| mailbox.lost),
-            messages_rejected: mailbox.map_or(removed.rejected, |mailbox| mailbox.rejected),
+            restarts: past.map(|past| past.restarts).unwrap_or_default(),
+            last_exit: facts.last_run.as_deref().map(|run| run.exit.clone()),
+            mailbox_depth: depth,
+            mailbox_oldest: oldest.map(|sent_at| sent_at.elapsed()),
+            mailbox_capacity: capacity,
+            messages_lost: messages.lost,
+            messages_rejected: messages.rejected,
+            messages_handled: messages.handled,
+            handler_durations: messages.durations,
+            next_run: past.and_then(|past| past.next_run),
+            meltdowns: past.map_or(0, |past| past.meltdowns),
+            escalations: past.map_or(0, |past| past.escalations),
+            intensity_used,
             last_seq: facts.last_seq,
             children: Vec::new(),
             recently_ended,
@@ -302,6 +327,33 @@ impl Cell {
         drop(facts);
         status.children = children.iter().map(|child| child.read()).collect();
         status
+    }
+
+    /// Returns this node's runs that have ended, the newest first, as far as they are kept.
+    pub(crate) fn history(&self) -> Vec<PastRun> {
+        let facts = lock(&self.facts);
+        let past = facts.past.iter().flat_map(|past| past.runs.iter().rev());
+        facts
+            .last_run
+            .iter()
+            .chain(past)
+            .map(|run| PastRun::clone(run))
+            .collect()
+    }
+
+    /// Says how many restarts of its children this supervisor accepts; none was counted yet.
+    pub(crate) fn set_intensity(&self, intensity: Intensity) {
+        let mut children = lock(&self.children);
+        children.get_or_insert_default().pressure = Some(Pressure::new(intensity));
+    }
+
+    /// Counts a restart against the intensity.
+    pub(crate) fn count_restart(&self, at: Instant) {
+        if let Some(children) = &mut *lock(&self.children)
+            && let Some(pressure) = &mut children.pressure
+        {
+            pressure.count(at);
+        }
     }
 
     /// Finds a node at or below this one.
@@ -333,6 +385,60 @@ impl Cell {
             .iter()
             .find(|(_, cell)| cell.path == path)?;
         children.doors.get(key).cloned()
+    }
+}
+
+impl Facts {
+    /// Counts what an event is one more of.
+    fn count(&mut self, kind: &EventKind) {
+        match kind {
+            EventKind::Starting if self.incarnation > 1 => {
+                let before = self
+                    .last_run
+                    .as_deref()
+                    .map_or("normal", |run| run.exit.code());
+                if let Some(slot) = Exit::CODES.iter().position(|code| *code == before) {
+                    self.past.get_or_insert_default().restarts[slot] += 1;
+                }
+            }
+            EventKind::Meltdown => self.past.get_or_insert_default().meltdowns += 1,
+            EventKind::Exited {
+                exit: Exit::Meltdown,
+                ..
+            } => self.past.get_or_insert_default().escalations += 1,
+            _ => {}
+        }
+    }
+
+    /// Remembers how a run ended, and the one before it.
+    fn end(&mut self, exit: Exit, uptime: Option<Duration>, ended: Instant) {
+        let run = PastRun {
+            incarnation: self.incarnation,
+            exit,
+            uptime,
+            ended,
+        };
+        if let Some(before) = self.last_run.replace(Box::new(run)) {
+            self.past.get_or_insert_default().keep(before);
+        }
+    }
+}
+
+/// How a run ended, and how long it had been up, if an event says that.
+fn ended_by(kind: &EventKind) -> Option<(Exit, Option<Duration>)> {
+    match kind {
+        EventKind::Exited { exit, uptime } => Some((exit.clone(), Some(*uptime))),
+        EventKind::StartFailed { exit } => Some((exit.clone(), None)),
+        EventKind::Stopped { outcome, .. } => exit_after(outcome).map(|exit| (exit, None)),
+        _ => None,
+    }
+}
+
+/// When the next run begins, if an event says so.
+fn next_run_after(kind: &EventKind) -> Option<Instant> {
+    match kind {
+        EventKind::BackingOff { until, .. } => Some(*until),
+        _ => None,
     }
 }
 

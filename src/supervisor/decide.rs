@@ -277,6 +277,11 @@ impl Supervision {
         }
     }
 
+    /// Returns how many restarts have counted against its intensity, and the instant of the last.
+    pub(super) fn counted_restarts(&self) -> (u64, Option<Instant>) {
+        self.window.admitted()
+    }
+
     /// Tells whether it knows that the tree's shutdown has begun.
     pub(super) fn is_quiet(&self) -> bool {
         self.is_quiet

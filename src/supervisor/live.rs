@@ -70,6 +70,7 @@ impl Live {
             key,
             incarnation,
         };
+        parent.tree.count_begun();
         let run = Run::new(identity, parent.above);
         let launched = match &self.node.0 {
             NodeKind::Leaf(_, launch) => launch.launch(&run),

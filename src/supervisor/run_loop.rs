@@ -69,6 +69,8 @@ pub(super) struct RunLoop {
     alarm: Pin<Box<Sleep>>,
     /// What the supervisor above counts with when it stops this one.
     need: StopNeed,
+    /// How many restarts have been counted where readers see them.
+    counted_restarts: u64,
     /// At which number the timers of ended runs are taken out.
     prune_timers_at: usize,
     // In order, because the loop drops what is left when it ends, which wakes those who wait.
@@ -115,6 +117,7 @@ impl RunLoop {
             on_limit: declared.on_limit,
             auto_shutdown: declared.auto_shutdown,
         };
+        cell.set_intensity(rules.intensity.unwrap_or_default());
         let mut supervision = Supervision::new(rules, jitter, Instant::now());
         supervision.children = Children::with_capacity(declared.children.len());
         let mut new = Self {
@@ -132,6 +135,7 @@ impl RunLoop {
             timers: BinaryHeap::new(),
             alarm: Box::pin(sleep_until(Instant::now())),
             need: declared.stop_need(),
+            counted_restarts: 0,
             prune_timers_at: timers::FIRST_PRUNE,
             answers: BTreeMap::new(),
             next_ticket: 0,
@@ -361,6 +365,11 @@ impl RunLoop {
             self.apply(action);
         }
         self.supervision.take_back(actions);
+        let (counted, last) = self.supervision.counted_restarts();
+        if counted != self.counted_restarts {
+            self.counted_restarts = counted;
+            last.into_iter().for_each(|at| self.cell.count_restart(at));
+        }
         // A meltdown was asked for by nobody: its time counts from the decision.
         if self.asked.is_none()
             && let Mode::Leaving { walk, .. } = &self.supervision.mode

@@ -19,6 +19,7 @@ use crate::path::Path;
 use crate::policy::backoff::{Jitter, random_seed};
 use crate::policy::restart::Restart;
 use crate::shutdown::{EarlyNotice, Shutdown, ShutdownReason};
+use crate::sync::atomic::{AtomicU64, Ordering};
 use crate::sync::{Mutex, lock};
 use crate::time::{WallClock, later};
 
@@ -39,6 +40,34 @@ pub(crate) struct Tree {
     root: OnceLock<(Arc<Cell>, Arc<Run>)>,
     pulse: OnceLock<Thread>,
     latencies: Mutex<Latencies>,
+    /// How many runs have begun.
+    begun: AtomicU64,
+    /// How many runs were killed.
+    killed: AtomicU64,
+    ending: Mutex<Option<ShutdownProgress>>,
+}
+
+/// How far the shutdown of a tree is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ShutdownProgress {
+    /// When it began.
+    pub began: Instant,
+    /// How long it may take.
+    pub budget: Duration,
+    /// When it was over; `None` while it goes on.
+    pub ended: Option<Instant>,
+    /// Whether something was left behind that neither stopped nor died.
+    pub has_hung: bool,
+}
+
+impl ShutdownProgress {
+    /// Returns how long it has taken so far.
+    #[must_use]
+    pub fn taken(&self) -> Duration {
+        let until = self.ended.unwrap_or_else(Instant::now);
+        until.saturating_duration_since(self.began)
+    }
 }
 
 #[derive(Debug, Default)]
@@ -58,6 +87,9 @@ impl Tree {
             root: OnceLock::new(),
             pulse: OnceLock::new(),
             latencies: Mutex::default(),
+            begun: AtomicU64::new(0),
+            killed: AtomicU64::new(0),
+            ending: Mutex::default(),
         })
     }
 
@@ -89,6 +121,7 @@ impl Tree {
             return;
         };
         let deadline = later(Instant::now(), budget);
+        self.note_shutdown(budget);
         if self.early_notice.announce(Shutdown { reason, deadline }) {
             let kind = EventKind::ShutdownBegan { reason, deadline };
             cell.note(&self.events, kind);
@@ -118,6 +151,46 @@ impl Tree {
             .bytes()
             .fold(0xcbf2_9ce4_8422_2325 ^ self.seed, fold);
         Jitter::seeded(hash.wrapping_add(incarnation))
+    }
+
+    /// Keeps when the shutdown began and how long it may take; a later call can only shorten that.
+    fn note_shutdown(&self, budget: Duration) {
+        let now = Instant::now();
+        let mut ending = lock(&self.ending);
+        let progress = ending.get_or_insert(ShutdownProgress {
+            began: now,
+            budget,
+            ended: None,
+            has_hung: false,
+        });
+        let until_then = now.saturating_duration_since(progress.began);
+        progress.budget = progress.budget.min(until_then.saturating_add(budget));
+    }
+
+    /// Keeps when the shutdown was over.
+    pub(crate) fn note_shutdown_over(&self, has_hung: bool) {
+        if let Some(progress) = &mut *lock(&self.ending) {
+            progress.ended.get_or_insert_with(Instant::now);
+            progress.has_hung |= has_hung;
+        }
+    }
+
+    pub(crate) fn shutdown_progress(&self) -> Option<ShutdownProgress> {
+        *lock(&self.ending)
+    }
+
+    pub(super) fn count_begun(&self) {
+        self.begun.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn count_killed(&self) {
+        self.killed.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Returns how many runs have begun, and how many were killed.
+    pub(crate) fn run_counts(&self) -> (u64, u64) {
+        let read = |count: &AtomicU64| count.load(Ordering::Relaxed);
+        (read(&self.begun), read(&self.killed))
     }
 
     pub(super) fn add_latency(&self, path: &Path, latency: Duration) {

@@ -6,6 +6,7 @@ use tokio::time::Instant;
 
 use crate::child::Kind;
 use crate::exit::Exit;
+use crate::handle::durations::HandlerDurations;
 use crate::path::Path;
 use crate::policy::restart::Restart;
 
@@ -101,6 +102,22 @@ pub struct NodeStatus {
     /// How many messages came back to their senders, because the child was down or gone or its
     /// mailbox full. For a supervisor: those of children that were removed, until they were.
     pub messages_rejected: u64,
+    /// How many messages were taken out to be handled, in all its runs. For a supervisor: those of
+    /// children that were removed.
+    pub messages_handled: u64,
+    /// How long a sample of them took; `None` where none was timed yet. For a supervisor: those of
+    /// children that were removed.
+    pub handler_durations: Option<Box<HandlerDurations>>,
+    /// When its next run begins, while it backs off.
+    pub next_run: Option<Instant>,
+    /// How often it gave up because its children were restarted too often; a supervisor's.
+    pub meltdowns: u64,
+    /// How often it left the decision to whoever is above it: because it gave up, or a child of it did
+    /// and took it along.
+    pub escalations: u64,
+    /// How much of its intensity is used up: 1 says that the next restart is one too many. A
+    /// supervisor's.
+    pub intensity_used: Option<f64>,
     /// The number of its own last event: replay ignores what is not newer.
     pub last_seq: u64,
     /// Its children, in start order.
@@ -156,6 +173,20 @@ impl NodeStatus {
             child.visit(see);
         }
     }
+}
+
+/// A run that has ended.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct PastRun {
+    /// Which run of the child it was.
+    pub incarnation: u64,
+    /// How it ended.
+    pub exit: Exit,
+    /// How long it was up; `None` where it never was, or was asked to stop.
+    pub uptime: Option<Duration>,
+    /// When it ended.
+    pub ended: Instant,
 }
 
 /// How many children a supervisor has, as OTP counts them.

@@ -9,11 +9,9 @@ use tokio::time::Instant;
 
 use super::StartError;
 use super::pulse::Pulse;
-use crate::bus::subscriber::Subscriber;
-use crate::bus::{BusStatistics, Start};
 use crate::command::CommandError;
 use crate::context::{News, Run, StopShare};
-use crate::event::{EventFilter, EventKind, SubsystemEvent};
+use crate::event::EventKind;
 use crate::exit::{Exit, install_panic_hook};
 use crate::path::Path;
 use crate::shutdown::plan::MIN_KILL_GRACE;
@@ -21,42 +19,26 @@ use crate::shutdown::report::{Outcome, StopReport, Stopped};
 use crate::shutdown::{Shutdown, ShutdownReason};
 use crate::supervisor::cell::Cell;
 use crate::supervisor::spawn::{self, Root};
-use crate::supervisor::status::{ChildCount, NodeStatus};
 use crate::supervisor::{self, Door, Node, NodeKind, Supervisor, SupervisorHandle, Tree};
 use crate::time::{WallClock, later};
 
 /// A running tree. Dropping it requests shutdown; [`detach`](Self::detach) does not.
 #[must_use = "dropping it shuts the tree down; `detach` lets it go on"]
 pub struct Running {
-    shared: Arc<Shared>,
+    pub(super) shared: Arc<Shared>,
     /// False once detached.
     stops_on_drop: bool,
 }
 
-struct Shared {
-    tree: Arc<Tree>,
-    root: Arc<Cell>,
+pub(super) struct Shared {
+    pub(super) tree: Arc<Tree>,
+    pub(super) root: Arc<Cell>,
     door: Arc<Door>,
     run: Arc<Run>,
     up: watch::Receiver<bool>,
     report: watch::Receiver<Option<Arc<StopReport>>>,
     /// How long a shutdown may take that nobody said a budget for.
     budget: Duration,
-}
-
-/// A whole tree at one moment.
-#[derive(Debug, Clone)]
-#[non_exhaustive]
-pub struct Snapshot {
-    /// The number of the last event before the reading began: replay starts after it, ignoring for
-    /// each node what is not newer than its own `last_seq`.
-    pub from_seq: u64,
-    /// When it was read.
-    pub at: Instant,
-    /// The shutdown, once it has begun.
-    pub shutdown: Option<Shutdown>,
-    /// The root and everything below it.
-    pub root: NodeStatus,
 }
 
 impl Supervisor {
@@ -248,6 +230,7 @@ fn conclude(tree: &Tree, cell: &Cell, run: &Run) -> StopReport {
     for kind in kinds {
         cell.note(tree.events(), kind);
     }
+    tree.note_shutdown_over(hung);
     tree.early_notice().end();
     report
 }
@@ -311,32 +294,6 @@ impl Running {
         }
     }
 
-    /// Reads the whole tree.
-    #[must_use]
-    pub fn snapshot(&self) -> Snapshot {
-        // Read first: an event published while the nodes are read is replayed, never missed.
-        let from_seq = self.shared.tree.events().last_seq();
-        Snapshot {
-            from_seq,
-            at: Instant::now(),
-            shutdown: self.shared.tree.early_notice().get(),
-            root: self.shared.root.read(),
-        }
-    }
-
-    /// Returns the children of the supervisor at `path`, in start order; `None` when there is no
-    /// such node.
-    #[must_use]
-    pub fn which_children(&self, path: &str) -> Option<Vec<NodeStatus>> {
-        Some(self.shared.root.find(path)?.read().children)
-    }
-
-    /// Counts the children of the supervisor at `path`; `None` when there is no such node.
-    #[must_use]
-    pub fn count_children(&self, path: &str) -> Option<ChildCount> {
-        Some(self.shared.root.find(path)?.read().count_children())
-    }
-
     /// Returns a handle to the supervisor at `path`; `None` when there is none.
     #[must_use]
     pub fn supervisor(&self, path: &str) -> Option<SupervisorHandle> {
@@ -395,54 +352,6 @@ impl Running {
         let (parent, name) = path.rsplit_once('/').ok_or_else(not_found)?;
         let supervisor = self.supervisor(parent).ok_or_else(not_found)?;
         Ok((supervisor, name))
-    }
-
-    /// Subscribes to everything that happens from now on.
-    #[must_use]
-    pub fn subscribe(&self, name: impl Into<Arc<str>>) -> Subscriber<SubsystemEvent> {
-        self.shared.tree.events().subscribe(name)
-    }
-
-    /// Subscribes to everything from `start` on, as far as it is kept: the last 4 096 events.
-    ///
-    /// After a [`snapshot`](Self::snapshot): `Start::Seq(snapshot.from_seq + 1)`.
-    #[must_use]
-    pub fn subscribe_from(
-        &self,
-        name: impl Into<Arc<str>>,
-        start: Start,
-    ) -> Subscriber<SubsystemEvent> {
-        self.shared.tree.events().subscribe_from(name, start)
-    }
-
-    /// Subscribes to what `filter` wants, from `start` on. The subscriber is not woken for the rest.
-    #[must_use]
-    pub fn subscribe_where(
-        &self,
-        name: impl Into<Arc<str>>,
-        start: Start,
-        filter: EventFilter,
-    ) -> Subscriber<SubsystemEvent> {
-        let wants = move |event: &SubsystemEvent| filter.wants(event);
-        self.shared
-            .tree
-            .events()
-            .subscribe_where(name, start, wants)
-    }
-
-    /// Counts what was published and how far each subscriber is behind.
-    #[must_use]
-    pub fn bus_statistics(&self) -> BusStatistics {
-        self.shared.tree.events().statistics()
-    }
-
-    /// Takes the restart latencies since the last call: which child, and how long it was down.
-    ///
-    /// At most 16 384 are kept between two calls, the newest; the second value says how many were
-    /// not. One reader: two would each see a part.
-    #[must_use]
-    pub fn take_restart_latencies(&self) -> (Vec<(Path, Duration)>, u64) {
-        self.shared.tree.take_latencies()
     }
 
     /// Returns the root's path.

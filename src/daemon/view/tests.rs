@@ -29,6 +29,12 @@ fn node(path: Path, state: State) -> NodeStatus {
         mailbox_capacity: None,
         messages_lost: 0,
         messages_rejected: 0,
+        messages_handled: 6,
+        handler_durations: None,
+        next_run: None,
+        meltdowns: 0,
+        escalations: 0,
+        intensity_used: None,
         last_seq: 0,
         children: Vec::new(),
         recently_ended: Vec::new(),
@@ -43,6 +49,9 @@ fn snapshot(children: Vec<NodeStatus>) -> Snapshot {
         at: Instant::now(),
         shutdown: None,
         root,
+        runs_begun: 1,
+        runs_killed: 0,
+        shutdown_progress: None,
     }
 }
 
