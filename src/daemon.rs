@@ -18,6 +18,7 @@ mod commands;
 mod configuration;
 mod ending;
 mod govern;
+mod heartbeat;
 mod lane;
 mod monitor;
 mod prepare;

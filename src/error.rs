@@ -190,6 +190,7 @@ codes! {
     NOT_LOOPBACK = 1011, "not_loopback", false, "the address can be reached from other machines";
     TREE_REFUSED = 1012, "tree_refused", false, "the tree could not be made from the configuration";
     NO_TREE = 1013, "no_tree", false, "the daemon was given no tree";
+    TOKEN_UNUSABLE = 1018, "token_unusable", false, "the file with the token for HTTP can't be read, or what it holds is no token";
     FIRST_ZERO = 1020, "first_zero", false, "the first backoff is no time at all";
     MAX_BELOW_FIRST = 1021, "max_below_first", false, "the longest backoff is shorter than the first";
     INVALID_FACTOR = 1022, "invalid_factor", false, "the factor of a backoff is no number of 1 or more";

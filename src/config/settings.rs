@@ -165,8 +165,13 @@ impl Default for RuntimeSettings {
 pub struct HttpSettings {
     /// Whether probes, metrics and the tree are served. Default `true`.
     pub enabled: bool,
-    /// Where; loopback only. Default `"127.0.0.1:9600"`.
+    /// Where; beyond loopback only with a token. Default `"127.0.0.1:9600"`.
     pub listen: SocketAddr,
+    /// The file with the token that everything but a terse probe needs, as `Authorization: Bearer` or as a
+    /// password. At least 16 characters. Default: none.
+    pub token_file: Option<PathBuf>,
+    /// Host names that requests may be for, beside those of loopback. Default: none.
+    pub allowed_hosts: Vec<String>,
 }
 
 impl Default for HttpSettings {
@@ -175,6 +180,8 @@ impl Default for HttpSettings {
             enabled: true,
             // In the range that Prometheus' exporters use.
             listen: SocketAddr::from(([127, 0, 0, 1], 9600)),
+            token_file: None,
+            allowed_hosts: Vec::new(),
         }
     }
 }

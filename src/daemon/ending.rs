@@ -177,6 +177,14 @@ pub enum DaemonError {
     /// The signal handlers could not be installed.
     #[error("cannot install the signal handlers")]
     Signals(#[source] io::Error),
+    /// The token for HTTP can't be used.
+    #[error("cannot use the token in {}: {why}", path.display())]
+    Token {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
     /// The HTTP server could not be started.
     #[error("cannot serve probes and metrics")]
     Http(#[from] BindError),
@@ -208,6 +216,7 @@ impl DaemonError {
             | Self::WorkDir { .. }
             | Self::Nice { .. }
             | Self::Tree(_)
+            | Self::Token { .. }
             | Self::Admin(SocketError::Path { .. })
             | Self::Http(BindError::NotLoopback { .. }) => CONFIGURATION,
             _ => SOFTWARE,
@@ -231,6 +240,7 @@ impl DaemonError {
             Self::OutsideRuntime => "outside_runtime",
             Self::Runtime(_) => "runtime_failed",
             Self::Signals(_) => "signals_failed",
+            Self::Token { .. } => "token_unusable",
             Self::Http(error) => error.code(),
             Self::Admin(error) => error.code(),
             Self::Start(error) => error.code(),

@@ -16,15 +16,16 @@ use tokio::time::{Instant, sleep_until};
 use super::builder::ReloadOn;
 use super::commands::Desk;
 use super::configuration::{Configuration, News};
+use super::heartbeat::Heartbeat;
 use super::monitor::{self, OnLimit, ResourceMonitor, Watcher};
-use super::source::{Heartbeat, Program};
+use super::source::Program;
 use super::view::still_alive;
 use super::{DaemonError, DaemonExit, LOG_FLUSH_PATIENCE};
 use crate::admin;
 use crate::admin::socket::Listener;
 use crate::config::{Cause, ReloadThread};
 use crate::exit::chain_panics;
-use crate::http::Server;
+use crate::http::{Options, Server, Token};
 use crate::lock::InstanceLock;
 use crate::metrics::Registry;
 use crate::shutdown::ShutdownReason;
@@ -85,7 +86,9 @@ async fn try_govern(
 ) -> Result<(StopReport, DaemonExit), DaemonError> {
     let mut signals = Terminations::listen().map_err(DaemonError::Signals)?;
     let requests = Requests::listen().map_err(DaemonError::Signals)?;
-    let program = Program::new(&plan.tree.name, Heartbeat::start(&workers), &plan.news);
+    let configuration = &plan.configuration;
+    let heartbeat = Heartbeat::start(&workers, configuration);
+    let program = Program::new(&plan.tree.name, heartbeat, &plan.news, configuration);
     let program = Arc::new(program);
     *server = open_http(&mut plan, &program)?;
     // Before the tree starts: a socket that can't be had must not cost it a start.
@@ -165,12 +168,26 @@ fn open_http(plan: &mut Plan, program: &Arc<Program>) -> Result<Option<Server>, 
         return Ok(None);
     }
     let source: Arc<Program> = Arc::clone(program);
-    let server = Server::bind(settings.listen, source)?;
+    let mut options = Options::new(settings.listen).hosts(settings.allowed_hosts);
+    if let Some(path) = settings.token_file {
+        options = options.token(read_token(&path)?);
+    }
+    let server = Server::bind(options, source)?;
     tracing::info!(daemon = %plan.name, address = %server.local_addr(), "serving probes and metrics");
     if let Some(told) = plan.on_http_bound.take() {
         told(server.local_addr());
     }
     Ok(Some(server))
+}
+
+fn read_token(path: &std::path::Path) -> Result<Token, DaemonError> {
+    let unusable = |why| DaemonError::Token {
+        path: path.to_owned(),
+        why,
+    };
+    let text = std::fs::read_to_string(path).map_err(|error| unusable(error.to_string()))?;
+    Token::new(&text)
+        .ok_or_else(|| unusable("it needs 16 characters at least, and no space".into()))
 }
 
 /// Binds the socket for commands, if the configuration says where.

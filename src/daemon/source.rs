@@ -3,26 +3,24 @@
 use std::fmt;
 use std::sync::Arc;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
-use tokio::runtime::Handle;
-use tokio::task::AbortHandle;
-use tokio::time::Instant;
 
-use super::configuration::News;
+use super::configuration::{Configuration, News};
+use super::heartbeat::Heartbeat;
 use super::view;
-use crate::http::{Readiness, Source};
+use crate::bus::Start;
+use crate::bus::subscriber::Subscriber;
+use crate::event::SubsystemEvent;
+use crate::http::{Answered, Check, Readiness, Source, TurnedAway};
 use crate::metrics::{Exposition, names};
 use crate::path::Path;
 use crate::tree::Running;
 
-/// How often the workers' runtime says that it makes progress.
-const HEARTBEAT_PERIOD: Duration = Duration::from_secs(1);
-
-/// How long it may be silent: ten beats, well over any pause that a busy machine makes.
-const HEARTBEAT_TIMEOUT: Duration = Duration::from_secs(10);
+/// The upper bounds of how long an answer takes, in seconds: from what a probe takes to the time-out of
+/// a scrape.
+const ANSWER_BUCKETS: [f64; 9] = [0.000_1, 0.000_5, 0.001, 0.005, 0.01, 0.05, 0.1, 1.0, 10.0];
 
 /// A daemon's tree, from before its start until after its end.
 pub(super) struct Program {
@@ -31,16 +29,31 @@ pub(super) struct Program {
     heartbeat: Heartbeat,
     exposition: Exposition,
     news: Arc<News>,
+    configuration: Arc<dyn Configuration>,
+    /// When it began, in milliseconds since 1970.
+    run_id: String,
 }
 
 impl Program {
-    pub(super) fn new(root: &str, heartbeat: Heartbeat, news: &Arc<News>) -> Self {
+    pub(super) fn new(
+        root: &str,
+        heartbeat: Heartbeat,
+        news: &Arc<News>,
+        configuration: &Arc<dyn Configuration>,
+    ) -> Self {
+        for reason in TurnedAway::ALL {
+            let reason = [("reason", reason.code())];
+            news.registry.count(names::HTTP_TURNED_AWAY, &reason, 0);
+        }
+        let now = SystemTime::now().duration_since(UNIX_EPOCH);
         Self {
             root: Path::root(root),
             running: OnceLock::new(),
             heartbeat,
             exposition: Exposition::new(),
             news: Arc::clone(news),
+            configuration: Arc::clone(configuration),
+            run_id: format!("{:x}", now.unwrap_or_default().as_millis()),
         }
     }
 
@@ -48,35 +61,54 @@ impl Program {
     pub(super) fn watch(&self, observer: Running) {
         self.running.get_or_init(|| observer);
     }
-}
 
-impl Source for Program {
-    fn live(&self) -> bool {
-        self.heartbeat.is_beating()
-    }
-
-    fn ready(&self) -> Readiness {
-        match self.running.get() {
-            Some(running) => view::readiness(&running.snapshot()),
-            None => Readiness {
-                missing: vec![self.root.to_string()],
-                is_shutting_down: false,
-            },
-        }
-    }
-
-    fn metrics(&self) -> Option<String> {
+    /// Sets what is known of the process, and not of its tree, before a scrape.
+    fn measure(&self) {
         let registry = &self.news.registry;
         if let Some(logging) = &self.news.logging {
             let lines = logging.statistics();
             registry.count(names::LOG_LINES_DROPPED, &[], lines.dropped);
             registry.count(names::LOG_LINES_FAILED, &[], lines.failed);
         }
+        let is_ready = self.ready().is_ready();
+        registry.measure(names::READY, f64::from(u8::from(is_ready)));
+        let silence = self.heartbeat.silence();
+        registry.measure(names::HEARTBEAT_AGE, silence.as_secs_f64());
+    }
+}
+
+impl Source for Program {
+    fn live(&self) -> Vec<Check> {
+        vec![match self.heartbeat.failure() {
+            Some(failure) => Check::failed("runtime", failure),
+            None => Check::passed("runtime"),
+        }]
+    }
+
+    fn ready(&self) -> Readiness {
+        match self.running.get() {
+            Some(running) => view::readiness(&running.snapshot()),
+            None => Readiness {
+                missing: self.ready_checks(),
+                is_shutting_down: false,
+            },
+        }
+    }
+
+    fn ready_checks(&self) -> Vec<Check> {
+        match self.running.get() {
+            Some(running) => view::checks(&running.snapshot()),
+            None => vec![Check::failed(self.root.as_str(), "it has not begun")],
+        }
+    }
+
+    fn metrics(&self) -> Option<String> {
+        self.measure();
         let mut text = match self.running.get() {
             Some(running) => self.exposition.render(running),
             None => String::new(),
         };
-        text.push_str(&registry.render());
+        text.push_str(&self.news.registry.render());
         Some(text)
     }
 
@@ -86,6 +118,48 @@ impl Source for Program {
             None => json!({ "from_seq": 0, "shutdown": null, "root": null }),
         }
     }
+
+    fn node(&self, path: &str) -> Option<Value> {
+        let running = self.running.get()?;
+        let status = running.node_status(path)?;
+        let past = running.history(path)?;
+        Some(view::node_with_past(&status, &past, running.wall_clock()))
+    }
+
+    fn config(&self) -> Option<String> {
+        Some(self.configuration.effective())
+    }
+
+    fn run_id(&self) -> String {
+        self.run_id.clone()
+    }
+
+    fn subscribe(&self, after: Option<u64>) -> Option<Subscriber<SubsystemEvent>> {
+        let start = after.map_or(Start::Next, |seq| Start::Seq(seq.saturating_add(1)));
+        Some(self.running.get()?.subscribe_from("http", start))
+    }
+
+    fn show(&self, event: &SubsystemEvent) -> Value {
+        match self.running.get() {
+            Some(running) => view::event(event, running.wall_clock()),
+            None => Value::Null,
+        }
+    }
+
+    fn answered(&self, answered: Answered) {
+        let registry = &self.news.registry;
+        let (route, code) = (answered.route, answered.status.to_string());
+        registry.count_one(names::HTTP_REQUESTS, &[("route", route), ("code", &code)]);
+        let took = (&ANSWER_BUCKETS[..], answered.took.as_secs_f64());
+        registry.record(names::HTTP_DURATION, &[("route", route)], took);
+    }
+
+    fn turned_away(&self, reason: TurnedAway) {
+        let reason = [("reason", reason.code())];
+        self.news
+            .registry
+            .count_one(names::HTTP_TURNED_AWAY, &reason);
+    }
 }
 
 impl fmt::Debug for Program {
@@ -94,47 +168,4 @@ impl fmt::Debug for Program {
             .field("root", &self.root)
             .finish_non_exhaustive()
     }
-}
-
-/// A task on the workers' runtime that says again and again that it ran; ends when this is dropped.
-#[derive(Debug)]
-pub(super) struct Heartbeat {
-    began: Instant,
-    last_beat_millis: Arc<AtomicU64>,
-    task: AbortHandle,
-}
-
-impl Heartbeat {
-    pub(super) fn start(workers: &Handle) -> Self {
-        let began = Instant::now();
-        let last_beat_millis = Arc::new(AtomicU64::new(0));
-        let beaten = Arc::clone(&last_beat_millis);
-        let beating = workers.spawn(async move {
-            loop {
-                beaten.store(millis_since(began), Ordering::Relaxed);
-                tokio::time::sleep(HEARTBEAT_PERIOD).await;
-            }
-        });
-        Self {
-            began,
-            last_beat_millis,
-            task: beating.abort_handle(),
-        }
-    }
-
-    fn is_beating(&self) -> bool {
-        let silent =
-            millis_since(self.began).saturating_sub(self.last_beat_millis.load(Ordering::Relaxed));
-        Duration::from_millis(silent) < HEARTBEAT_TIMEOUT
-    }
-}
-
-impl Drop for Heartbeat {
-    fn drop(&mut self) {
-        self.task.abort();
-    }
-}
-
-fn millis_since(began: Instant) -> u64 {
-    u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX)
 }

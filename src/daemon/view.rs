@@ -7,34 +7,97 @@ use tokio::time::Instant;
 
 use crate::event::{EventKind, SubsystemEvent};
 use crate::exit::Exit;
-use crate::http::Readiness;
+use crate::http::{Check, Readiness};
 use crate::shutdown::ShutdownReason;
 use crate::shutdown::report::{Outcome, StopReport, Stopped};
-use crate::supervisor::status::{NodeStatus, State};
+use crate::supervisor::status::{NodeStatus, PastRun, State};
 use crate::time::WallClock;
 use crate::tree::Snapshot;
 
 /// Tells whether every declared child is up or has finished well. Children added while the program
 /// runs come and go with its work and do not count.
 pub(super) fn readiness(snapshot: &Snapshot) -> Readiness {
-    let mut missing = Vec::new();
-    collect_missing(&snapshot.root, &mut missing);
+    let mut missing = checks(snapshot);
+    missing.retain(|check| check.failure.is_some());
     Readiness {
         missing,
         is_shutting_down: snapshot.shutdown.is_some(),
     }
 }
 
-fn collect_missing(node: &NodeStatus, missing: &mut Vec<String>) {
+/// Lists every declared child, and why it is missed.
+pub(super) fn checks(snapshot: &Snapshot) -> Vec<Check> {
+    let mut checks = Vec::new();
+    collect_checks(&snapshot.root, &mut checks);
+    checks
+}
+
+fn collect_checks(node: &NodeStatus, checks: &mut Vec<Check>) {
     if node.is_dynamic {
         return;
     }
-    if !node.is_settled() {
-        missing.push(node.path.to_string());
-    }
+    checks.push(Check {
+        name: node.path.to_string(),
+        failure: (!node.is_settled()).then(|| why_missing(node)),
+    });
     for child in &node.children {
-        collect_missing(child, missing);
+        collect_checks(child, checks);
     }
+}
+
+/// Says in words what a node is doing instead of being up.
+fn why_missing(node: &NodeStatus) -> String {
+    let doing = match node.state {
+        State::Pending => "it has not been started yet",
+        State::Starting => "it is starting",
+        State::BackingOff => "it waits for its next run",
+        State::Stopping => "it is stopping",
+        State::Quarantined => "it was restarted too often and is quarantined",
+        State::Hung => "it hangs",
+        _ => "it is down",
+    };
+    match &node.last_exit {
+        Some(exit) => format!(
+            "{doing}; its last run ended: {}",
+            one_line(&exit.to_string())
+        ),
+        None => doing.to_owned(),
+    }
+}
+
+/// Keeps what a child says from looking like lines of ours.
+fn one_line(text: &str) -> String {
+    text.replace(['\n', '\r'], " ")
+}
+
+/// Turns one node with its children and its past into JSON.
+pub(super) fn node_with_past(status: &NodeStatus, past: &[PastRun], clock: WallClock) -> Value {
+    let runs: Vec<Value> = past
+        .iter()
+        .map(|run| {
+            json!({
+                "incarnation": run.incarnation,
+                "exit": { "code": run.exit.code(), "text": run.exit.to_string() },
+                "uptime_seconds": run.uptime.map(|uptime| uptime.as_secs_f64()),
+                "ended_at_seconds": seconds_since_1970(clock, run.ended),
+            })
+        })
+        .collect();
+    let at = Instant::now();
+    let ended: Vec<Value> = status
+        .recently_ended
+        .iter()
+        .map(|ended| node(ended, at))
+        .collect();
+    let mut shown = node(status, at);
+    shown["history"] = runs.into();
+    shown["recently_ended"] = ended.into();
+    shown
+}
+
+fn seconds_since_1970(clock: WallClock, instant: Instant) -> f64 {
+    let at = clock.time_of_day(instant).duration_since(UNIX_EPOCH);
+    at.unwrap_or_default().as_secs_f64()
 }
 
 /// Turns the tree into JSON; times are in seconds.
@@ -76,6 +139,10 @@ fn node(status: &NodeStatus, at: Instant) -> Value {
         "mailbox_capacity": status.mailbox_capacity,
         "messages_lost": status.messages_lost,
         "messages_rejected": status.messages_rejected,
+        "messages_handled": status.messages_handled,
+        "next_run_seconds": status.next_run.map(|next| next.saturating_duration_since(at).as_secs_f64()),
+        "intensity_used": status.intensity_used,
+        "meltdowns": status.meltdowns,
         "since_seconds": at.saturating_duration_since(status.since).as_secs_f64(),
         "last_seq": status.last_seq,
         "children": children,
@@ -84,10 +151,6 @@ fn node(status: &NodeStatus, at: Instant) -> Value {
 
 /// Turns an event into JSON; times are in seconds, the instant since 1970.
 pub(super) fn event(event: &SubsystemEvent, clock: WallClock) -> Value {
-    let at = clock
-        .time_of_day(event.at)
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
     let exit_of = |exit: &Exit| json!({ "code": exit.code(), "text": exit.to_string() });
     let seconds = |duration: &Duration| duration.as_secs_f64();
     let details = match &event.kind {
@@ -125,7 +188,7 @@ pub(super) fn event(event: &SubsystemEvent, clock: WallClock) -> Value {
     };
     json!({
         "seq": event.seq,
-        "at_seconds": at.as_secs_f64(),
+        "at_seconds": seconds_since_1970(clock, event.at),
         "path": event.path,
         "incarnation": event.incarnation,
         "kind": event.kind.code(),

@@ -1,195 +1,259 @@
-//! From a request to its response: a function of the request and the source, with no effects.
+//! From a request to its answer.
 //!
-//! Kubernetes' conventions for probes: 200 or 503, `?verbose` for people. A request whose `Host` is
-//! not a name of loopback is refused, so that no web page can reach the server by pointing a name
-//! of its own at 127.0.0.1 (DNS rebinding).
+//! What is quick is answered at once. A scrape and the whole tree are written on another thread, one
+//! at a time, and kept for a moment, so that neither a probe nor the program waits for them.
 
-use http_body_util::Full;
+use std::sync::Arc;
+use std::time::Duration;
+
 use hyper::body::Bytes;
-use hyper::header::{
-    ALLOW, CACHE_CONTROL, CONTENT_TYPE, HOST, HeaderName, HeaderValue, RETRY_AFTER,
-    X_CONTENT_TYPE_OPTIONS,
-};
+use hyper::header::{ALLOW, CONTENT_LENGTH, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use hyper::http::request::Parts;
-use hyper::{Method, Response, StatusCode};
-use serde_json::json;
+use hyper::{Method, StatusCode};
+use tokio::sync::{Mutex, Semaphore};
+use tokio::time::Instant;
 
-use super::{Readiness, Source};
+use super::answer::{Answer, Content, METRICS_CONTENT_TYPE, answer, json, json_bytes, text, with};
+use super::guard::{Access, Guard, Refused};
+use super::probes::{Wish, decoded};
+use super::{Check, Source, TurnedAway, events, page, probes};
 
-/// The content type of a scrape, as Prometheus' text format 0.0.4 defines it.
-pub const METRICS_CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
+/// How many clients are sent events at once, beside all others: a person has a page or two open.
+const MAX_STREAMS: usize = 16;
 
-/// What RFC 8259 says of a JSON document.
-const JSON: &str = "application/json";
+/// How long a scrape is kept: two scrapers that differ by less see the same.
+const METRICS_KEPT: Duration = Duration::from_secs(1);
 
-/// The content type of everything made for people.
-const TEXT: &str = "text/plain; charset=utf-8";
+/// How long the tree as a whole is kept; many pages that resume at once cost one reading.
+const TREE_KEPT: Duration = Duration::from_millis(200);
 
-pub(super) type Answer = Response<Full<Bytes>>;
+/// How large a body may be that a request has, although nothing reads it.
+const MAX_BODY_BYTES: u64 = 64 * 1024;
 
-/// Answers a request.
-pub(super) fn respond(source: &dyn Source, request: &Parts) -> Answer {
-    if !is_local(request) {
-        return text(
-            StatusCode::FORBIDDEN,
-            "this host name is not served\n".to_owned(),
-        );
+/// Everything that answers are made from.
+pub(super) struct Site {
+    pub(super) source: Arc<dyn Source>,
+    guard: Guard,
+    pub(super) streams: Arc<Semaphore>,
+    metrics: Mutex<Option<(Instant, Option<Bytes>)>>,
+    tree: Mutex<Option<(Instant, Tree)>>,
+}
+
+/// The tree as JSON.
+#[derive(Debug, Clone)]
+pub(super) struct Tree {
+    pub(super) json: Bytes,
+    /// The number of the last event before it was read.
+    pub(super) from_seq: u64,
+}
+
+/// An answer, and by which route it came.
+pub(super) struct Routed {
+    pub(super) route: &'static str,
+    pub(super) answer: Answer,
+}
+
+impl Site {
+    pub(super) fn new(source: Arc<dyn Source>, guard: Guard) -> Self {
+        Self {
+            source,
+            guard,
+            streams: Arc::new(Semaphore::new(MAX_STREAMS)),
+            metrics: Mutex::default(),
+            tree: Mutex::default(),
+        }
     }
-    let Some(route) = Route::of(request.uri.path()) else {
-        return text(StatusCode::NOT_FOUND, "not found\n".to_owned());
-    };
-    if request.method != Method::GET && request.method != Method::HEAD {
-        let answer = text(
-            StatusCode::METHOD_NOT_ALLOWED,
-            "only GET and HEAD\n".to_owned(),
-        );
-        return with(answer, ALLOW, HeaderValue::from_static("GET, HEAD"));
+
+    /// Returns the metrics, made anew when the last were made a while ago.
+    async fn metrics(&self) -> Option<Bytes> {
+        let mut kept = self.metrics.lock().await;
+        if let Some((made, text)) = &*kept
+            && made.elapsed() < METRICS_KEPT
+        {
+            return text.clone();
+        }
+        let source = Arc::clone(&self.source);
+        let made = tokio::task::spawn_blocking(move || source.metrics().map(Bytes::from));
+        let text = made.await.ok()?;
+        *kept = Some((Instant::now(), text.clone()));
+        text
     }
-    let verbose = is_verbose(request.uri.query());
-    match route {
-        Route::Live => live(source.live(), verbose),
-        Route::Ready => ready(&source.ready(), verbose),
-        Route::Metrics => match source.metrics() {
-            Some(metrics) => answer(StatusCode::OK, METRICS_CONTENT_TYPE, metrics),
-            None => text(StatusCode::NOT_FOUND, "metrics are off\n".to_owned()),
-        },
-        Route::Tree => answer(StatusCode::OK, JSON, format!("{}\n", source.tree())),
+
+    /// Returns the tree, read anew when the last reading was a while ago.
+    pub(super) async fn tree(&self) -> Option<Tree> {
+        let mut kept = self.tree.lock().await;
+        if let Some((made, tree)) = &*kept
+            && made.elapsed() < TREE_KEPT
+        {
+            return Some(tree.clone());
+        }
+        let source = Arc::clone(&self.source);
+        let read = tokio::task::spawn_blocking(move || {
+            let tree = source.tree();
+            Tree {
+                from_seq: tree["from_seq"].as_u64().unwrap_or(0),
+                json: Bytes::from(tree.to_string()),
+            }
+        });
+        let tree = read.await.ok()?;
+        *kept = Some((Instant::now(), tree.clone()));
+        Some(tree)
     }
 }
 
 /// What is served.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 enum Route {
     Live,
     Ready,
+    ReadyOne(String),
     Metrics,
     Tree,
+    Node(String),
+    Events,
+    Config,
+    Page,
 }
 
 impl Route {
     fn of(path: &str) -> Option<Self> {
+        let rest = |prefix: &str| path.strip_prefix(prefix).filter(|rest| !rest.is_empty());
         match path {
             // The older name is kept for those who still probe it.
             "/livez" | "/healthz" => Some(Self::Live),
             "/readyz" => Some(Self::Ready),
             "/metrics" => Some(Self::Metrics),
             "/tree" => Some(Self::Tree),
-            _ => None,
+            "/events" => Some(Self::Events),
+            "/config" => Some(Self::Config),
+            "/" => Some(Self::Page),
+            _ => rest("/readyz/")
+                .map(|name| Self::ReadyOne(decoded(name)))
+                .or_else(|| rest("/tree/").map(|path| Self::Node(decoded(path)))),
         }
     }
-}
 
-fn live(is_live: bool, verbose: bool) -> Answer {
-    let status = if is_live {
-        StatusCode::OK
-    } else {
-        StatusCode::SERVICE_UNAVAILABLE
-    };
-    let body = match (verbose, is_live) {
-        (false, true) => "ok".to_owned(),
-        (false, false) => "the runtime makes no progress".to_owned(),
-        (true, true) => "[+]runtime ok\n".to_owned(),
-        (true, false) => "[-]runtime failed: it makes no progress\n".to_owned(),
-    };
-    text(status, body)
-}
-
-fn ready(readiness: &Readiness, verbose: bool) -> Answer {
-    let is_ready = readiness.is_ready();
-    let status = if is_ready {
-        StatusCode::OK
-    } else {
-        StatusCode::SERVICE_UNAVAILABLE
-    };
-    let reply = match (verbose, is_ready) {
-        (true, _) => text(status, readiness_in_words(readiness)),
-        (false, true) => text(status, "ok".to_owned()),
-        (false, false) => {
-            let body = json!({ "missing": readiness.missing, "shutting_down": readiness.is_shutting_down });
-            answer(status, JSON, body.to_string())
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Live => "livez",
+            Self::Ready | Self::ReadyOne(_) => "readyz",
+            Self::Metrics => "metrics",
+            Self::Tree | Self::Node(_) => "tree",
+            Self::Events => "events",
+            Self::Config => "config",
+            Self::Page => "page",
         }
+    }
+
+    fn is_probe(&self) -> bool {
+        matches!(self, Self::Live | Self::Ready | Self::ReadyOne(_))
+    }
+}
+
+/// Answers a request; with `only_probes`, nothing else.
+pub(super) async fn respond(site: &Arc<Site>, request: &Parts, only_probes: bool) -> Routed {
+    let route = Route::of(request.uri.path());
+    let code = route.as_ref().map_or("other", Route::code);
+    let answer = match refusal(site, request, route.as_ref()) {
+        Err(refused) => *refused,
+        Ok((route, _)) if only_probes && !route.is_probe() => {
+            site.source.turned_away(TurnedAway::Busy);
+            busy("everything is taken; only probes are answered\n", "1")
+        }
+        Ok((route, access)) => serve(site, request, route, access).await,
     };
-    if is_ready {
-        reply
-    } else {
-        with(reply, RETRY_AFTER, HeaderValue::from_static("1"))
+    Routed {
+        route: code,
+        answer,
     }
 }
 
-fn readiness_in_words(readiness: &Readiness) -> String {
-    let mut lines = String::new();
-    if readiness.is_shutting_down {
-        lines.push_str("[-]shutdown failed: it has begun\n");
-    } else {
-        lines.push_str("[+]shutdown ok\n");
+/// Judges a request by its head; what is asked for comes back if it may be had.
+fn refusal<'a>(
+    site: &Site,
+    request: &Parts,
+    route: Option<&'a Route>,
+) -> Result<(&'a Route, Access), Box<Answer>> {
+    let forbidden = |why: &'static str| Err(Box::new(text(StatusCode::FORBIDDEN, why)));
+    let access = match site.guard.judge(request) {
+        Ok(access) => access,
+        Err(Refused::Host) => return forbidden("this host name is not served\n"),
+        Err(Refused::CrossSite) => return forbidden("other sites are not served\n"),
+    };
+    let is_probe = route.is_some_and(Route::is_probe);
+    if access == Access::Probes && !is_probe {
+        let refused = text(StatusCode::UNAUTHORIZED, "a token is needed\n");
+        let how = HeaderValue::from_static("Basic realm=\"perennial\", charset=\"UTF-8\"");
+        return Err(Box::new(with(refused, WWW_AUTHENTICATE, how)));
     }
-    if readiness.missing.is_empty() {
-        lines.push_str("[+]tree ok\n");
+    let Some(route) = route else {
+        return Err(Box::new(text(StatusCode::NOT_FOUND, "not found\n")));
+    };
+    if request.method != Method::GET && request.method != Method::HEAD {
+        let refused = text(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD\n");
+        let methods = HeaderValue::from_static("GET, HEAD");
+        return Err(Box::new(with(refused, ALLOW, methods)));
     }
-    for path in &readiness.missing {
-        lines.push_str(&format!("[-]{path} failed: not running\n"));
+    if has_large_body(request) {
+        let refused = text(StatusCode::PAYLOAD_TOO_LARGE, "the body is too large\n");
+        return Err(Box::new(refused));
     }
-    lines
+    Ok((route, access))
 }
 
-fn is_verbose(query: Option<&str>) -> bool {
-    let mut names = query.unwrap_or_default().split('&');
-    names.any(|pair| pair.split('=').next() == Some("verbose"))
+fn has_large_body(request: &Parts) -> bool {
+    let length = request.headers.get(CONTENT_LENGTH);
+    let bytes = length.and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
+    bytes.is_some_and(|bytes| bytes > MAX_BODY_BYTES)
 }
 
-/// Tells whether the request names a host that only this machine can mean.
-fn is_local(request: &Parts) -> bool {
-    // A target in absolute form overrides the header (RFC 9112, 3.2.2).
-    if let Some(authority) = request.uri.authority() {
-        return is_local_authority(authority.as_str());
+async fn serve(site: &Arc<Site>, request: &Parts, route: &Route, access: Access) -> Answer {
+    let source = &*site.source;
+    let wish = Wish::of(request.uri.query(), access);
+    match route {
+        Route::Live => probes::live(&source.live(), &wish),
+        Route::Ready if wish.wants_all() => probes::ready_of(&ready_checks(source), &wish),
+        Route::Ready => probes::ready(source.ready(), &wish),
+        Route::ReadyOne(name) => probes::one(&ready_checks(source), name, &wish)
+            .unwrap_or_else(|| text(StatusCode::NOT_FOUND, "there is no such check\n")),
+        Route::Metrics => match site.metrics().await {
+            Some(metrics) => {
+                let body = Content::Whole(Some(metrics));
+                answer(StatusCode::OK, METRICS_CONTENT_TYPE, body)
+            }
+            None => text(StatusCode::NOT_FOUND, "metrics are off\n"),
+        },
+        Route::Tree => match site.tree().await {
+            Some(tree) => json_bytes(StatusCode::OK, tree.json),
+            None => text(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "the tree can't be shown\n",
+            ),
+        },
+        Route::Node(path) => match source.node(&format!("/{path}")) {
+            Some(node) => json(StatusCode::OK, &node),
+            None => text(StatusCode::NOT_FOUND, "there is no such node\n"),
+        },
+        Route::Config => match source.config() {
+            Some(config) => text(StatusCode::OK, config),
+            None => text(StatusCode::NOT_FOUND, "there is no configuration\n"),
+        },
+        Route::Events => events::open(site, request),
+        Route::Page => page::page(),
     }
-    let mut hosts = request.headers.get_all(HOST).iter();
-    match (hosts.next().map(HeaderValue::to_str), hosts.next()) {
-        (Some(Ok(host)), None) => is_local_authority(host),
-        _ => false,
-    }
 }
 
-fn is_local_authority(authority: &str) -> bool {
-    ["localhost", "127.0.0.1", "[::1]"].iter().any(|name| {
-        let Some(head) = authority.get(..name.len()) else {
-            return false;
-        };
-        let rest = &authority[name.len()..];
-        let is_port = rest
-            .strip_prefix(':')
-            .is_some_and(|port| port.bytes().all(|byte| byte.is_ascii_digit()));
-        head.eq_ignore_ascii_case(name) && (rest.is_empty() || is_port)
-    })
+fn ready_checks(source: &dyn Source) -> Vec<Check> {
+    let is_shutting_down = source.ready().is_shutting_down;
+    let mut checks = vec![probes::shutdown_check(is_shutting_down)];
+    checks.extend(source.ready_checks());
+    checks
 }
 
-fn text(status: StatusCode, body: String) -> Answer {
-    answer(status, TEXT, body)
-}
-
-fn answer(status: StatusCode, content_type: &'static str, body: String) -> Answer {
-    let mut response = Response::new(Full::new(Bytes::from(body)));
-    *response.status_mut() = status;
-    let response = with(
-        response,
-        CONTENT_TYPE,
-        HeaderValue::from_static(content_type),
-    );
-    let response = with(
-        response,
-        X_CONTENT_TYPE_OPTIONS,
-        HeaderValue::from_static("nosniff"),
-    );
-    with(
-        response,
-        CACHE_CONTROL,
-        HeaderValue::from_static("no-store"),
-    )
-}
-
-fn with(mut answer: Answer, name: HeaderName, value: HeaderValue) -> Answer {
-    answer.headers_mut().insert(name, value);
-    answer
+/// Says that there is no room, and when to ask again.
+pub(super) fn busy(why: &'static str, after_seconds: &'static str) -> Answer {
+    let answer = text(StatusCode::SERVICE_UNAVAILABLE, why);
+    with(answer, RETRY_AFTER, HeaderValue::from_static(after_seconds))
 }
 
 #[cfg(test)]

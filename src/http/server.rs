@@ -1,27 +1,36 @@
 //! The listener: a thread, a small runtime, and limits on everything a client can hold.
 
+use std::convert::Infallible;
 use std::io;
 use std::net::{SocketAddr, TcpListener as BoundListener};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use thiserror::Error;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::{Builder, Runtime};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+use tokio::sync::{Notify, oneshot};
+use tokio::task::AbortHandle;
+use tokio::time::{Instant, sleep};
 
-use super::Source;
-use super::routes::respond;
-
-/// How many connections are open at once; more wait in the listener's queue. A scraper, a probe and
-/// a person need three.
-const MAX_CONNECTIONS: usize = 64;
+use super::answer::Answer;
+use super::guard::Guard;
+use super::patient::Patient;
+use super::routes::{Site, respond};
+use super::slots::{Admission, Slots};
+use super::{Answered, Options, Source, TurnedAway};
+use crate::sync::atomic::{AtomicBool, Ordering};
+use crate::sync::{Mutex, lock};
 
 /// How many bytes of request line and headers are read; hyper accepts no less than this.
 const MAX_HEADER_BYTES: usize = 8 * 1024;
+
+/// How many headers a request may have: a browser behind two proxies sends half of that.
+const MAX_HEADERS: usize = 64;
 
 /// How long a client may take to send its headers; a slow one must not hold a connection.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(5);
@@ -33,12 +42,15 @@ const CONNECTION_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long to wait after a failed accept: descriptors may be short, and trying on spins.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
+/// How many threads write long answers: one for each kind.
+const WRITERS: usize = 2;
+
 /// Says why the server could not be started.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum BindError {
-    /// The address can be reached from other machines, and the server asks nobody who they are.
-    #[error("{address} is not a loopback address; probes and metrics are served on loopback only")]
+    /// The address can be reached from other machines, and nobody would have to prove who they are.
+    #[error("{address} is not a loopback address; without a token only loopback is served")]
     NotLoopback {
         /// The address asked for.
         address: SocketAddr,
@@ -85,21 +97,27 @@ pub struct Server {
 }
 
 impl Server {
-    /// Listens on a loopback address and answers from a thread of its own.
+    /// Listens and answers from a thread of its own.
     ///
-    /// Port 0 lets the operating system choose; [`local_addr`](Self::local_addr) says what it chose.
+    /// With port 0 [`local_addr`](Self::local_addr) says what the operating system chose.
     ///
     /// # Errors
     ///
     /// [`BindError`]; nothing is left open then.
-    pub fn bind(address: SocketAddr, source: Arc<dyn Source>) -> Result<Self, BindError> {
-        if !address.ip().is_loopback() {
+    pub fn bind(options: Options, source: Arc<dyn Source>) -> Result<Self, BindError> {
+        let address = options.address;
+        if !address.ip().is_loopback() && options.token.is_none() {
             return Err(BindError::NotLoopback { address });
         }
         let (listener, local_addr) =
             listen(address).map_err(|source| BindError::Listen { address, source })?;
         let (open, closed) = oneshot::channel();
-        let thread = start(listener, source, closed)
+        let guard = Guard {
+            token: options.token,
+            hosts: options.hosts,
+        };
+        let site = Arc::new(Site::new(source, guard));
+        let thread = start(listener, site, closed)
             .map_err(|source| BindError::Thread { address, source })?;
         Ok(Self {
             local_addr,
@@ -139,70 +157,171 @@ fn listen(address: SocketAddr) -> io::Result<(BoundListener, SocketAddr)> {
 
 fn start(
     listener: BoundListener,
-    source: Arc<dyn Source>,
+    site: Arc<Site>,
     closed: oneshot::Receiver<()>,
 ) -> io::Result<JoinHandle<()>> {
-    let runtime = Builder::new_current_thread().enable_all().build()?;
+    let runtime = Builder::new_current_thread()
+        .enable_all()
+        .max_blocking_threads(WRITERS)
+        .thread_name("perennial-http-w")
+        .build()?;
     let listener = {
         let _inside = runtime.enter();
         TcpListener::from_std(listener)?
     };
-    let serve = move || serve_until_closed(&runtime, listener, source, closed);
+    let serve = move || serve_until_closed(runtime, listener, site, closed);
     std::thread::Builder::new()
         .name("perennial-http".to_owned())
         .spawn(serve)
 }
 
 fn serve_until_closed(
-    runtime: &Runtime,
+    runtime: Runtime,
     listener: TcpListener,
-    source: Arc<dyn Source>,
+    site: Arc<Site>,
     closed: oneshot::Receiver<()>,
 ) {
-    // Connections are tasks of this runtime and end with it.
+    let house = House {
+        site,
+        slots: Arc::default(),
+        left: Arc::default(),
+    };
     runtime.block_on(async {
         tokio::select! {
             biased;
             _dropped = closed => {}
-            () = accept(listener, source) => {}
+            () = house.accept(listener) => {}
         }
     });
+    // Connections are tasks of this runtime and end with it; what is still being written is not waited
+    // for.
+    runtime.shutdown_background();
 }
 
-async fn accept(listener: TcpListener, source: Arc<dyn Source>) {
-    let slots = Arc::new(Semaphore::new(MAX_CONNECTIONS));
-    // The semaphore is never closed, so the loop ends with its task.
-    while let Ok(slot) = Arc::clone(&slots).acquire_owned().await {
-        match listener.accept().await {
-            Ok((stream, _client)) => {
-                tokio::spawn(serve_connection(stream, Arc::clone(&source), slot));
+/// Everything that connections share.
+#[derive(Clone)]
+struct House {
+    site: Arc<Site>,
+    slots: Arc<Mutex<Slots<AbortHandle>>>,
+    /// Told when a connection has left.
+    left: Arc<Notify>,
+}
+
+impl House {
+    async fn accept(&self, listener: TcpListener) {
+        loop {
+            // Counted before it is accepted: while there is no place it waits in the listener's queue.
+            while lock(&self.slots).admission() == Admission::Full {
+                self.left.notified().await;
             }
-            Err(error) => {
-                tracing::warn!(%error, "cannot accept a connection");
-                tokio::time::sleep(ACCEPT_PAUSE).await;
+            match listener.accept().await {
+                Ok((stream, _client)) => self.admit(stream),
+                Err(error) => {
+                    tracing::warn!(%error, "cannot accept a connection");
+                    sleep(ACCEPT_PAUSE).await;
+                }
+            }
+            // A request that came with its connection is read before the next one may take its place.
+            for _ in 0..2 {
+                tokio::task::yield_now().await;
             }
         }
     }
+
+    /// Serves a connection; an older one makes room if it has to.
+    fn admit(&self, stream: TcpStream) {
+        let (number, only_probes, closed) = {
+            let mut slots = lock(&self.slots);
+            let admission = slots.admission();
+            let closed = match admission {
+                Admission::Instead(oldest) => slots.leave(oldest),
+                _ => None,
+            };
+            let only_probes = admission == Admission::Probes;
+            (slots.next_number(), only_probes, closed)
+        };
+        if let Some(idle) = closed {
+            idle.abort();
+            self.site.source.turned_away(TurnedAway::Idle);
+        }
+        let connection = Connection {
+            house: self.clone(),
+            number,
+            only_probes,
+            is_stream: AtomicBool::new(false),
+        };
+        // Entered before it runs: this thread is the only one that runs it.
+        let serving = tokio::spawn(Arc::new(connection).serve(stream));
+        lock(&self.slots).enter(number, serving.abort_handle());
+    }
 }
 
-async fn serve_connection(stream: TcpStream, source: Arc<dyn Source>, slot: OwnedSemaphorePermit) {
-    let service = service_fn(move |request: hyper::Request<hyper::body::Incoming>| {
+/// One connection, which carries one request.
+struct Connection {
+    house: House,
+    number: u64,
+    only_probes: bool,
+    is_stream: AtomicBool,
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        drop(lock(&self.house.slots).leave(self.number));
+        self.house.left.notify_one();
+    }
+}
+
+impl Connection {
+    async fn serve(self: Arc<Self>, stream: TcpStream) {
+        let answering = Arc::clone(&self);
+        let service = service_fn(move |request| {
+            let connection = Arc::clone(&answering);
+            async move { Ok::<_, Infallible>(connection.answer(request).await) }
+        });
+        let connection = hyper::server::conn::http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(HEADER_TIMEOUT)
+            .max_buf_size(MAX_HEADER_BYTES)
+            .max_headers(MAX_HEADERS)
+            // One request each: an idle client must not keep a slot from a probe.
+            .keep_alive(false)
+            .serve_connection(TokioIo::new(Patient::new(stream)), service);
+        let mut connection = std::pin::pin!(connection);
+        let ended = tokio::select! {
+            ended = &mut connection => Some(ended),
+            () = sleep(CONNECTION_TIMEOUT) => match self.is_stream.load(Ordering::Relaxed) {
+                // It has an end of its own: a client that does not read is dropped.
+                true => Some(connection.await),
+                false => None,
+            },
+        };
+        match ended {
+            Some(Ok(())) => {}
+            Some(Err(error)) => tracing::debug!(%error, "a connection failed"),
+            None => {
+                self.house.site.source.turned_away(TurnedAway::Late);
+                tracing::debug!("a connection took too long and was dropped");
+            }
+        }
+    }
+
+    async fn answer(&self, request: hyper::Request<Incoming>) -> Answer {
+        lock(&self.house.slots).set_answered(self.number);
+        let began = Instant::now();
+        // The body is never read: what is not asked for is not waited for.
         let (parts, _body) = request.into_parts();
-        std::future::ready(Ok::<_, std::convert::Infallible>(respond(&*source, &parts)))
-    });
-    let connection = hyper::server::conn::http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEADER_TIMEOUT)
-        .max_buf_size(MAX_HEADER_BYTES)
-        // One request each: an idle client must not keep a slot from a probe.
-        .keep_alive(false)
-        .serve_connection(TokioIo::new(stream), service);
-    match tokio::time::timeout(CONNECTION_TIMEOUT, connection).await {
-        Ok(Ok(())) => {}
-        Ok(Err(error)) => tracing::debug!(%error, "a connection failed"),
-        Err(_late) => tracing::debug!("a connection took too long and was dropped"),
+        let site = &self.house.site;
+        let routed = respond(site, &parts, self.only_probes).await;
+        if routed.answer.body().is_stream() {
+            self.is_stream.store(true, Ordering::Relaxed);
+        }
+        site.source.answered(Answered {
+            route: routed.route,
+            status: routed.answer.status().as_u16(),
+            took: began.elapsed(),
+        });
+        routed.answer
     }
-    drop(slot);
 }
 
 #[cfg(test)]

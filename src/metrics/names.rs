@@ -171,6 +171,36 @@ pub const BUS_SUBSCRIBERS: Name = metric(
     "How many subscribers there are.",
 );
 
+/// Gauge, no labels.
+pub const READY: Name = metric(
+    "perennial_ready",
+    "Whether everything that the program needs is up and well, and it is not shutting down.",
+);
+
+/// Gauge, no labels.
+pub const HEARTBEAT_AGE: Name = metric(
+    "perennial_heartbeat_age_seconds",
+    "How long ago the threads that run the tree last said that they make progress.",
+);
+
+/// Counter, labels `route`, `code`.
+pub const HTTP_REQUESTS: Name = metric(
+    "perennial_http_requests_total",
+    "How many requests for probes, metrics, the tree, events and the page were answered, by status.",
+);
+
+/// Histogram, labels `route`.
+pub const HTTP_DURATION: Name = metric(
+    "perennial_http_request_duration_seconds",
+    "How long it took to make the answer.",
+);
+
+/// Counter, labels `reason`: `idle`, `late` or `busy`.
+pub const HTTP_TURNED_AWAY: Name = metric(
+    "perennial_http_turned_away_total",
+    "How many connections were closed unanswered, or put off, because others needed the place.",
+);
+
 /// Counter, labels `result`: `changed` or `rejected`.
 pub const CONFIG_RELOADS: Name = metric(
     "perennial_config_reloads_total",

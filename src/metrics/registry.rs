@@ -268,6 +268,16 @@ impl Registry {
         }
     }
 
+    /// Records a value in a histogram of the library's.
+    #[cfg(feature = "daemon")]
+    pub(crate) fn record(&self, name: Name, labels: Labels<'_>, (bounds, value): (&[f64], f64)) {
+        let make = || Cells::Histogram(Histogram::new(bounds));
+        if let Ok(Cells::Histogram(histogram)) = self.series((name.name, name.help), labels, &make)
+        {
+            histogram.record(value);
+        }
+    }
+
     /// Counts one more.
     #[cfg(feature = "daemon")]
     pub(crate) fn count_one(&self, name: Name, labels: Labels<'_>) {

@@ -32,7 +32,7 @@ fn a_configuration_is_checked_with_exit_0_or_78() {
         ),
         (
             "[http]\nlisten = \"0.0.0.0:80\"\n",
-            "app.toml:2:10: `http.listen`: must be an address of loopback",
+            "app.toml:2:10: `http.listen`: must be an address of loopback, unless there is an `http.token_file`",
         ),
         (
             "[performance]\nworker_threads = 4\n",

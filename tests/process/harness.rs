@@ -88,6 +88,7 @@ pub(crate) fn run_role() {
                 }
                 Ok(tree(live.clone(), bus))
             }
+            "blocks" => Ok(blocks(tree(live.clone(), bus))),
             _ => Ok(tree(live.clone(), bus)),
         });
     std::process::exit(number_of(daemon.run()));
@@ -117,6 +118,21 @@ fn tree(live: perennial::config::Live<Pair>, bus: Bus<()>) -> Supervisor {
     Supervisor::one_for_one("app")
         .child(shows)
         .child(hears.restart(perennial::Restart::Temporary))
+}
+
+/// Adds what blocks both threads of the runtime once the file `block` is there.
+fn blocks(tree: Supervisor) -> Supervisor {
+    let blocks = |name: &str| {
+        Child::task(name, |_cx| async {
+            while !Path::new("block").exists() {
+                tokio::time::sleep(POLL).await;
+            }
+            loop {
+                std::thread::park();
+            }
+        })
+    };
+    tree.child(blocks("one")).child(blocks("other"))
 }
 
 fn say(line: &str) {

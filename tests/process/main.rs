@@ -18,6 +18,7 @@ mod harness;
 // -- the claims --
 mod admin;
 mod configuration;
+mod http;
 mod logs;
 mod reload;
 mod resources;

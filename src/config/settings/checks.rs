@@ -10,9 +10,14 @@ impl Settings {
         let of_daemon = [
             (empty(&self.daemon.name), "daemon.name", "must not be empty"),
             (
-                !self.http.listen.ip().is_loopback(),
+                !self.http.listen.ip().is_loopback() && self.http.token_file.is_none(),
                 "http.listen",
-                "must be an address of loopback",
+                "must be an address of loopback, unless there is an `http.token_file`",
+            ),
+            (
+                self.monitoring.liveness_timeout.is_zero(),
+                "monitoring.liveness_timeout",
+                "must be more than nothing",
             ),
             (self.bus.capacity == 0, "bus.capacity", "must be 1 at least"),
             (

@@ -19,9 +19,10 @@ pub(crate) const SECTIONS: [&str; 8] = [
 
 /// The keys that hold durations, each of which may be written as a number of milliseconds under its name
 /// with `_ms`.
-const DURATIONS: [(&str, &str); 7] = [
+const DURATIONS: [(&str, &str); 8] = [
     ("logging", "max_file_age"),
     ("monitoring", "health_interval"),
+    ("monitoring", "liveness_timeout"),
     ("monitoring", "sample_interval"),
     ("shutdown", "drain_delay"),
     ("shutdown", "force"),

@@ -17,6 +17,9 @@ pub struct MonitoringSettings {
     /// How often CPU time, memory, threads and descriptors are read; 0 is never. Default 5 s.
     #[serde(with = "duration")]
     pub sample_interval: Duration,
+    /// How long the threads that run the tree may make no progress before `/livez` says so. Default 10 s.
+    #[serde(with = "duration")]
+    pub liveness_timeout: Duration,
     /// `[monitoring.limits]`: what is too much.
     pub limits: Limits,
 }
@@ -24,11 +27,15 @@ pub struct MonitoringSettings {
 /// How often things are looked at: as the earlier systems did, and well within a minute's alert.
 const MONITORING_INTERVAL: Duration = Duration::from_secs(5);
 
+/// How long a runtime may stand still: well over any pause that a busy machine makes.
+const LIVENESS_TIMEOUT: Duration = Duration::from_secs(10);
+
 impl Default for MonitoringSettings {
     fn default() -> Self {
         Self {
             health_interval: MONITORING_INTERVAL,
             sample_interval: MONITORING_INTERVAL,
+            liveness_timeout: LIVENESS_TIMEOUT,
             limits: Limits::default(),
         }
     }

@@ -4,23 +4,39 @@ use http_body_util::BodyExt;
 use hyper::Request;
 use serde_json::{Value, json};
 
-use super::{METRICS_CONTENT_TYPE, respond};
-use crate::http::{Readiness, Source};
+use std::sync::Arc;
+
+use super::{METRICS_CONTENT_TYPE, Site, respond};
+use crate::bus::subscriber::Subscriber;
+use crate::event::SubsystemEvent;
+use crate::http::guard::Guard;
+use crate::http::{Check, Readiness, Source, Token, TurnedAway};
+use crate::sync::{Mutex, lock};
 
 #[derive(Debug, Default)]
 struct Program {
     is_dead: bool,
     readiness: Readiness,
     has_no_metrics: bool,
+    told: Mutex<Vec<TurnedAway>>,
 }
 
 impl Source for Program {
-    fn live(&self) -> bool {
-        !self.is_dead
+    fn live(&self) -> Vec<Check> {
+        vec![match self.is_dead {
+            true => Check::failed("runtime", "it makes no progress"),
+            false => Check::passed("runtime"),
+        }]
     }
 
     fn ready(&self) -> Readiness {
         self.readiness.clone()
+    }
+
+    fn ready_checks(&self) -> Vec<Check> {
+        let mut checks = vec![Check::passed("/app/net"), Check::passed("/app/net/a")];
+        checks.extend(self.readiness.missing.clone());
+        checks
     }
 
     fn metrics(&self) -> Option<String> {
@@ -29,6 +45,30 @@ impl Source for Program {
 
     fn tree(&self) -> Value {
         json!({ "from_seq": 7 })
+    }
+
+    fn node(&self, path: &str) -> Option<Value> {
+        (path == "/app/ü").then(|| json!({ "path": path }))
+    }
+
+    fn config(&self) -> Option<String> {
+        Some("[http]\n".to_owned())
+    }
+
+    fn run_id(&self) -> String {
+        "run".to_owned()
+    }
+
+    fn subscribe(&self, _after: Option<u64>) -> Option<Subscriber<SubsystemEvent>> {
+        None
+    }
+
+    fn show(&self, _event: &SubsystemEvent) -> Value {
+        Value::Null
+    }
+
+    fn turned_away(&self, reason: TurnedAway) {
+        lock(&self.told).push(reason);
     }
 }
 
@@ -46,16 +86,35 @@ impl Answered {
     }
 }
 
-fn ask(program: &Program, method: &str, target: &str, host: Option<&str>) -> Answered {
-    let mut request = Request::builder().method(method).uri(target);
-    if let Some(host) = host {
-        request = request.header("host", host);
-    }
+fn ask(program: Program, method: &str, target: &str, host: Option<&str>) -> Answered {
+    let headers: Vec<_> = host.into_iter().map(|host| ("host", host)).collect();
+    let guard = Guard {
+        token: None,
+        hosts: Vec::new(),
+    };
+    let site = Site::new(Arc::new(program), guard);
+    ask_site(&Arc::new(site), (method, target), &headers, false)
+}
+
+fn ask_site(
+    site: &Arc<Site>,
+    (method, target): (&str, &str),
+    headers: &[(&str, &str)],
+    only_probes: bool,
+) -> Answered {
+    let request = headers.iter().fold(
+        Request::builder().method(method).uri(target),
+        |request, (name, value)| request.header(*name, *value),
+    );
     let (parts, ()) = request.body(()).unwrap().into_parts();
-    let (head, body) = respond(program, &parts).into_parts();
     let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
         .build()
         .unwrap();
+    let (head, body) = runtime
+        .block_on(respond(site, &parts, only_probes))
+        .answer
+        .into_parts();
     let body = runtime.block_on(body.collect()).unwrap().to_bytes();
     let body = String::from_utf8(body.to_vec()).unwrap();
     Answered {
@@ -65,48 +124,188 @@ fn ask(program: &Program, method: &str, target: &str, host: Option<&str>) -> Ans
     }
 }
 
-fn get(program: &Program, target: &str) -> Answered {
+fn get(program: Program, target: &str) -> Answered {
     ask(program, "GET", target, Some("localhost:9600"))
 }
 
 #[test]
 fn a_healthy_program_is_live_and_ready() {
     for target in ["/livez", "/healthz", "/readyz"] {
-        let answered = get(&Program::default(), target);
+        let answered = get(Program::default(), target);
         assert_eq!((answered.status, &*answered.body), (200, "ok"), "{target}");
         assert_eq!(answered.header("x-content-type-options"), "nosniff");
         assert_eq!(answered.header("cache-control"), "no-store");
     }
 }
 
-#[test]
-fn what_is_missing_is_named() {
-    let missing = vec!["/app/disk".to_owned()];
-    let program = Program {
+fn without_disk() -> Program {
+    Program {
         readiness: Readiness {
-            missing,
+            missing: vec![Check::failed("/app/disk", "backing off")],
             is_shutting_down: false,
         },
         ..Program::default()
-    };
-    let answered = get(&program, "/readyz");
+    }
+}
+
+#[test]
+fn what_is_missing_is_named() {
+    let answered = get(without_disk(), "/readyz");
     assert_eq!(
         (answered.status, answered.header("retry-after")),
         (503, "1")
     );
     let body: Value = serde_json::from_str(&answered.body).unwrap();
-    assert_eq!(body["missing"], json!(["/app/disk"]));
-    let verbose = get(&program, "/readyz?verbose");
+    assert_eq!(
+        body,
+        json!({ "missing": ["/app/disk"], "shutting_down": false })
+    );
+    let verbose = get(without_disk(), "/readyz?verbose");
     assert_eq!(verbose.status, 503);
     assert_eq!(
         verbose.body,
-        "[+]shutdown ok\n[-]/app/disk failed: not running\n"
+        "[+]shutdown ok\n[+]/app/net ok\n[+]/app/net/a ok\n[-]/app/disk failed: backing off\n\
+         readyz check failed\n"
     );
     assert_eq!(
-        get(&program, "/livez").status,
+        get(without_disk(), "/livez").status,
         200,
         "liveness does not depend on readiness"
     );
+}
+
+#[test]
+fn a_check_can_be_left_out_or_asked_for_by_itself() {
+    let table = [
+        ("/readyz?exclude=/app/disk", 200, "ok"),
+        ("/readyz?exclude=%2Fapp%2Fdisk", 200, "ok"),
+        ("/readyz?exclude=x,/app/disk", 200, "ok"),
+        ("/readyz?exclude=/app/net", 503, "/app/disk"),
+        (
+            "/readyz?verbose&exclude=/app/disk&exclude=typo",
+            200,
+            "[+]/app/disk excluded: ok\nwarn: nothing to exclude is called typo\nreadyz check passed\n",
+        ),
+        ("/readyz/app/disk", 503, "/app/disk"),
+        ("/readyz/app/net", 200, "ok"),
+        ("/readyz/app/net?verbose", 200, "[+]/app/net/a ok\n"),
+        ("/readyz/app", 503, "/app/disk"),
+        ("/readyz/shutdown", 200, "ok"),
+        ("/readyz/app/ne", 404, "no such check"),
+        ("/readyz/../../etc/passwd", 404, "no such check"),
+    ];
+    for (target, status, text) in table {
+        let answered = get(without_disk(), target);
+        assert_eq!(answered.status, status, "{target}: {}", answered.body);
+        assert!(answered.body.contains(text), "{target}: {}", answered.body);
+    }
+}
+
+#[test]
+fn a_node_is_found_by_its_path_and_nothing_else_is() {
+    let answered = get(Program::default(), "/tree/app/%C3%BC");
+    assert_eq!(
+        (answered.status, &*answered.body),
+        (200, "{\"path\":\"/app/ü\"}\n")
+    );
+    for target in [
+        "/tree/nobody",
+        "/tree/../Cargo.toml",
+        "/tree/%2e%2e/x",
+        "/tree/",
+    ] {
+        assert_eq!(get(Program::default(), target).status, 404, "{target}");
+    }
+}
+
+#[test]
+fn nothing_else_than_ours_runs_in_the_page() {
+    let page = get(Program::default(), "/");
+    let policy = page.header("content-security-policy").to_owned();
+    let nonce = policy
+        .split("'nonce-")
+        .nth(1)
+        .and_then(|rest| rest.split('\'').next());
+    let nonce = nonce.expect("there is one");
+    assert!(policy.starts_with("default-src 'none';"), "{policy}");
+    assert!(
+        page.body.contains(&format!("nonce=\"{nonce}\"")),
+        "{policy}"
+    );
+    assert!(!page.body.contains("NONCE"));
+    for outside in ["http://", "https://", "src=\"//", "@import", "style=\""] {
+        assert!(!page.body.contains(outside), "{outside}");
+    }
+    let other = get(Program::default(), "/");
+    assert_ne!(other.header("content-security-policy"), policy);
+    assert_eq!(
+        get(Program::default(), "/tree").header("x-frame-options"),
+        "DENY"
+    );
+}
+
+#[test]
+fn behind_a_token_a_stranger_sees_whether_it_is_ready_and_nothing_more() {
+    let guard = Guard {
+        token: Token::new("0123456789abcdef"),
+        hosts: Vec::new(),
+    };
+    let site = Arc::new(Site::new(Arc::new(without_disk()), guard));
+    let stranger = [("host", "10.0.0.1")];
+    let friend = [
+        ("host", "10.0.0.1"),
+        ("authorization", "Bearer 0123456789abcdef"),
+    ];
+    for (target, to_stranger, to_friend) in [
+        ("/livez", 200, 200),
+        ("/readyz?verbose", 503, 503),
+        ("/metrics", 401, 200),
+        ("/tree", 401, 200),
+        ("/", 401, 200),
+        ("/config", 401, 200),
+        ("/nothing", 401, 404),
+    ] {
+        let answered = ask_site(&site, ("GET", target), &stranger, false);
+        assert_eq!(answered.status, to_stranger, "{target}");
+        assert!(!answered.body.contains("disk"), "{}", answered.body);
+        let answered = ask_site(&site, ("GET", target), &friend, false);
+        assert_eq!(answered.status, to_friend, "{target}");
+    }
+}
+
+#[test]
+fn when_all_is_taken_probes_are_answered_and_the_rest_is_put_off() {
+    let program = Arc::new(Program::default());
+    let guard = Guard {
+        token: None,
+        hosts: Vec::new(),
+    };
+    let source: Arc<dyn Source> = Arc::<Program>::clone(&program);
+    let site = Arc::new(Site::new(source, guard));
+    let host = [("host", "localhost")];
+    assert_eq!(ask_site(&site, ("GET", "/readyz"), &host, true).status, 200);
+    let answered = ask_site(&site, ("GET", "/tree"), &host, true);
+    assert_eq!(
+        (answered.status, answered.header("retry-after")),
+        (503, "1")
+    );
+    assert_eq!(*lock(&program.told), [TurnedAway::Busy]);
+}
+
+#[test]
+fn a_large_body_is_refused_by_its_length() {
+    let guard = Guard {
+        token: None,
+        hosts: Vec::new(),
+    };
+    let site = Arc::new(Site::new(Arc::new(Program::default()), guard));
+    for (length, status) in [("65536", 200), ("65537", 413)] {
+        let headers = [("host", "localhost"), ("content-length", length)];
+        assert_eq!(
+            ask_site(&site, ("GET", "/livez"), &headers, false).status,
+            status
+        );
+    }
 }
 
 #[test]
@@ -115,23 +314,28 @@ fn a_program_that_shuts_down_is_live_but_not_ready() {
         missing: Vec::new(),
         is_shutting_down: true,
     };
-    let program = Program {
-        readiness,
+    let program = || Program {
+        readiness: readiness.clone(),
         ..Program::default()
     };
-    assert_eq!(get(&program, "/readyz").status, 503);
-    assert_eq!(get(&program, "/livez").status, 200);
+    assert_eq!(get(program(), "/readyz").status, 503);
+    assert_eq!(get(program(), "/livez").status, 200);
 }
 
 #[test]
 fn a_program_that_makes_no_progress_is_not_live() {
-    let program = Program {
+    let program = || Program {
         is_dead: true,
         ..Program::default()
     };
-    assert_eq!(get(&program, "/livez").status, 503);
+    let answered = get(program(), "/healthz");
+    assert_eq!(
+        (answered.status, &*answered.body),
+        (503, "{\"unhealthy\":[\"runtime\"]}\n")
+    );
+    assert_eq!(get(program(), "/livez").status, 503);
     assert!(
-        get(&program, "/livez?verbose=1")
+        get(program(), "/livez?verbose=1")
             .body
             .starts_with("[-]runtime failed: ")
     );
@@ -139,19 +343,19 @@ fn a_program_that_makes_no_progress_is_not_live() {
 
 #[test]
 fn a_scrape_has_the_content_type_of_its_format() {
-    let answered = get(&Program::default(), "/metrics");
+    let answered = get(Program::default(), "/metrics");
     assert_eq!((answered.status, &*answered.body), (200, "up 1\n"));
     assert_eq!(answered.header("content-type"), METRICS_CONTENT_TYPE);
     let off = Program {
         has_no_metrics: true,
         ..Program::default()
     };
-    assert_eq!(get(&off, "/metrics").status, 404);
+    assert_eq!(get(off, "/metrics").status, 404);
 }
 
 #[test]
 fn the_tree_is_json() {
-    let answered = get(&Program::default(), "/tree");
+    let answered = get(Program::default(), "/tree");
     assert_eq!(
         (answered.status, answered.header("content-type")),
         (200, "application/json")
@@ -164,17 +368,17 @@ fn the_tree_is_json() {
 
 #[test]
 fn other_methods_and_paths_are_refused() {
-    let answered = ask(&Program::default(), "POST", "/livez", Some("localhost"));
+    let answered = ask(Program::default(), "POST", "/livez", Some("localhost"));
     assert_eq!(
         (answered.status, answered.header("allow")),
         (405, "GET, HEAD")
     );
     assert_eq!(
-        ask(&Program::default(), "HEAD", "/livez", Some("localhost")).status,
+        ask(Program::default(), "HEAD", "/livez", Some("localhost")).status,
         200
     );
-    assert_eq!(get(&Program::default(), "/").status, 404);
-    assert_eq!(get(&Program::default(), "/livez/").status, 404);
+    assert_eq!(get(Program::default(), "/other").status, 404);
+    assert_eq!(get(Program::default(), "/livez/").status, 404);
 }
 
 #[test]
@@ -193,13 +397,13 @@ fn only_a_name_of_loopback_is_served() {
     ];
     for (host, status) in table {
         assert_eq!(
-            ask(&Program::default(), "GET", "/livez", host).status,
+            ask(Program::default(), "GET", "/livez", host).status,
             status,
             "{host:?}"
         );
     }
     let absolute = ask(
-        &Program::default(),
+        Program::default(),
         "GET",
         "http://evil.example/livez",
         Some("localhost"),

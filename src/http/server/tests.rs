@@ -5,19 +5,45 @@ use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 
 use serde_json::{Value, json};
+use tokio::time::Instant;
 
 use super::{BindError, Server};
-use crate::http::{Readiness, Source};
+use crate::bus::subscriber::Subscriber;
+use crate::bus::{Bus, Start};
+use crate::event::{EventKind, SubsystemEvent};
+use crate::http::{Check, Options, Readiness, Source, Token};
+use crate::path::Path;
 
-struct Program;
+struct Program(Bus<SubsystemEvent>);
+
+impl Program {
+    fn new() -> Arc<Self> {
+        Arc::new(Self(Bus::new(8)))
+    }
+
+    /// Publishes an event.
+    fn publish(&self) {
+        self.0.publish_with(|seq| SubsystemEvent {
+            seq,
+            at: Instant::now(),
+            path: Path::root("app"),
+            incarnation: 1,
+            kind: EventKind::Started,
+        });
+    }
+}
 
 impl Source for Program {
-    fn live(&self) -> bool {
-        true
+    fn live(&self) -> Vec<Check> {
+        Vec::new()
     }
 
     fn ready(&self) -> Readiness {
         Readiness::default()
+    }
+
+    fn ready_checks(&self) -> Vec<Check> {
+        Vec::new()
     }
 
     fn metrics(&self) -> Option<String> {
@@ -25,8 +51,37 @@ impl Source for Program {
     }
 
     fn tree(&self) -> Value {
-        json!({})
+        json!({ "from_seq": self.0.last_seq() })
     }
+
+    fn node(&self, _path: &str) -> Option<Value> {
+        None
+    }
+
+    fn config(&self) -> Option<String> {
+        None
+    }
+
+    fn run_id(&self) -> String {
+        "run".to_owned()
+    }
+
+    fn subscribe(&self, after: Option<u64>) -> Option<Subscriber<SubsystemEvent>> {
+        let start = after.map_or(Start::Next, |seq| Start::Seq(seq + 1));
+        Some(self.0.subscribe_from("http", start))
+    }
+
+    fn show(&self, event: &SubsystemEvent) -> Value {
+        json!(event.seq)
+    }
+}
+
+fn bind() -> (Server, Arc<Program>) {
+    let program = Program::new();
+    let address = SocketAddr::from(([127, 0, 0, 1], 0));
+    let source: Arc<Program> = Arc::clone(&program);
+    let server = Server::bind(Options::new(address), source).expect("a port is free");
+    (server, program)
 }
 
 fn ask(address: SocketAddr, request: &str) -> String {
@@ -43,25 +98,27 @@ fn ask(address: SocketAddr, request: &str) -> String {
 
 #[test]
 fn an_address_beyond_loopback_is_refused() {
-    let refused = Server::bind(SocketAddr::from(([0, 0, 0, 0], 0)), Arc::new(Program));
+    let open = Options::new(SocketAddr::from(([0, 0, 0, 0], 0)));
+    let refused = Server::bind(open.clone(), Program::new());
     let error = refused.expect_err("it is not loopback");
     assert!(matches!(error, BindError::NotLoopback { .. }));
     assert_eq!(error.code(), "not_loopback");
+    let token = Token::new("0123456789abcdef").expect("long enough");
+    Server::bind(open.token(token), Program::new()).expect("with a token it is served");
 }
 
 #[test]
 fn an_address_in_use_is_named() {
-    let first = Server::bind(SocketAddr::from(([127, 0, 0, 1], 0)), Arc::new(Program))
-        .expect("a port is free");
-    let error = Server::bind(first.local_addr(), Arc::new(Program)).expect_err("the port is taken");
+    let (first, _program) = bind();
+    let options = Options::new(first.local_addr());
+    let error = Server::bind(options, Program::new()).expect_err("the port is taken");
     assert_eq!(error.code(), "listen_failed");
     assert!(error.to_string().contains(&first.local_addr().to_string()));
 }
 
 #[test]
 fn a_request_is_answered_once_and_a_closed_server_lets_go_of_its_port() {
-    let server = Server::bind(SocketAddr::from(([127, 0, 0, 1], 0)), Arc::new(Program))
-        .expect("a port is free");
+    let (server, _program) = bind();
     let address = server.local_addr();
     let answer = ask(address, "GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n");
     assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
@@ -74,10 +131,106 @@ fn a_request_is_answered_once_and_a_closed_server_lets_go_of_its_port() {
 
 #[test]
 fn headers_have_a_limit() {
-    let server = Server::bind(SocketAddr::from(([127, 0, 0, 1], 0)), Arc::new(Program))
-        .expect("a port is free");
+    let (server, _program) = bind();
     let long = "x".repeat(7 * 1024);
     let request = format!("GET /livez HTTP/1.1\r\nHost: localhost\r\nA: {long}\r\nB: {long}");
     let answer = ask(server.local_addr(), &request);
     assert!(answer.starts_with("HTTP/1.1 431 "), "{answer}");
+}
+
+/// Reads from a stream until it has shown a text.
+fn until(stream: &mut TcpStream, text: &str) -> String {
+    let (mut shown, mut byte) = (Vec::new(), [0]);
+    while !String::from_utf8_lossy(&shown).ends_with(text) {
+        let read = stream.read(&mut byte).expect("it is open");
+        assert_eq!(read, 1, "it ended: {}", String::from_utf8_lossy(&shown));
+        shown.push(byte[0]);
+    }
+    String::from_utf8_lossy(&shown).into_owned()
+}
+
+fn follow(server: &Server, resume: &str) -> TcpStream {
+    let mut stream = TcpStream::connect(server.local_addr()).expect("it listens");
+    let request = format!("GET /events HTTP/1.1\r\nHost: localhost\r\n{resume}\r\n");
+    stream.write_all(request.as_bytes()).expect("it reads");
+    stream
+}
+
+#[test]
+fn events_follow_a_snapshot_and_a_client_that_comes_back_is_sent_what_it_missed() {
+    let (server, program) = bind();
+    program.publish();
+    let mut stream = follow(&server, "");
+    let first = until(&mut stream, "event: snapshot\nid: run-1\ndata: ");
+    assert!(
+        first.contains("content-type: text/event-stream\r\n"),
+        "{first}"
+    );
+    until(&mut stream, "{\"from_seq\":1}");
+    program.publish();
+    until(&mut stream, "id: run-2\ndata: 2\n\n");
+    drop(stream);
+    program.publish();
+    let mut stream = follow(&server, "Last-Event-ID: run-2\r\n");
+    let resumed = until(&mut stream, "id: run-3\ndata: 3\n\n");
+    assert!(!resumed.contains("snapshot"), "{resumed}");
+    // Of what is not kept any more, or happened in another run, nothing can be sent.
+    for _ in 0..100 {
+        program.publish();
+    }
+    for resume in ["run-2", "other-102", "run-x", "nonsense"] {
+        let mut stream = follow(&server, &format!("Last-Event-ID: {resume}\r\n"));
+        until(&mut stream, "event: snapshot\nid: run-103\ndata: ");
+    }
+}
+
+#[test]
+fn streams_have_a_limit_and_others_are_answered_all_the_same() {
+    let (server, _program) = bind();
+    let mut open: Vec<TcpStream> = (0..16).map(|_| follow(&server, "")).collect();
+    for stream in &mut open {
+        until(stream, "event: snapshot");
+    }
+    let mut refused = follow(&server, "");
+    until(&mut refused, "HTTP/1.1 503 Service Unavailable\r\n");
+    let probe = "GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    assert!(ask(server.local_addr(), probe).ends_with("ok"));
+    drop(open);
+}
+
+#[test]
+fn a_flood_of_idle_connections_keeps_no_probe_out() {
+    let (server, _program) = bind();
+    let connect = |_| TcpStream::connect(server.local_addr()).expect("there is a queue");
+    let idle: Vec<TcpStream> = (0..300).map(connect).collect();
+    let probe = "GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    for _ in 0..20 {
+        assert!(ask(server.local_addr(), probe).ends_with("ok"));
+    }
+    drop(idle);
+}
+
+#[test]
+fn nonsense_is_refused_and_the_next_client_is_served() {
+    let (server, _program) = bind();
+    for (nonsense, status) in [
+        ("BREW /pot HTTP/1.1\r\nHost: localhost\r\n\r\n", "404"),
+        ("BREW /livez HTTP/1.1\r\nHost: localhost\r\n\r\n", "405"),
+        ("DELETE /tree HTTP/1.1\r\nHost: localhost\r\n\r\n", "405"),
+        ("GET /livez HTTP/1.1\r\nHost: evil.example\r\n\r\n", "403"),
+        ("GET /livez HTTP/1.1\r\n\r\n", "403"),
+        ("GET /livez SPDY/9\r\n\r\n", "400"),
+        ("\0\0\0\r\n\r\n", "400"),
+    ] {
+        let answer = ask(server.local_addr(), nonsense);
+        assert!(
+            answer.starts_with(&format!("HTTP/1.1 {status} ")),
+            "{nonsense}: {answer}"
+        );
+    }
+    let slow = "POST /livez HTTP/1.1\r\nHost: localhost\r\nContent-Length: 60000\r\n\r\n";
+    assert!(
+        ask(server.local_addr(), slow).starts_with("HTTP/1.1 405 "),
+        "nobody waits for the body"
+    );
 }

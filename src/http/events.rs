@@ -1,0 +1,168 @@
+//! The tree's events as they happen, by the server-sent events of the HTML standard.
+//!
+//! A client that comes anew is sent a snapshot first, and then what happened after it. One that resumes
+//! with `Last-Event-ID` is sent what it missed, as far as that is kept; else a snapshot again. The
+//! identity of an event names the run of the program: another run counts anew.
+//!
+//! The bus is looked at a few times a second instead of being waited for: so nobody who publishes ever
+//! wakes this thread, however many look on.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::StatusCode;
+use hyper::body::Bytes;
+use hyper::http::request::Parts;
+use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep, sleep_until};
+
+use super::Source;
+use super::answer::{Answer, Content, answer, text};
+use super::routes::{Site, busy};
+use crate::bus::subscriber::{ReceiveError, Subscriber};
+use crate::event::SubsystemEvent;
+
+/// The content type that the standard gives.
+const EVENT_STREAM: &str = "text/event-stream";
+
+/// How often the bus is looked at: what a person takes for at once.
+const GLANCE: Duration = Duration::from_millis(50);
+
+/// How often something is sent when nothing happens, so that a client that is gone is noticed, and one
+/// that waits knows that it is not.
+const SIGN_OF_LIFE: Duration = Duration::from_secs(10);
+
+/// How often at most a client that falls behind is sent the whole tree instead.
+const BETWEEN_SNAPSHOTS: Duration = Duration::from_secs(1);
+
+/// How many events go into one part.
+const EVENTS_A_PART: usize = 256;
+
+/// How many parts wait for a client that does not read; after that its subscriber falls behind.
+const PARTS_WAITING: usize = 4;
+
+/// What a browser that has lost the stream waits before it comes back, in milliseconds.
+const RETRY: &str = "retry: 1000\n\n";
+
+/// Begins a stream of events.
+pub(super) fn open(site: &Arc<Site>, request: &Parts) -> Answer {
+    if request.method == hyper::Method::HEAD {
+        return text(StatusCode::OK, "");
+    }
+    let Ok(place) = Arc::clone(&site.streams).try_acquire_owned() else {
+        return busy("as many are sent events as may be\n", "5");
+    };
+    let (client, parts) = mpsc::channel(PARTS_WAITING);
+    let after = resumes_after(request, &site.source.run_id());
+    let feed = Feed {
+        site: Arc::clone(site),
+        client,
+        snapshot_due: Instant::now(),
+    };
+    tokio::spawn(feed.run(after));
+    let body = Content::Stream(parts, place);
+    answer(StatusCode::OK, EVENT_STREAM, body)
+}
+
+/// Reads which event of this run the client has seen last.
+fn resumes_after(request: &Parts, run_id: &str) -> Option<u64> {
+    let id = request.headers.get("last-event-id")?.to_str().ok()?;
+    let (run, seq) = id.rsplit_once('-')?;
+    (run == run_id).then(|| seq.parse().ok()).flatten()
+}
+
+/// One client and what it is sent.
+struct Feed {
+    site: Arc<Site>,
+    client: mpsc::Sender<Bytes>,
+    /// When it may be sent the next snapshot.
+    snapshot_due: Instant,
+}
+
+/// The client has gone.
+struct Gone;
+
+impl Feed {
+    async fn run(mut self, after: Option<u64>) {
+        // Ends with the client, or with the tree: both are an end of the stream and no error.
+        let _ended: Result<(), Gone> = self.feed(after).await;
+    }
+
+    async fn feed(&mut self, mut after: Option<u64>) -> Result<(), Gone> {
+        self.send(Bytes::from_static(RETRY.as_bytes())).await?;
+        loop {
+            let seq = match after.take() {
+                Some(seq) => seq,
+                None => self.snapshot().await?,
+            };
+            let Some(mut events) = self.site.source.subscribe(Some(seq)) else {
+                // There is no tree yet.
+                sleep(GLANCE).await;
+                continue;
+            };
+            if !self.follow(&mut events).await? {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Sends the whole tree, and returns the number of the last event before it.
+    async fn snapshot(&mut self) -> Result<u64, Gone> {
+        sleep_until(self.snapshot_due).await;
+        self.snapshot_due = Instant::now() + BETWEEN_SNAPSHOTS;
+        let tree = self.site.tree().await.ok_or(Gone)?;
+        let run = self.site.source.run_id();
+        let head = format!("event: snapshot\nid: {run}-{}\ndata: ", tree.from_seq);
+        self.send(Bytes::from(head)).await?;
+        self.send(tree.json).await?;
+        self.send(Bytes::from_static(b"\n\n")).await?;
+        Ok(tree.from_seq)
+    }
+
+    /// Sends events until the client has missed some (true), or nothing follows (false).
+    async fn follow(&mut self, events: &mut Subscriber<SubsystemEvent>) -> Result<bool, Gone> {
+        let run = self.site.source.run_id();
+        let mut sign_due = Instant::now() + SIGN_OF_LIFE;
+        loop {
+            let (part, end) = take(events, &*self.site.source, &run);
+            if !part.is_empty() {
+                sign_due = Instant::now() + SIGN_OF_LIFE;
+                self.send(Bytes::from(part)).await?;
+            }
+            match end {
+                Some(ReceiveError::Lagged(_)) => return Ok(true),
+                Some(_closed) => return Ok(false),
+                None if sign_due <= Instant::now() => {
+                    sign_due = Instant::now() + SIGN_OF_LIFE;
+                    self.send(Bytes::from_static(b":\n\n")).await?;
+                }
+                None => {}
+            }
+            sleep(GLANCE).await;
+        }
+    }
+
+    async fn send(&self, part: Bytes) -> Result<(), Gone> {
+        self.client.send(part).await.map_err(|_closed| Gone)
+    }
+}
+
+/// Takes what has happened and writes it down; and why no more follows, if none does.
+fn take(
+    events: &mut Subscriber<SubsystemEvent>,
+    source: &dyn Source,
+    run: &str,
+) -> (String, Option<ReceiveError>) {
+    let mut part = String::new();
+    for _ in 0..EVENTS_A_PART {
+        match events.try_recv() {
+            Ok(Some(event)) => {
+                let shown = source.show(&event);
+                part.push_str(&format!("id: {run}-{}\ndata: {shown}\n\n", event.seq));
+            }
+            Ok(None) => return (part, None),
+            Err(end) => return (part, Some(end)),
+        }
+    }
+    (part, None)
+}
