@@ -22,6 +22,7 @@ use self::launch::Leaf;
 pub(crate) use self::launch::Seat;
 pub(crate) use self::launch::{Control, End, Launch, Launched};
 use crate::handle::{Claim, DEFAULT_MAILBOX_CAPACITY, Handle};
+use crate::health::{Duty, HealthCheck, Need, OnFailed};
 use crate::policy::backoff::Backoff;
 use crate::policy::intensity::Intensity;
 use crate::policy::limit::OnLimit;
@@ -85,6 +86,9 @@ pub(crate) struct Treatment {
     pub(crate) is_significant: bool,
     pub(crate) stop: Stop,
     pub(crate) on_hung: OnHung,
+    pub(crate) health_check: Option<HealthCheck>,
+    /// Absent where nothing was declared.
+    pub(crate) duty: Option<Arc<Duty>>,
 }
 
 static DEFAULT_TREATMENT: LazyLock<Arc<Treatment>> = LazyLock::new(|| {
@@ -100,6 +104,8 @@ static DEFAULT_TREATMENT: LazyLock<Arc<Treatment>> = LazyLock::new(|| {
         is_significant: false,
         stop: Stop::default(),
         on_hung: OnHung::default(),
+        health_check: None,
+        duty: None,
     })
 });
 
@@ -227,6 +233,37 @@ impl<M: Send + 'static> Child<M> {
     pub fn stop_reserve(mut self, reserve: Duration) -> Self {
         self.treatment().stop_reserve = Some(reserve);
         self
+    }
+
+    /// Sets a check that runs beside the child for as long as it is up. Default: none, and what the child
+    /// says itself ([`Context::health`](crate::context::Context::health)) is all that is known.
+    pub fn health_check(mut self, check: HealthCheck) -> Self {
+        self.treatment().health_check = Some(check);
+        self
+    }
+
+    /// Sets what follows when the child does not do its work. Default: the program is not ready.
+    pub fn on_failed(mut self, on_failed: OnFailed) -> Self {
+        self.duty().on_failed = on_failed;
+        self
+    }
+
+    /// Lets the program be ready without this child. Default: it is required. Children that are added
+    /// while the program runs never are.
+    pub fn optional(mut self) -> Self {
+        self.duty().need = Need::Optional;
+        self
+    }
+
+    /// Lets the program be ready as long as one child of this group is up and well, wherever in the tree
+    /// they stand.
+    pub fn one_of(mut self, group: impl Into<Arc<str>>) -> Self {
+        self.duty().need = Need::OneOf(group.into());
+        self
+    }
+
+    fn duty(&mut self) -> &mut Duty {
+        Arc::make_mut(self.treatment().duty.get_or_insert_default())
     }
 
     /// Makes the child count as started only once it calls

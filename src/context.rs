@@ -12,6 +12,7 @@ mod current;
 mod fault;
 mod inside;
 mod notices;
+mod reporter;
 mod run;
 
 use std::fmt;
@@ -27,6 +28,7 @@ pub(crate) use self::fault::Fault;
 pub(crate) use self::fault::breakable;
 pub(crate) use self::inside::Inside;
 pub(crate) use self::notices::{News, Notice, Notices};
+pub use self::reporter::HealthReporter;
 pub(crate) use self::run::{Above, Identity, LastAct, Run, StartFailure, StopShare};
 use crate::path::Path;
 use crate::shutdown::Shutdown;
@@ -117,6 +119,11 @@ impl Context {
     /// Further calls do nothing.
     pub fn ready(&self) {
         self.run.acknowledge();
+    }
+
+    /// Returns where this run says how it is.
+    pub fn health(&self) -> HealthReporter {
+        HealthReporter::of(&self.run)
     }
 
     /// Runs a subtask that ends with this run.

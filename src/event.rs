@@ -10,6 +10,7 @@ use tokio::time::Instant;
 
 use crate::bus::Bus;
 use crate::exit::Exit;
+use crate::health::Health;
 use crate::path::Path;
 use crate::shutdown::ShutdownReason;
 use crate::shutdown::report::{Outcome, StopReport};
@@ -106,6 +107,11 @@ pub enum EventKind {
         /// Whether the program shuts down for that.
         is_hard: bool,
     },
+    /// The child says, or a check found, that it is doing better or worse. The path is the child's.
+    HealthChanged {
+        /// How it is now.
+        health: Health,
+    },
     /// The whole tree has ended. The path is the root's; nothing follows.
     ShutdownEnded {
         /// Who spent the time; what [`Running::wait`](crate::tree::Running::wait) returns.
@@ -115,7 +121,7 @@ pub enum EventKind {
 
 impl EventKind {
     /// Every code that [`EventKind::code`] can return, in a fixed order.
-    pub const CODES: [&'static str; 15] = [
+    pub const CODES: [&'static str; 16] = [
         "starting",
         "started",
         "exited",
@@ -131,6 +137,7 @@ impl EventKind {
         "config_updated",
         "config_rejected",
         "limit_reached",
+        "health_changed",
     ];
 
     /// Returns the kind as a stable lower-case word.
@@ -152,6 +159,7 @@ impl EventKind {
             Self::ConfigUpdated { .. } => "config_updated",
             Self::ConfigRejected { .. } => "config_rejected",
             Self::LimitReached { .. } => "limit_reached",
+            Self::HealthChanged { .. } => "health_changed",
         }
     }
 }

@@ -39,6 +39,7 @@ pub mod error;
 pub mod resource;
 pub mod policy;
 pub mod shutdown;
+pub mod health;
 pub mod bus;
 pub mod event;
 pub mod handle;

@@ -4,6 +4,7 @@
 //! `decide`, a pure function; what it does is in `run_loop`, the only place with effects.
 
 pub(crate) mod cell;
+mod checks;
 mod children;
 mod decide;
 mod door;
@@ -34,6 +35,7 @@ use crate::bus::DEFAULT_BUS_CAPACITY;
 use crate::child::{Child, Kind, Launch, Specification};
 use crate::exit::catch_blocking;
 use crate::handle::AnyAddress;
+use crate::health::{Duty, HealthCheck, Need};
 use crate::policy::auto_shutdown::AutoShutdown;
 use crate::policy::backoff::Backoff;
 use crate::policy::intensity::Intensity;
@@ -47,6 +49,9 @@ use crate::shutdown::plan::{self, Floors, StopNeed};
 ///
 /// At about 2 kB a worker, 200 MB: a leak of children is noticed before the machine is.
 pub const DEFAULT_MAX_CHILDREN: usize = 100_000;
+
+/// How often health checks are asked when nothing was set: well within a minute's alert.
+pub const DEFAULT_HEALTH_INTERVAL: Duration = Duration::from_secs(5);
 
 /// Declares a supervisor and its children.
 ///
@@ -70,6 +75,9 @@ pub struct Supervisor {
     pub(crate) shutdown_budget: Duration,
     pub(crate) seed: Option<u64>,
     pub(crate) bus_capacity: usize,
+    pub(crate) health_interval: Duration,
+    /// Absent where nothing was declared.
+    pub(crate) duty: Option<Arc<Duty>>,
     pub(crate) children: Vec<Arc<Node>>,
     pub(crate) door: Arc<Door>,
 }
@@ -103,6 +111,8 @@ impl Supervisor {
             shutdown_budget: DEFAULT_SHUTDOWN_BUDGET,
             seed: None,
             bus_capacity: DEFAULT_BUS_CAPACITY,
+            health_interval: DEFAULT_HEALTH_INTERVAL,
+            duty: None,
             children: Vec::new(),
             door: Arc::default(),
         }
@@ -235,6 +245,30 @@ impl Supervisor {
         self
     }
 
+    /// Sets how often the health checks of the whole tree are asked that do not say it themselves; 0 is
+    /// never. Taken from the root only; default 5 s.
+    pub fn health_interval(mut self, interval: Duration) -> Self {
+        self.health_interval = interval;
+        self
+    }
+
+    /// Lets the program be ready without this supervisor and all below it. Default: it is required.
+    pub fn optional(mut self) -> Self {
+        self.duty().need = Need::Optional;
+        self
+    }
+
+    /// Lets the program be ready as long as one member of this group is up, with everything below it that
+    /// it needs.
+    pub fn one_of(mut self, group: impl Into<Arc<str>>) -> Self {
+        self.duty().need = Need::OneOf(group.into());
+        self
+    }
+
+    fn duty(&mut self) -> &mut Duty {
+        Arc::make_mut(self.duty.get_or_insert_default())
+    }
+
     /// Returns a handle to this supervisor, valid before its start and across its restarts.
     #[must_use]
     pub fn handle(&self) -> SupervisorHandle {
@@ -315,6 +349,25 @@ impl Node {
         match &self.0 {
             NodeKind::Leaf(specification, _) => specification.kind,
             NodeKind::Supervisor(_) => Kind::Supervisor,
+        }
+    }
+
+    /// Returns what was declared of it beside how it is run.
+    pub(crate) fn duty(&self) -> Option<Arc<Duty>> {
+        match &self.0 {
+            NodeKind::Leaf(specification, _) => specification.treatment.duty.clone(),
+            NodeKind::Supervisor(supervisor) => supervisor.duty.clone(),
+        }
+    }
+
+    /// Returns the check that runs beside it, if it has one.
+    pub(crate) fn health_check(&self) -> Option<&HealthCheck> {
+        match &self.0 {
+            // A step is over when it is up.
+            NodeKind::Leaf(leaf, _) if leaf.kind != Kind::Step => {
+                leaf.treatment.health_check.as_ref()
+            }
+            _ => None,
         }
     }
 

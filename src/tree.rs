@@ -1,11 +1,13 @@
 //! A running tree: started from a declaration, read at any moment, stopped inside a deadline.
 
 mod pulse;
+mod readiness;
 mod reading;
 mod running;
 
 use thiserror::Error;
 
+pub use self::readiness::{Readiness, Requirement};
 pub use self::reading::Snapshot;
 pub use self::running::Running;
 use crate::exit::Exit;

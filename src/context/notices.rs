@@ -34,6 +34,8 @@ pub(crate) enum News {
     StopNeed(StopNeed),
     /// It put its deadline off.
     Extended(Instant),
+    /// How it is has changed; told once until it was read.
+    Health,
 }
 
 /// The news of one run.

@@ -1,5 +1,6 @@
 //! One incarnation, as its own task and its supervisor share it.
 
+mod health;
 mod subtasks;
 
 use std::sync::Arc;
@@ -18,6 +19,7 @@ use super::fault::FaultPoint;
 use super::notices::{News, Notice, Notices};
 use crate::exit::{Exit, Panic};
 use crate::handle::AnyAddress;
+use crate::health::RunHealth;
 use crate::path::Path;
 use crate::shutdown::report::Stopped;
 use crate::shutdown::{EarlyNotice, Signalled, StopSignal};
@@ -121,6 +123,9 @@ struct Rare {
     subtasks: Subtasks,
     start_failure: Option<StartFailure>,
     stopped: StopShare,
+    health: RunHealth,
+    /// A change of it is on its way to the supervisor.
+    is_health_told: bool,
     /// What stops the children of a supervisor that was dropped.
     reaper: Option<JoinHandle<()>>,
 }
@@ -336,6 +341,11 @@ impl Run {
         if !self.is_first_record(Exit::Panicked(panic.clone())) {
             tracing::error!(parent: self.span(), %panic, "a subtask panicked after its run had ended");
         }
+        self.give_up();
+    }
+
+    /// Ends the run, whose exit is recorded.
+    fn give_up(&self) {
         // A thread can't be killed, but it can listen.
         let now = Instant::now();
         self.stop.request(now, now);

@@ -118,6 +118,11 @@ impl News {
                 if !needs_restart.is_empty() {
                     tracing::warn!(keys = needs_restart.join(", "), "needs a restart");
                 }
+                if let Some(running) = self.running.get()
+                    && keys.iter().any(|key| key == "monitoring.health_interval")
+                {
+                    running.set_health_interval(settings.monitoring.health_interval);
+                }
                 self.announce(EventKind::ConfigUpdated {
                     version: *version,
                     keys: Arc::clone(keys),

@@ -115,7 +115,7 @@ impl<C: Config> Daemon<C> {
             Make::Ready(tree) => *tree,
             Make::From(make) => make(&live).map_err(DaemonError::Tree)?,
         };
-        let tree = with_bus(tree, &snapshot);
+        let tree = with_health_interval(with_bus(tree, &snapshot), &snapshot);
         warn_of_what_does_nothing(&snapshot, threads);
         Ok(Prepared {
             runtime: settings.runtime.clone(),
@@ -170,13 +170,17 @@ fn with_bus<C>(tree: Supervisor, snapshot: &Snapshot<C>) -> Supervisor {
     }
 }
 
+/// Asks health checks as often as the configuration says, which what the tree was declared with gives way
+/// to only where it is named.
+fn with_health_interval<C>(tree: Supervisor, snapshot: &Snapshot<C>) -> Supervisor {
+    match snapshot.origin("monitoring.health_interval") {
+        Origin::Default => tree,
+        _ => tree.health_interval(snapshot.settings().monitoring.health_interval),
+    }
+}
+
 /// Keys that are read and checked and have no effect yet.
-const WITHOUT_EFFECT: [&str; 4] = [
-    "shutdown.drain_delay",
-    "shutdown.force",
-    "shutdown.kill",
-    "monitoring.health_interval",
-];
+const WITHOUT_EFFECT: [&str; 3] = ["shutdown.drain_delay", "shutdown.force", "shutdown.kill"];
 
 /// The keys of `[runtime]`.
 const RUNTIME_KEYS: [&str; 6] = [

@@ -87,7 +87,7 @@ impl Source for Program {
 
     fn ready(&self) -> Readiness {
         match self.running.get() {
-            Some(running) => view::readiness(&running.snapshot()),
+            Some(running) => view::readiness(&running.readiness()),
             None => Readiness {
                 missing: self.ready_checks(),
                 is_shutting_down: false,
@@ -97,7 +97,7 @@ impl Source for Program {
 
     fn ready_checks(&self) -> Vec<Check> {
         match self.running.get() {
-            Some(running) => view::checks(&running.snapshot()),
+            Some(running) => view::checks(&running.readiness()),
             None => vec![Check::failed(self.root.as_str(), "it has not begun")],
         }
     }

@@ -7,67 +7,32 @@ use tokio::time::Instant;
 
 use crate::event::{EventKind, SubsystemEvent};
 use crate::exit::Exit;
+use crate::health::{Health, Need};
 use crate::http::{Check, Readiness};
 use crate::shutdown::ShutdownReason;
 use crate::shutdown::report::{Outcome, StopReport, Stopped};
 use crate::supervisor::status::{NodeStatus, PastRun, State};
 use crate::time::WallClock;
-use crate::tree::Snapshot;
+use crate::tree::{self, Snapshot};
 
-/// Tells whether every declared child is up or has finished well. Children added while the program
-/// runs come and go with its work and do not count.
-pub(super) fn readiness(snapshot: &Snapshot) -> Readiness {
-    let mut missing = checks(snapshot);
-    missing.retain(|check| check.failure.is_some());
+/// Lists what the program needs and does not have.
+pub(super) fn readiness(readiness: &tree::Readiness) -> Readiness {
     Readiness {
-        missing,
-        is_shutting_down: snapshot.shutdown.is_some(),
+        missing: readiness.missing().map(check).collect(),
+        is_shutting_down: readiness.is_shutting_down,
     }
 }
 
-/// Lists every declared child, and why it is missed.
-pub(super) fn checks(snapshot: &Snapshot) -> Vec<Check> {
-    let mut checks = Vec::new();
-    collect_checks(&snapshot.root, &mut checks);
-    checks
+/// Lists everything that the program needs.
+pub(super) fn checks(readiness: &tree::Readiness) -> Vec<Check> {
+    readiness.requirements.iter().map(check).collect()
 }
 
-fn collect_checks(node: &NodeStatus, checks: &mut Vec<Check>) {
-    if node.is_dynamic {
-        return;
+fn check(requirement: &tree::Requirement) -> Check {
+    Check {
+        name: requirement.name.clone(),
+        failure: requirement.failure.clone(),
     }
-    checks.push(Check {
-        name: node.path.to_string(),
-        failure: (!node.is_settled()).then(|| why_missing(node)),
-    });
-    for child in &node.children {
-        collect_checks(child, checks);
-    }
-}
-
-/// Says in words what a node is doing instead of being up.
-fn why_missing(node: &NodeStatus) -> String {
-    let doing = match node.state {
-        State::Pending => "it has not been started yet",
-        State::Starting => "it is starting",
-        State::BackingOff => "it waits for its next run",
-        State::Stopping => "it is stopping",
-        State::Quarantined => "it was restarted too often and is quarantined",
-        State::Hung => "it hangs",
-        _ => "it is down",
-    };
-    match &node.last_exit {
-        Some(exit) => format!(
-            "{doing}; its last run ended: {}",
-            one_line(&exit.to_string())
-        ),
-        None => doing.to_owned(),
-    }
-}
-
-/// Keeps what a child says from looking like lines of ours.
-fn one_line(text: &str) -> String {
-    text.replace(['\n', '\r'], " ")
 }
 
 /// Turns one node with its children and its past into JSON.
@@ -139,6 +104,8 @@ fn node(status: &NodeStatus, at: Instant) -> Value {
         "mailbox_capacity": status.mailbox_capacity,
         "messages_lost": status.messages_lost,
         "messages_rejected": status.messages_rejected,
+        "health": health_of(&status.health),
+        "need": need_of(&status.need),
         "messages_handled": status.messages_handled,
         "next_run_seconds": status.next_run.map(|next| next.saturating_duration_since(at).as_secs_f64()),
         "intensity_used": status.intensity_used,
@@ -147,6 +114,18 @@ fn node(status: &NodeStatus, at: Instant) -> Value {
         "last_seq": status.last_seq,
         "children": children,
     })
+}
+
+fn health_of(health: &Health) -> Value {
+    json!({ "health": health.code(), "reason": health.reason() })
+}
+
+fn need_of(need: &Need) -> Value {
+    match need {
+        Need::Required => "required".into(),
+        Need::Optional => "optional".into(),
+        Need::OneOf(group) => json!({ "one_of": &**group }),
+    }
 }
 
 /// Turns an event into JSON; times are in seconds, the instant since 1970.
@@ -182,6 +161,7 @@ pub(super) fn event(event: &SubsystemEvent, clock: WallClock) -> Value {
         EventKind::LimitReached { excess, is_hard } => {
             json!({ "excess": &**excess, "is_hard": is_hard })
         }
+        EventKind::HealthChanged { health } => health_of(health),
         EventKind::Starting | EventKind::Started | EventKind::Meltdown | EventKind::Quarantined => {
             Value::Null
         }

@@ -32,6 +32,12 @@ pub const CHILD_STATE: Name = metric(
     "1 for the state in which the child is, 0 for the others.",
 );
 
+/// Gauge, labels `path`; children that were declared.
+pub const CHILD_HEALTH: Name = metric(
+    "perennial_child_health",
+    "How the child is, by what it says or a check found: 1 well, 0.5 degraded, 0 failed.",
+);
+
 /// Gauge, labels `path`, `state`; the path is the supervisor's.
 pub const CHILDREN: Name = metric(
     "perennial_children",
@@ -286,10 +292,11 @@ pub const COUNTERS: [Name; 11] = [
 ];
 
 /// Every gauge of the tree and its bus.
-pub const GAUGES: [Name; 13] = [
+pub const GAUGES: [Name; 14] = [
     BUILD_INFO,
     CHILD_UP,
     CHILD_STATE,
+    CHILD_HEALTH,
     CHILDREN,
     RESTART_INTENSITY,
     BACKOFF,

@@ -18,6 +18,7 @@ use crate::bus::BusStatistics;
 use crate::child::Kind;
 use crate::exit::Exit;
 use crate::handle::durations::HandlerDurations;
+use crate::health::Health;
 use crate::path::Path;
 use crate::supervisor::status::{NodeStatus, State};
 use crate::tree::Snapshot;
@@ -180,6 +181,12 @@ impl<'a> Series<'a> {
             let labels = [("path", path), ("state", state.code())];
             self.gauge(names::CHILD_STATE, &labels, one_if(state == node.state));
         }
+        let health = match &node.health {
+            Health::Ok => 1.0,
+            Health::Degraded(_) => 0.5,
+            Health::Failed(_) => 0.0,
+        };
+        self.gauge(names::CHILD_HEALTH, &[("path", path)], health);
         if node.kind == Kind::Supervisor {
             let path = [("path", path)];
             let used = node.intensity_used.unwrap_or_default();

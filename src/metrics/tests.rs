@@ -11,6 +11,7 @@ use crate::child::{Child, Kind};
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::handle::durations::HandlerDurations;
+use crate::health::{Health, Need};
 use crate::path::Path;
 use crate::policy::restart::Restart;
 use crate::shutdown::ShutdownReason;
@@ -40,6 +41,8 @@ fn node(path: Path, state: State) -> NodeStatus {
         meltdowns: 0,
         escalations: 0,
         intensity_used: None,
+        health: Health::Ok,
+        need: Need::Required,
         last_seq: 0,
         children: Vec::new(),
         recently_ended: Vec::new(),

@@ -9,6 +9,8 @@
 //! 2. A cell outlives the incarnations of its node, and of its supervisor: incarnations count on.
 //! 3. Locks are taken from parent to child and never held while user code runs.
 
+mod reading;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 #[cfg(feature = "testkit")]
@@ -17,6 +19,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use self::reading::Messages;
 use super::door::Door;
 use super::past::{Past, Pressure};
 use super::status::{NodeStatus, PastRun, State};
@@ -25,8 +28,8 @@ use crate::child::Kind;
 use crate::context::Run;
 use crate::event::{self, EventKind, Events};
 use crate::exit::Exit;
-use crate::handle::durations::HandlerDurations;
-use crate::handle::{AnyAddress, MailboxReading};
+use crate::handle::AnyAddress;
+use crate::health::{Duty, Health};
 use crate::path::Path;
 use crate::policy::intensity::Intensity;
 use crate::policy::restart::Restart;
@@ -37,8 +40,7 @@ use crate::sync::{Mutex, lock};
 #[derive(Debug)]
 pub(crate) struct Cell {
     path: Path,
-    kind: Kind,
-    restart: Restart,
+    role: Role,
     facts: Mutex<Facts>,
     mailbox: Option<Arc<dyn AnyAddress>>,
     /// Absent until there are some: most nodes are leaves.
@@ -48,35 +50,13 @@ pub(crate) struct Cell {
     run: Mutex<Weak<Run>>,
 }
 
-/// What became of messages.
-#[derive(Debug, Clone, Default)]
-struct Messages {
-    lost: u64,
-    rejected: u64,
-    handled: u64,
-    durations: Option<Box<HandlerDurations>>,
-}
-
-impl Messages {
-    fn add(&mut self, other: Self) {
-        self.lost += other.lost;
-        self.rejected += other.rejected;
-        self.handled += other.handled;
-        if let Some(durations) = other.durations {
-            self.durations.get_or_insert_default().add(&durations);
-        }
-    }
-}
-
-impl From<MailboxReading> for Messages {
-    fn from(reading: MailboxReading) -> Self {
-        Self {
-            lost: reading.lost,
-            rejected: reading.rejected,
-            handled: reading.handled,
-            durations: reading.durations,
-        }
-    }
+/// What a node is, whatever it does.
+#[derive(Debug)]
+pub(crate) struct Role {
+    pub(crate) kind: Kind,
+    pub(crate) restart: Restart,
+    /// Absent where nothing was declared.
+    pub(crate) duty: Option<Arc<Duty>>,
 }
 
 #[derive(Debug, Default)]
@@ -127,12 +107,7 @@ struct Facts {
 impl Cell {
     /// Makes the cell of a node that has not begun. The mailbox is where its messages go, the same for
     /// all its incarnations.
-    pub(crate) fn new(
-        path: Path,
-        kind: Kind,
-        restart: Restart,
-        mailbox: Option<Arc<dyn AnyAddress>>,
-    ) -> Arc<Self> {
+    pub(crate) fn new(path: Path, role: Role, mailbox: Option<Arc<dyn AnyAddress>>) -> Arc<Self> {
         let facts = Facts {
             state: State::Pending,
             incarnation: 0,
@@ -144,8 +119,7 @@ impl Cell {
         };
         Arc::new(Self {
             path,
-            kind,
-            restart,
+            role,
             facts: Mutex::new(facts),
             mailbox,
             children: Mutex::default(),
@@ -156,6 +130,13 @@ impl Cell {
 
     pub(crate) fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Returns how the present run is.
+    pub(crate) fn health(&self) -> Health {
+        let facts = lock(&self.facts);
+        let past = facts.past.as_deref();
+        past.map(|past| past.health.clone()).unwrap_or_default()
     }
 
     pub(crate) fn incarnation(&self) -> u64 {
@@ -221,21 +202,6 @@ impl Cell {
         }
     }
 
-    /// Sums up the messages of this node and of everything below it.
-    fn messages(&self) -> Messages {
-        let mut sum = Messages::default();
-        if let Some(children) = &*lock(&self.children) {
-            sum = children.removed();
-            for child in children.present.values() {
-                sum.add(child.messages());
-            }
-        }
-        if let Some(mailbox) = &self.mailbox {
-            sum.add(mailbox.read().into());
-        }
-        sum
-    }
-
     /// Begins an incarnation.
     pub(crate) fn begin(&self, incarnation: u64) {
         lock(&self.facts).incarnation = incarnation;
@@ -257,7 +223,7 @@ impl Cell {
     /// Returns what the node is, and what it is doing.
     #[cfg(feature = "testkit")]
     pub(crate) fn kind_and_state(&self) -> (Kind, State) {
-        (self.kind, lock(&self.facts).state)
+        (self.role.kind, lock(&self.facts).state)
     }
 
     /// Notes what happened to this node and publishes it.
@@ -278,67 +244,6 @@ impl Cell {
             facts.state = state;
             facts.since = at;
         }
-    }
-
-    /// Reads this node and everything below it.
-    pub(crate) fn read(&self) -> NodeStatus {
-        let (children, removed, recently_ended, intensity_used) = match &*lock(&self.children) {
-            Some(children) => {
-                let present: Vec<_> = children.present.values().cloned().collect();
-                let ended = children.ended.iter().cloned().collect();
-                let used = children.pressure.as_ref().map(Pressure::used);
-                (present, children.removed(), ended, used)
-            }
-            None => (Vec::new(), Messages::default(), Vec::new(), None),
-        };
-        let mailbox = self.mailbox.as_ref().map(|address| address.read());
-        let (depth, oldest, capacity) = match &mailbox {
-            Some(mailbox) => (Some(mailbox.depth), mailbox.oldest, Some(mailbox.capacity)),
-            None => (None, None, None),
-        };
-        let messages = mailbox.map_or(removed, Messages::from);
-        let facts = lock(&self.facts);
-        let past = facts.past.as_deref();
-        let mut status = NodeStatus {
-            path: self.path.clone(),
-            kind: self.kind,
-            restart: self.restart,
-            is_dynamic: facts.is_dynamic,
-            state: facts.state,
-            incarnation: facts.incarnation,
-            since: facts.since,
-            restarts: past.map(|past| past.restarts).unwrap_or_default(),
-            last_exit: facts.last_run.as_deref().map(|run| run.exit.clone()),
-            mailbox_depth: depth,
-            mailbox_oldest: oldest.map(|sent_at| sent_at.elapsed()),
-            mailbox_capacity: capacity,
-            messages_lost: messages.lost,
-            messages_rejected: messages.rejected,
-            messages_handled: messages.handled,
-            handler_durations: messages.durations,
-            next_run: past.and_then(|past| past.next_run),
-            meltdowns: past.map_or(0, |past| past.meltdowns),
-            escalations: past.map_or(0, |past| past.escalations),
-            intensity_used,
-            last_seq: facts.last_seq,
-            children: Vec::new(),
-            recently_ended,
-        };
-        drop(facts);
-        status.children = children.iter().map(|child| child.read()).collect();
-        status
-    }
-
-    /// Returns this node's runs that have ended, the newest first, as far as they are kept.
-    pub(crate) fn history(&self) -> Vec<PastRun> {
-        let facts = lock(&self.facts);
-        let past = facts.past.iter().flat_map(|past| past.runs.iter().rev());
-        facts
-            .last_run
-            .iter()
-            .chain(past)
-            .map(|run| PastRun::clone(run))
-            .collect()
     }
 
     /// Says how many restarts of its children this supervisor accepts; none was counted yet.
@@ -391,6 +296,16 @@ impl Cell {
 impl Facts {
     /// Counts what an event is one more of.
     fn count(&mut self, kind: &EventKind) {
+        if let EventKind::HealthChanged { health } = kind {
+            self.past.get_or_insert_default().health = health.clone();
+        }
+        // Another run begins well, and one that has ended has no health.
+        if let Some(past) = &mut self.past
+            && state_after(kind)
+                .is_some_and(|state| !matches!(state, State::Running | State::Stopping))
+        {
+            past.health = Health::Ok;
+        }
         match kind {
             EventKind::Starting if self.incarnation > 1 => {
                 let before = self
@@ -475,6 +390,7 @@ fn state_after(kind: &EventKind) -> Option<State> {
         | EventKind::ShutdownEnded { .. }
         | EventKind::ConfigUpdated { .. }
         | EventKind::ConfigRejected { .. }
-        | EventKind::LimitReached { .. } => None,
+        | EventKind::LimitReached { .. }
+        | EventKind::HealthChanged { .. } => None,
     }
 }

@@ -8,6 +8,7 @@ use tokio::time::Instant;
 
 use super::status::PastRun;
 use crate::exit::Exit;
+use crate::health::Health;
 use crate::policy::intensity::Intensity;
 
 /// How many runs that ended are kept of one child, the last not counted: enough to see whether they
@@ -21,6 +22,8 @@ pub(super) struct Past {
     pub(super) restarts: [u64; Exit::CODES.len()],
     pub(super) meltdowns: u64,
     pub(super) escalations: u64,
+    /// How the present run is.
+    pub(super) health: Health,
     /// When the next run begins, while it is waited for.
     pub(super) next_run: Option<Instant>,
     /// Those before the last, the newest at the back.

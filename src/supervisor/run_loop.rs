@@ -13,6 +13,7 @@
 
 mod apply;
 mod commands;
+mod health;
 mod log;
 mod timers;
 
@@ -26,7 +27,7 @@ use tokio::sync::mpsc;
 use tokio::task::coop;
 use tokio::time::{Instant, Sleep, sleep_until};
 
-use super::cell::Cell;
+use super::cell::{Cell, Role};
 use super::children::{Children, Key, Policy, Ticket, restart_of};
 use super::decide::{Happened, Mode, Rules, Supervision, Timer};
 use super::ends::Ends;
@@ -157,7 +158,12 @@ impl RunLoop {
         let restart = restart_of(&node, self.declared.strategy);
         let path = || self.cell.path().join(name);
         let cell = self.cell.child(key, || {
-            Cell::new(path(), node.kind(), restart, node.mailbox())
+            let role = Role {
+                kind: node.kind(),
+                restart,
+                duty: node.duty(),
+            };
+            Cell::new(path(), role, node.mailbox())
         });
         if let NodeKind::Supervisor(below) = &node.0 {
             self.cell.keep_door(key, &below.door);
@@ -306,7 +312,11 @@ impl RunLoop {
             news,
         } = notice;
         let happened = match news {
-            News::Started => Happened::Started { key, incarnation },
+            News::Started => {
+                self.begin_checks(key, incarnation);
+                Happened::Started { key, incarnation }
+            }
+            News::Health => return self.health_changed(key, incarnation),
             News::Ending => Happened::Ending { key, incarnation },
             News::Over => {
                 self.ends.heard_of(&notice);

@@ -9,7 +9,8 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use super::Supervisor;
-use super::cell::Cell;
+use super::cell::{Cell, Role};
+use super::checks::Interval;
 use super::run_loop::RunLoop;
 use crate::bus::Bus;
 use crate::child::Kind;
@@ -45,6 +46,7 @@ pub(crate) struct Tree {
     /// How many runs were killed.
     killed: AtomicU64,
     ending: Mutex<Option<ShutdownProgress>>,
+    health_interval: Arc<Interval>,
 }
 
 /// How far the shutdown of a tree is.
@@ -78,6 +80,8 @@ struct Latencies {
 
 impl Tree {
     pub(crate) fn new(declared: &Supervisor) -> Arc<Self> {
+        let health_interval = Arc::<Interval>::default();
+        health_interval.set(declared.health_interval);
         Arc::new(Self {
             events: Bus::new(declared.bus_capacity),
             early_notice: EarlyNotice::default(),
@@ -90,6 +94,7 @@ impl Tree {
             begun: AtomicU64::new(0),
             killed: AtomicU64::new(0),
             ending: Mutex::default(),
+            health_interval,
         })
     }
 
@@ -179,6 +184,11 @@ impl Tree {
         *lock(&self.ending)
     }
 
+    /// Returns how often health checks are asked that do not say it themselves.
+    pub(crate) fn health_interval(&self) -> &Arc<Interval> {
+        &self.health_interval
+    }
+
     pub(super) fn count_begun(&self) {
         self.begun.fetch_add(1, Ordering::Relaxed);
     }
@@ -221,8 +231,13 @@ pub(crate) struct Root {
 /// Begins a tree at its root.
 pub(crate) fn root(tree: &Arc<Tree>, declared: &Arc<Supervisor>) -> Root {
     let path = Path::root(&declared.name);
-    let restart = declared.restart.unwrap_or(Restart::Temporary);
-    let cell = Cell::new(path.clone(), Kind::Supervisor, restart, None);
+    let role = Role {
+        kind: Kind::Supervisor,
+        restart: declared.restart.unwrap_or(Restart::Temporary),
+        // The root is always needed.
+        duty: None,
+    };
+    let cell = Cell::new(path.clone(), role, None);
     cell.begin(1);
     cell.note(tree.events(), EventKind::Starting);
     let identity = Identity {

@@ -7,6 +7,7 @@ use tokio::time::Instant;
 use crate::child::Kind;
 use crate::exit::Exit;
 use crate::handle::durations::HandlerDurations;
+use crate::health::{Health, Need, OnFailed};
 use crate::path::Path;
 use crate::policy::restart::Restart;
 
@@ -118,6 +119,10 @@ pub struct NodeStatus {
     /// How much of its intensity is used up: 1 says that the next restart is one too many. A
     /// supervisor's.
     pub intensity_used: Option<f64>,
+    /// How its run is, as far as it says or a check found.
+    pub health: Health,
+    /// What readiness makes of it.
+    pub need: Need,
     /// The number of its own last event: replay ignores what is not newer.
     pub last_seq: u64,
     /// Its children, in start order.
@@ -130,14 +135,7 @@ impl NodeStatus {
     /// Tells whether this node alone is as its declaration wants it: up, or finished well.
     #[must_use]
     pub fn is_settled(&self) -> bool {
-        match self.state {
-            State::Running => true,
-            // A permanent child has no good end, and one that was asked to stop is missed.
-            State::Down => {
-                self.restart != Restart::Permanent && self.last_exit == Some(Exit::Normal)
-            }
-            _ => false,
-        }
+        is_settled(self.state, self.restart, self.last_exit.as_ref())
     }
 
     /// Returns the total number of restarts.
@@ -172,6 +170,37 @@ impl NodeStatus {
         for child in &self.children {
             child.visit(see);
         }
+    }
+}
+
+/// Tells whether a node is as its declaration wants it: up, or finished well.
+fn is_settled(state: State, restart: Restart, last_exit: Option<&Exit>) -> bool {
+    match state {
+        State::Running => true,
+        // A permanent child has no good end, and one that was asked to stop is missed.
+        State::Down => restart != Restart::Permanent && last_exit == Some(&Exit::Normal),
+        _ => false,
+    }
+}
+
+/// What readiness needs to know of a node: cheap to read, because it is asked often.
+#[derive(Debug, Clone)]
+pub(crate) struct Outline {
+    pub(crate) path: Path,
+    pub(crate) need: Need,
+    pub(crate) on_failed: OnFailed,
+    pub(crate) state: State,
+    pub(crate) restart: Restart,
+    pub(crate) last_exit: Option<Exit>,
+    pub(crate) health: Health,
+    /// Those that were declared, in start order.
+    pub(crate) children: Vec<Outline>,
+}
+
+impl Outline {
+    /// Tells whether this node alone is as its declaration wants it.
+    pub(crate) fn is_settled(&self) -> bool {
+        is_settled(self.state, self.restart, self.last_exit.as_ref())
     }
 }
 

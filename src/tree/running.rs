@@ -167,7 +167,7 @@ async fn watch_until_over(tree: &Tree, root: &mut Root, is_up: &watch::Sender<bo
                 is_up.send_replace(true);
             }
             News::LeftHung => return,
-            News::Ending | News::Over | News::StopNeed(_) | News::Extended(_) => {}
+            News::Ending | News::Over | News::StopNeed(_) | News::Extended(_) | News::Health => {}
         }
     }
 }
@@ -268,6 +268,12 @@ impl Running {
         if self.shared.report.borrow().is_none() {
             self.shared.root.note(self.shared.tree.events(), kind);
         }
+    }
+
+    /// Sets how often health checks are asked that do not say it themselves; 0 is never. One that waits
+    /// goes on to wait as it began.
+    pub fn set_health_interval(&self, interval: Duration) {
+        self.shared.tree.health_interval().set(interval);
     }
 
     /// Waits until somebody shuts the whole tree down.

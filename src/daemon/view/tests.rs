@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::{readiness, still_alive, tree};
+use super::{still_alive, tree};
 use crate::child::Kind;
 use crate::exit::Exit;
+use crate::health::{Health, Need};
 use crate::path::Path;
 use crate::policy::restart::Restart;
-use crate::shutdown::{Shutdown, ShutdownReason};
 use crate::supervisor::status::{NodeStatus, State};
 use crate::tree::Snapshot;
 
@@ -35,6 +35,8 @@ fn node(path: Path, state: State) -> NodeStatus {
         meltdowns: 0,
         escalations: 0,
         intensity_used: None,
+        health: Health::Ok,
+        need: Need::Required,
         last_seq: 0,
         children: Vec::new(),
         recently_ended: Vec::new(),
@@ -53,37 +55,6 @@ fn snapshot(children: Vec<NodeStatus>) -> Snapshot {
         runs_killed: 0,
         shutdown_progress: None,
     }
-}
-
-#[test]
-fn readiness_needs_every_declared_child_and_no_added_one() {
-    let app = Path::root("app");
-    let mut added = node(app.join("conn-1"), State::BackingOff);
-    added.is_dynamic = true;
-    let mut finished = node(app.join("migrate"), State::Down);
-    finished.restart = Restart::Transient;
-    finished.last_exit = Some(Exit::Normal);
-    let ready = readiness(&snapshot(vec![added.clone(), finished.clone()]));
-    assert!(ready.is_ready(), "{ready:?}");
-    for exit in [Exit::Killed, Exit::Shutdown] {
-        finished.last_exit = Some(exit);
-        let missing = readiness(&snapshot(vec![added.clone(), finished.clone()])).missing;
-        let names: Vec<&str> = missing.iter().map(|check| &*check.name).collect();
-        assert_eq!(names, ["/app/migrate"]);
-    }
-    finished.restart = Restart::Permanent;
-    finished.last_exit = Some(Exit::Normal);
-    assert!(!readiness(&snapshot(vec![added, finished])).is_ready());
-}
-
-#[test]
-fn a_tree_that_shuts_down_is_not_ready() {
-    let mut snapshot = snapshot(Vec::new());
-    snapshot.shutdown = Some(Shutdown {
-        reason: ShutdownReason::Signal(15),
-        deadline: Instant::now(),
-    });
-    assert!(!readiness(&snapshot).is_ready());
 }
 
 #[test]

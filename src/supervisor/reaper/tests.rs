@@ -46,8 +46,11 @@ async fn start(declared: Supervisor) -> Dropped {
     let path = Path::root("app").join(&declared.name);
     let cell = Cell::new(
         path.clone(),
-        crate::child::Kind::Supervisor,
-        crate::policy::restart::Restart::Permanent,
+        crate::supervisor::cell::Role {
+            kind: crate::child::Kind::Supervisor,
+            restart: crate::policy::restart::Restart::Permanent,
+            duty: None,
+        },
         None,
     );
     let above = Above::new(tree.early_notice(), None);

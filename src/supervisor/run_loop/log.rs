@@ -2,6 +2,7 @@
 
 use crate::event::EventKind;
 use crate::exit::Exit;
+use crate::health::Health;
 use crate::path::Path;
 use crate::shutdown::report::Outcome;
 
@@ -17,6 +18,12 @@ pub(super) fn event(path: &Path, incarnation: u64, kind: &EventKind) {
         }
         EventKind::BackingOff { attempt, .. } => {
             tracing::info!(%path, incarnation, attempt, "backing off")
+        }
+        EventKind::HealthChanged { health: Health::Ok } => {
+            tracing::info!(%path, incarnation, "well again")
+        }
+        EventKind::HealthChanged { health } => {
+            tracing::warn!(%path, incarnation, %health, "not well")
         }
         EventKind::Restarted { latency } => {
             tracing::info!(%path, incarnation, ?latency, "restarted")
