@@ -61,6 +61,7 @@ fn tree() -> Supervisor {
     };
     let with = || strings.clone();
     let pipeline = Supervisor::rest_for_one("pipeline")
+        .intensity(4, Duration::from_secs(60))
         .child(store)
         .child(Child::task_with("ingest", with(), ingest))
         .child(Child::task_with("index", with(), |cx, of| {
@@ -154,7 +155,7 @@ async fn slow(cx: Context) -> Result<(), BoxError> {
 
 /// Does not stop once it was told to hang.
 fn stubborn(cx: Context, of: Strings) -> Result<(), BoxError> {
-    while of.hang.load(Ordering::Relaxed) || !cx.wait_for_shutdown(Duration::from_millis(50)) {
+    while !cx.wait_for_shutdown(Duration::from_millis(50)) || of.hang.load(Ordering::Relaxed) {
         std::thread::park_timeout(Duration::from_millis(1));
     }
     Ok(())

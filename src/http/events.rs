@@ -18,7 +18,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 
 use super::Source;
 use super::answer::{Answer, Content, answer, text};
-use super::routes::{Site, busy};
+use super::routes::{Site, Tree, busy};
 use crate::bus::subscriber::{ReceiveError, Subscriber};
 use crate::event::SubsystemEvent;
 
@@ -88,29 +88,48 @@ impl Feed {
         let _ended: Result<(), Gone> = self.feed(after).await;
     }
 
-    async fn feed(&mut self, mut after: Option<u64>) -> Result<(), Gone> {
+    async fn feed(&mut self, after: Option<u64>) -> Result<(), Gone> {
         self.send(Bytes::from_static(RETRY.as_bytes())).await?;
+        let (mut events, mut seen) = self.begin(after).await?;
+        while self.follow(&mut events, seen).await? {
+            // Read after what was missed, or something would still be.
+            seen = self.snapshot_since(Instant::now()).await?;
+        }
+        Ok(())
+    }
+
+    /// Subscribes, once there is a tree; the client has seen everything up to the number that is returned.
+    async fn begin(
+        &mut self,
+        after: Option<u64>,
+    ) -> Result<(Subscriber<SubsystemEvent>, u64), Gone> {
         loop {
-            let seq = match after.take() {
+            let seen = match after {
                 Some(seq) => seq,
                 None => self.snapshot().await?,
             };
-            let Some(mut events) = self.site.source.subscribe(Some(seq)) else {
-                // There is no tree yet.
-                sleep(GLANCE).await;
-                continue;
-            };
-            if !self.follow(&mut events).await? {
-                return Ok(());
+            if let Some(events) = self.site.source.subscribe(Some(seen)) {
+                return Ok((events, seen));
             }
+            sleep(BETWEEN_SNAPSHOTS).await;
         }
     }
 
     /// Sends the whole tree, and returns the number of the last event before it.
     async fn snapshot(&mut self) -> Result<u64, Gone> {
+        let tree = self.site.tree().await.ok_or(Gone)?;
+        self.send_tree(tree).await
+    }
+
+    /// The same, of a tree that is read from this instant on.
+    async fn snapshot_since(&mut self, instant: Instant) -> Result<u64, Gone> {
         sleep_until(self.snapshot_due).await;
         self.snapshot_due = Instant::now() + BETWEEN_SNAPSHOTS;
-        let tree = self.site.tree().await.ok_or(Gone)?;
+        let tree = self.site.tree_read_since(instant).await.ok_or(Gone)?;
+        self.send_tree(tree).await
+    }
+
+    async fn send_tree(&self, tree: Tree) -> Result<u64, Gone> {
         let run = self.site.source.run_id();
         let head = format!("event: snapshot\nid: {run}-{}\ndata: ", tree.from_seq);
         self.send(Bytes::from(head)).await?;
@@ -120,11 +139,15 @@ impl Feed {
     }
 
     /// Sends events until the client has missed some (true), or nothing follows (false).
-    async fn follow(&mut self, events: &mut Subscriber<SubsystemEvent>) -> Result<bool, Gone> {
+    async fn follow(
+        &mut self,
+        events: &mut Subscriber<SubsystemEvent>,
+        seen: u64,
+    ) -> Result<bool, Gone> {
         let run = self.site.source.run_id();
         let mut sign_due = Instant::now() + SIGN_OF_LIFE;
         loop {
-            let (part, end) = take(events, &*self.site.source, &run);
+            let (part, is_full, end) = take(events, &*self.site.source, (&run, seen));
             if !part.is_empty() {
                 sign_due = Instant::now() + SIGN_OF_LIFE;
                 self.send(Bytes::from(part)).await?;
@@ -138,7 +161,10 @@ impl Feed {
                 }
                 None => {}
             }
-            sleep(GLANCE).await;
+            // In a storm the client is sent as much as it reads.
+            if !is_full {
+                sleep(GLANCE).await;
+            }
         }
     }
 
@@ -147,22 +173,24 @@ impl Feed {
     }
 }
 
-/// Takes what has happened and writes it down; and why no more follows, if none does.
+/// Takes what has happened and writes it down; whether more may wait, and why none follows, if so.
 fn take(
     events: &mut Subscriber<SubsystemEvent>,
     source: &dyn Source,
-    run: &str,
-) -> (String, Option<ReceiveError>) {
+    (run, seen): (&str, u64),
+) -> (String, bool, Option<ReceiveError>) {
     let mut part = String::new();
     for _ in 0..EVENTS_A_PART {
         match events.try_recv() {
+            // The snapshot has it already.
+            Ok(Some(event)) if event.seq <= seen => {}
             Ok(Some(event)) => {
                 let shown = source.show(&event);
                 part.push_str(&format!("id: {run}-{}\ndata: {shown}\n\n", event.seq));
             }
-            Ok(None) => return (part, None),
-            Err(end) => return (part, Some(end)),
+            Ok(None) => return (part, false, None),
+            Err(end) => return (part, false, Some(end)),
         }
     }
-    (part, None)
+    (part, true, None)
 }

@@ -81,12 +81,20 @@ impl Site {
 
     /// Returns the tree, read anew when the last reading was a while ago.
     pub(super) async fn tree(&self) -> Option<Tree> {
+        let now = Instant::now();
+        self.tree_read_since(now.checked_sub(TREE_KEPT).unwrap_or(now))
+            .await
+    }
+
+    /// Returns the tree as it was read at this instant or later.
+    pub(super) async fn tree_read_since(&self, instant: Instant) -> Option<Tree> {
         let mut kept = self.tree.lock().await;
-        if let Some((made, tree)) = &*kept
-            && made.elapsed() < TREE_KEPT
+        if let Some((began, tree)) = &*kept
+            && *began >= instant
         {
             return Some(tree.clone());
         }
+        let began = Instant::now();
         let source = Arc::clone(&self.source);
         let read = tokio::task::spawn_blocking(move || {
             let tree = source.tree();
@@ -96,7 +104,7 @@ impl Site {
             }
         });
         let tree = read.await.ok()?;
-        *kept = Some((Instant::now(), tree.clone()));
+        *kept = Some((began, tree.clone()));
         Some(tree)
     }
 }

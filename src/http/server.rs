@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 use std::io;
-use std::net::{SocketAddr, TcpListener as BoundListener};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use thiserror::Error;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::{Notify, oneshot};
 use tokio::task::AbortHandle;
@@ -41,6 +41,10 @@ const CONNECTION_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How long to wait after a failed accept: descriptors may be short, and trying on spins.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// How many connections wait to be accepted before the operating system turns others away, who then try
+/// again a second later; it allows no more than `net.core.somaxconn`, 4 096 by default.
+const BACKLOG: u32 = 4_096;
 
 /// How many threads write long answers: one for each kind.
 const WRITERS: usize = 2;
@@ -109,15 +113,19 @@ impl Server {
         if !address.ip().is_loopback() && options.token.is_none() {
             return Err(BindError::NotLoopback { address });
         }
+        let runtime = build_runtime().map_err(|source| BindError::Thread { address, source })?;
         let (listener, local_addr) =
-            listen(address).map_err(|source| BindError::Listen { address, source })?;
+            listen(&runtime, address).map_err(|source| BindError::Listen { address, source })?;
         let (open, closed) = oneshot::channel();
         let guard = Guard {
             token: options.token,
             hosts: options.hosts,
         };
         let site = Arc::new(Site::new(source, guard));
-        let thread = start(listener, site, closed)
+        let serve = move || serve_until_closed(runtime, listener, site, closed);
+        let thread = std::thread::Builder::new()
+            .name("perennial-http".to_owned())
+            .spawn(serve)
             .map_err(|source| BindError::Thread { address, source })?;
         Ok(Self {
             local_addr,
@@ -148,31 +156,27 @@ impl Drop for Server {
     }
 }
 
-fn listen(address: SocketAddr) -> io::Result<(BoundListener, SocketAddr)> {
-    let listener = BoundListener::bind(address)?;
-    listener.set_nonblocking(true)?;
+fn listen(runtime: &Runtime, address: SocketAddr) -> io::Result<(TcpListener, SocketAddr)> {
+    let socket = match address {
+        SocketAddr::V4(_) => TcpSocket::new_v4()?,
+        SocketAddr::V6(_) => TcpSocket::new_v6()?,
+    };
+    // A port that was just let go of can be had again, but not one that somebody listens on.
+    #[cfg(unix)]
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    let _inside = runtime.enter();
+    let listener = socket.listen(BACKLOG)?;
     let local_addr = listener.local_addr()?;
     Ok((listener, local_addr))
 }
 
-fn start(
-    listener: BoundListener,
-    site: Arc<Site>,
-    closed: oneshot::Receiver<()>,
-) -> io::Result<JoinHandle<()>> {
-    let runtime = Builder::new_current_thread()
+fn build_runtime() -> io::Result<Runtime> {
+    Builder::new_current_thread()
         .enable_all()
         .max_blocking_threads(WRITERS)
         .thread_name("perennial-http-w")
-        .build()?;
-    let listener = {
-        let _inside = runtime.enter();
-        TcpListener::from_std(listener)?
-    };
-    let serve = move || serve_until_closed(runtime, listener, site, closed);
-    std::thread::Builder::new()
-        .name("perennial-http".to_owned())
-        .spawn(serve)
+        .build()
 }
 
 fn serve_until_closed(

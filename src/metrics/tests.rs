@@ -367,3 +367,21 @@ async fn a_shutdown_is_seen_by_how_much_of_its_time_it_has_used() {
     assert_sample(&text, name, &["outcome=\"stopped\""], "1");
     assert_sample(&text, "perennial_child_up", &["path=\"/app/slow\""], "0");
 }
+
+#[test]
+fn every_metric_is_in_the_documentation_with_its_help_text() {
+    let page = include_str!("../../docs/operations.md");
+    let names = include_str!("names.rs");
+    let quoted: Vec<&str> = names.split('"').skip(1).step_by(2).collect();
+    let metrics = quoted.chunks(2);
+    assert!(metrics.len() > 40, "{quoted:?}");
+    for metric in metrics {
+        let [name, help] = metric else {
+            panic!("a name without a help text: {metric:?}");
+        };
+        let row = page
+            .lines()
+            .find(|row| row.starts_with(&format!("| `{name}` |")));
+        assert!(row.is_some_and(|row| row.contains(help)), "{name}: {help}");
+    }
+}
