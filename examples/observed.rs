@@ -88,6 +88,17 @@ fn tree() -> Supervisor {
         .child(Child::task("slow", slow))
         .child(Child::blocking_with("publisher", with(), publisher).optional())
         .child(Child::task_with("console", with(), console).optional())
+        .child(crowd())
+}
+
+/// As many idle workers as the variable `OBSERVED_CROWD` says, each with series of its own.
+fn crowd() -> Supervisor {
+    let size = std::env::var("OBSERVED_CROWD").ok();
+    let size: u32 = size.and_then(|size| size.parse().ok()).unwrap_or(0);
+    (0..size).fold(
+        Supervisor::one_for_one("crowd").optional(),
+        |crowd, number| crowd.child(Child::worker(number.to_string(), store)),
+    )
 }
 
 async fn store(_cx: Context, mut inbox: Inbox<u64>) -> Result<(), BoxError> {

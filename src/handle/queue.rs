@@ -129,8 +129,8 @@ impl<M> Queue<M> {
         // As tokio's own channels: a worker whose queue never empties still yields to its siblings.
         let budget = ready!(coop::poll_proceed(cx));
         let mut state = lock(&self.state);
-        if let Some((timed, messages)) = state.timed.take() {
-            self.ledger.took(timed.elapsed() / messages);
+        if state.timed.is_some() {
+            self.record(&mut state);
         }
         let before = state.waiting.len();
         if state.is_stopped || (before == 0 && state.admission != Admission::Open) {
@@ -151,13 +151,20 @@ impl<M> Queue<M> {
         let taken = take(&mut state.waiting);
         let count = before.min(limit);
         if self.ledger.take(count) {
-            let messages = u32::try_from(count).unwrap_or(u32::MAX);
-            state.timed = Some((Instant::now(), messages));
+            begin_to_time(&mut state, count);
         }
         drop(state);
         self.ledger.make_room(count);
         budget.made_progress();
         Poll::Ready(Some(taken))
+    }
+
+    /// Records how long the messages took that were taken last: the receiver asks for the next.
+    #[cold]
+    fn record(&self, state: &mut State<M>) {
+        if let Some((timed, messages)) = state.timed.take() {
+            self.ledger.took(timed.elapsed() / messages);
+        }
     }
 
     /// Takes a message if one waits, whatever was asked of the run.
@@ -227,6 +234,13 @@ pub(super) fn drop_each<M>(messages: Messages<M>) {
             tracing::error!(%panic, "a message that nobody received panicked when it was dropped");
         }
     }
+}
+
+/// Times the messages that were taken just now.
+#[cold]
+fn begin_to_time<M>(state: &mut State<M>, messages: usize) {
+    let messages = u32::try_from(messages).unwrap_or(u32::MAX);
+    state.timed = Some((Instant::now(), messages));
 }
 
 /// Releases the lock, then wakes the receiver (invariant 1).
