@@ -4,11 +4,11 @@
 //! Shared by the child's address and by the mailboxes of all its runs; knows nothing of the
 //! messages themselves.
 
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use super::durations::{HandlerDurations, Recorded, SAMPLE};
 use crate::sync::Notify;
-use crate::sync::OnceLock;
 use crate::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 /// One child's account, across its incarnations.

@@ -14,9 +14,9 @@ use crate::context::{News, Run, StopShare};
 use crate::event::EventKind;
 use crate::exit::{Exit, install_panic_hook};
 use crate::path::Path;
+use crate::shutdown::ShutdownReason;
 use crate::shutdown::plan::MIN_KILL_GRACE;
 use crate::shutdown::report::{Outcome, StopReport, Stopped};
-use crate::shutdown::{Shutdown, ShutdownReason};
 use crate::supervisor::cell::Cell;
 use crate::supervisor::spawn::{self, Root};
 use crate::supervisor::{self, Door, Node, NodeKind, Supervisor, SupervisorHandle, Tree};
@@ -278,7 +278,7 @@ impl Running {
 
     /// Waits until somebody shuts the whole tree down.
     #[cfg(feature = "daemon")]
-    pub(crate) async fn shutdown_began(&self) -> Shutdown {
+    pub(crate) async fn shutdown_began(&self) -> crate::shutdown::Shutdown {
         self.shared.tree.early_notice().begun().await
     }
 
