@@ -28,6 +28,7 @@ use crate::policy::intensity::Intensity;
 use crate::policy::limit::OnLimit;
 use crate::policy::restart::Restart;
 use crate::policy::stop::{DEFAULT_START_TIMEOUT, DEFAULT_STOP_TIMEOUT, OnHung, Stop};
+use crate::policy::stuck::{DEFAULT_STUCK_AFTER, OnStuck};
 use crate::policy::while_down::WhileDown;
 
 /// What kind of node a child is.
@@ -89,6 +90,9 @@ pub(crate) struct Treatment {
     pub(crate) health_check: Option<HealthCheck>,
     /// Absent where nothing was declared.
     pub(crate) duty: Option<Arc<Duty>>,
+    /// `None` where nobody watches.
+    pub(crate) stuck_after: Option<Duration>,
+    pub(crate) on_stuck: OnStuck,
 }
 
 static DEFAULT_TREATMENT: LazyLock<Arc<Treatment>> = LazyLock::new(|| {
@@ -106,6 +110,8 @@ static DEFAULT_TREATMENT: LazyLock<Arc<Treatment>> = LazyLock::new(|| {
         on_hung: OnHung::default(),
         health_check: None,
         duty: None,
+        stuck_after: Some(DEFAULT_STUCK_AFTER),
+        on_stuck: OnStuck::default(),
     })
 });
 
@@ -212,6 +218,22 @@ impl<M: Send + 'static> Child<M> {
     /// Sets what follows when the child neither stops nor dies. Default: it is reported.
     pub fn on_hung(mut self, on_hung: OnHung) -> Self {
         self.treatment().on_hung = on_hung;
+        self
+    }
+
+    /// Sets how long a handler may run before it counts as stuck: any hook of an actor but `pre_start`, a
+    /// worker from the receipt of messages until it asks for more, and whatever calls
+    /// [`Context::alive`](crate::context::Context::alive) between two calls. Default 10 s. It is noticed a
+    /// quarter of that time later at most. `Duration::MAX`: never.
+    pub fn stuck_after(mut self, after: Duration) -> Self {
+        self.treatment().stuck_after = (after < Duration::MAX).then_some(after);
+        crate::time::watch_closely(after);
+        self
+    }
+
+    /// Sets what follows when a handler is stuck. Default: it is reported.
+    pub fn on_stuck(mut self, on_stuck: OnStuck) -> Self {
+        self.treatment().on_stuck = on_stuck;
         self
     }
 

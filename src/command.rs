@@ -17,6 +17,9 @@ pub(crate) const COMMAND_QUEUE_CAPACITY: usize = 256;
 
 /// A request to a supervisor's loop. `N` is a declared node.
 pub(crate) enum Command<N> {
+    /// Answers.
+    #[cfg(feature = "daemon")]
+    Ping(oneshot::Sender<()>),
     /// Adds a child and starts it.
     StartChild { node: N, answer: StartAnswer },
     /// Does something to a child that is there.

@@ -8,6 +8,7 @@
 //! 1. The first exit that is recorded for a run is the one that counts.
 //! 2. A subtask ends before its incarnation counts as ended.
 
+mod activity;
 mod current;
 mod fault;
 mod inside;
@@ -22,6 +23,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+pub(crate) use self::activity::{Hook, Mark};
 pub(crate) use self::current::{within_blocking, within_task};
 #[cfg(feature = "testkit")]
 pub(crate) use self::fault::Fault;
@@ -32,6 +34,7 @@ pub use self::reporter::HealthReporter;
 pub(crate) use self::run::{Above, Identity, LastAct, Run, StartFailure, StopShare};
 use crate::path::Path;
 use crate::shutdown::Shutdown;
+use crate::shutdown::guard::ShutdownHandle;
 
 /// What one run of a child is given. Clones speak of the same run.
 #[derive(Clone)]
@@ -92,6 +95,12 @@ impl Context {
         self.run.early_notice().begun().await
     }
 
+    /// Returns what tells work outside of the tree of its shutdown, and lets it hold the end.
+    #[must_use]
+    pub fn shutdown_handle(&self) -> ShutdownHandle {
+        ShutdownHandle::new(self.run.early_notice())
+    }
+
     /// Tells whether this child has been asked to stop, or only to finish what it has accepted.
     #[must_use]
     pub fn is_stopping(&self) -> bool {
@@ -124,6 +133,15 @@ impl Context {
     /// Returns where this run says how it is.
     pub fn health(&self) -> HealthReporter {
         HealthReporter::of(&self.run)
+    }
+
+    /// Says that this child makes progress.
+    ///
+    /// A task, step or thread that has said so once counts as stuck when it does not say so again within
+    /// [`stuck_after`](crate::child::Child::stuck_after); one that never does is not watched. In a handler
+    /// that takes long on purpose it begins the time anew.
+    pub fn alive(&self) {
+        self.run.activity().set_alive();
     }
 
     /// Runs a subtask that ends with this run.

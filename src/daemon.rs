@@ -6,22 +6,27 @@
 //!
 //! # Invariants
 //!
-//! 1. Signals are heard from before the tree starts until the process ends, on a runtime that no
-//!    child runs on: a blocked child delays nothing here.
+//! 1. Signals are heard from before the configuration is read until the process ends, on a thread that
+//!    runs nothing else: a blocked child, runtime or start delays nothing here.
 //! 2. The HTTP server is the first to open and the last to close; from the beginning of a shutdown
 //!    on it says that the program is not ready.
-//! 3. Once a shutdown has begun the daemon returns, whatever the children do.
+//! 3. Once a shutdown has begun the daemon returns, whatever the children do; and should its own threads
+//!    not come to that, the process ends at the last instant of its ladder.
 //! 4. Nothing is opened, locked or started before the whole configuration is valid.
 
+mod attend;
 mod builder;
 mod commands;
 mod configuration;
+mod course;
 mod ending;
 mod govern;
 mod heartbeat;
 mod lane;
 mod monitor;
+mod orders;
 mod prepare;
+mod service;
 mod source;
 mod view;
 mod workers;
@@ -40,13 +45,15 @@ use self::builder::Make;
 pub use self::ending::{DaemonError, DaemonExit};
 use self::govern::{Ended, govern};
 pub use self::monitor::ResourceMonitor;
+use self::orders::Orders;
 use self::prepare::Prepared;
 use crate::config::{Config, Loader, NoConfig};
 use crate::exit::ErrorChain;
 use crate::lock::InstanceLock;
 use crate::metrics::Registry;
-use crate::shutdown::ShutdownReason;
 use crate::shutdown::report::StopReport;
+use crate::shutdown::{EarlyNotice, ShutdownReason};
+use crate::signals::{Listener, SignalMap};
 
 /// Where probes and metrics are served when nothing was set: loopback, and a port in the range that
 /// Prometheus' exporters use.
@@ -60,16 +67,14 @@ const LOG_FLUSH_PATIENCE: Duration = Duration::from_secs(1);
 /// How long after the last step of a shutdown a tree that nobody waits for may still take.
 const ABANDONED_PATIENCE: Duration = Duration::from_secs(1);
 
-/// How long the report may take to be printed; a reader that stands still must not hold the process.
-const REPORT_PRINT_PATIENCE: Duration = Duration::from_secs(1);
-
 /// Owns a process: its configuration, runtime, signals, logs, probes, and the tree that does its work.
 ///
 /// Defaults: those of [`Settings`](crate::config::Settings), which every setter here, every file, variable
 /// and argument changes, in this order.
 ///
-/// The first SIGTERM, SIGINT or SIGQUIT shuts the tree down; a second one ends
-/// [`run`](Self::run) at once. SIGHUP reads the configuration anew, SIGUSR1 opens the log file anew.
+/// The first SIGTERM, SIGINT or SIGQUIT shuts the tree down, a second one kills what still runs and gives up on
+/// what can't be killed, a third one ends the process at once. SIGHUP reads the configuration anew, SIGUSR1
+/// opens the log file anew. [`on_signal`](Self::on_signal) changes that; `docs/shutdown.md` has it all.
 #[must_use = "a daemon does nothing until it is run"]
 pub struct Daemon<C = NoConfig> {
     loader: Loader<C>,
@@ -81,6 +86,9 @@ pub struct Daemon<C = NoConfig> {
     monitor: ResourceMonitor,
     on_limit: Option<Box<monitor::OnLimit>>,
     on_http_bound: Option<Box<dyn FnOnce(SocketAddr) + Send>>,
+    on_end: Option<Box<builder::OnEnd>>,
+    signals: SignalMap,
+    notice: EarlyNotice,
 }
 
 impl<C: Config> Daemon<C> {
@@ -90,31 +98,37 @@ impl<C: Config> Daemon<C> {
     /// [`DaemonError::exit_code`]. What `--print-config`, `--check-config` and `--help` ask for is printed
     /// on stdout.
     pub fn run(self) -> ExitCode {
-        let (
-            name,
-            Ended {
-                outcome,
-                server,
-                lock,
-            },
-        ) = self.execute();
+        let (name, ended, ears) = self.execute();
+        let Ended {
+            outcome,
+            server,
+            lock,
+            dropped_lines,
+        } = ended;
         let code = match &outcome {
-            Ok((report, exit)) => {
-                print(&format!("{report}{name}: {exit}\n"));
-                exit.exit_code()
-            }
-            Err(DaemonError::Answered { text }) => {
-                say(text);
-                0
-            }
-            Err(error) => {
-                print(&format!("{name}: {}\n", ErrorChain::new(error)));
-                error.exit_code()
-            }
+            Ok((_, exit)) => exit.exit_code(),
+            Err(error) => error.exit_code(),
         };
+        if let Some(ears) = &ears {
+            ears.orders.ended(code);
+        }
+        let patience = match &ears {
+            Some(ears) => ears.orders.at_most(LOG_FLUSH_PATIENCE),
+            None => LOG_FLUSH_PATIENCE,
+        };
+        match &outcome {
+            Ok((report, exit)) => {
+                let dropped = dropped_in_words(dropped_lines, &name);
+                print(format!("{report}{dropped}{name}: {exit}\n"), patience);
+            }
+            Err(DaemonError::Answered { text }) => say(text),
+            Err(error) => print(format!("{name}: {}\n", ErrorChain::new(error)), patience),
+        }
         // Here, and not earlier, the server closes (invariant 2) and another instance may begin.
         drop(server);
         give_back(lock, &outcome);
+        // Signals are heard until the process ends (invariant 1).
+        std::mem::forget(ears);
         ExitCode::from(code)
     }
 
@@ -124,13 +138,16 @@ impl<C: Config> Daemon<C> {
     ///
     /// [`DaemonError`]: why the tree was never up. What had started has been stopped.
     pub fn run_report(self) -> Result<(StopReport, DaemonExit), DaemonError> {
+        let (_, ended, ears) = self.execute();
         let Ended {
             outcome,
             server,
             lock,
-        } = self.execute().1;
+            ..
+        } = ended;
         drop(server);
         give_back(lock, &outcome);
+        drop(ears);
         outcome
     }
 
@@ -149,7 +166,11 @@ impl<C: Config> Daemon<C> {
     /// pid file stays locked and the probes are served.
     pub async fn run_async(self) -> Result<(StopReport, DaemonExit), DaemonError> {
         let workers = Handle::try_current().map_err(|_outside| DaemonError::OutsideRuntime)?;
-        let Prepared { plan, log, .. } = self.prepare()?;
+        let ears = self.listen()?;
+        let name = self.loader.name().to_owned();
+        let Some(Prepared { plan, log, .. }) = self.prepare(&ears.orders)? else {
+            return Ok(govern::not_begun(&name, ears.reason()));
+        };
         let edges = Builder::new_current_thread()
             .enable_all()
             .build()
@@ -157,6 +178,7 @@ impl<C: Config> Daemon<C> {
         let (mut told, ended) = oneshot::channel();
         let (news, configuration) = (Arc::clone(&plan.news), Arc::clone(&plan.configuration));
         let conduct = move || {
+            let _ears = ears;
             let ended = edges.block_on(async {
                 let mut life = Box::pin(govern(plan, workers));
                 tokio::select! {
@@ -174,6 +196,7 @@ impl<C: Config> Daemon<C> {
                 outcome,
                 server,
                 lock,
+                ..
             }) = ended
             {
                 drop(server);
@@ -190,22 +213,37 @@ impl<C: Config> Daemon<C> {
         outcome
     }
 
-    /// Runs to the end; returns what the process calls itself as well.
-    fn execute(self) -> (String, Ended) {
+    /// Runs to the end; returns what the process calls itself as well, and who hears signals, which is to be
+    /// dropped last.
+    fn execute(self) -> (String, Ended, Option<Ears>) {
         let mut name = self.loader.name().to_owned();
-        let ended = self.try_execute(&mut name).unwrap_or_else(|error| Ended {
+        let failed = |error| Ended {
             outcome: Err(error),
             server: None,
             lock: None,
-        });
-        (name, ended)
+            dropped_lines: 0,
+        };
+        if Handle::try_current().is_ok() {
+            return (name, failed(DaemonError::InsideRuntime), None);
+        }
+        let ears = match self.listen() {
+            Ok(ears) => ears,
+            Err(error) => return (name, failed(error), None),
+        };
+        let ended = self.try_execute(&mut name, &ears).unwrap_or_else(failed);
+        (name, ended, Some(ears))
     }
 
-    fn try_execute(self, name: &mut String) -> Result<Ended, DaemonError> {
-        if Handle::try_current().is_ok() {
-            return Err(DaemonError::InsideRuntime);
-        }
-        let Prepared { plan, runtime, log } = self.prepare()?;
+    fn try_execute(self, name: &mut String, ears: &Ears) -> Result<Ended, DaemonError> {
+        let Some(prepared) = self.prepare(&ears.orders)? else {
+            return Ok(Ended {
+                outcome: Ok(govern::not_begun(name, ears.reason())),
+                server: None,
+                lock: None,
+                dropped_lines: 0,
+            });
+        };
+        let Prepared { plan, runtime, log } = prepared;
         name.clone_from(&plan.name);
         let edges = Builder::new_current_thread()
             .enable_all()
@@ -217,6 +255,37 @@ impl<C: Config> Daemon<C> {
         // Does not wait: a child that blocks its thread must not hold the process (invariant 3).
         workers.shutdown_background();
         Ok(ended)
+    }
+
+    /// Begins to hear signals, before anything that may take long.
+    fn listen(&self) -> Result<Ears, DaemonError> {
+        let (orders, listener) =
+            Orders::listen(self.loader.name(), &self.signals, self.notice.clone())
+                .map_err(DaemonError::Signals)?;
+        Ok(Ears {
+            orders,
+            _listener: listener,
+        })
+    }
+}
+
+/// Hears signals until it is dropped; then the process is the program's own again.
+struct Ears {
+    orders: Arc<Orders>,
+    _listener: Listener,
+}
+
+impl Ears {
+    /// Returns why a start was broken off.
+    fn reason(&self) -> ShutdownReason {
+        let wish = self.orders.wish();
+        wish.map_or(ShutdownReason::Requested, |wish| wish.reason)
+    }
+}
+
+impl Drop for Ears {
+    fn drop(&mut self) {
+        self.orders.let_go();
     }
 }
 
@@ -238,22 +307,30 @@ fn give_back(lock: Option<InstanceLock>, outcome: &Result<(StopReport, DaemonExi
     }
 }
 
-/// Writes for the person who started the process. A closed stderr is no reason to fail, and one that
-/// nobody reads none to stay.
-fn print(text: &str) {
+/// Says how many lines of the log are missing.
+fn dropped_in_words(lines: u64, name: &str) -> String {
+    match lines {
+        0 => String::new(),
+        lines => {
+            format!("{name}: {lines} lines of the log were dropped: nobody wrote them in time\n")
+        }
+    }
+}
+
+/// Writes for the person who started the process, and waits for it so long. A closed stderr, or one that
+/// nobody reads, is no reason to fail or to stay.
+fn print(text: String, patience: Duration) {
     let (done, is_done) = std::sync::mpsc::channel();
-    let text = text.to_owned();
     let write = move || {
         let mut stderr = std::io::stderr().lock();
         drop(stderr.write_all(text.as_bytes()));
         drop(stderr.flush());
         // Fails when nobody waits any more.
-        let _is_heard = done.send(());
+        let _nobody_waits = done.send(());
     };
     let named = std::thread::Builder::new().name("perennial-report".to_owned());
     if named.spawn(write).is_ok() {
-        // The process ends all the same.
-        let _is_printed = is_done.recv_timeout(REPORT_PRINT_PATIENCE);
+        let _is_written = is_done.recv_timeout(patience);
     }
 }
 

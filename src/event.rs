@@ -63,6 +63,17 @@ pub enum EventKind {
         /// How long the child was down, the backoff included.
         latency: Duration,
     },
+    /// A handler of the run does not come to its end. Told once; the run goes on unless its child was
+    /// declared to be restarted by that.
+    Stuck {
+        /// Which: `handle`, `post_start`, `handle_supervisor_evt` or `post_stop` of an actor, `message` of a
+        /// worker, `alive` of what says that it makes progress.
+        hook: &'static str,
+        /// For how long by now.
+        lasted: Duration,
+        /// Whether it holds a thread: it blocks or computes, and does not await.
+        is_blocking: bool,
+    },
     /// The supervisor gives up: its children were restarted more often than its intensity allows.
     Meltdown,
     /// The child was restarted too often: it stays down until it is released.
@@ -121,7 +132,7 @@ pub enum EventKind {
 
 impl EventKind {
     /// Every code that [`EventKind::code`] can return, in a fixed order.
-    pub const CODES: [&'static str; 16] = [
+    pub const CODES: [&'static str; 17] = [
         "starting",
         "started",
         "exited",
@@ -138,6 +149,7 @@ impl EventKind {
         "config_rejected",
         "limit_reached",
         "health_changed",
+        "stuck",
     ];
 
     /// Returns the kind as a stable lower-case word.
@@ -160,6 +172,7 @@ impl EventKind {
             Self::ConfigRejected { .. } => "config_rejected",
             Self::LimitReached { .. } => "limit_reached",
             Self::HealthChanged { .. } => "health_changed",
+            Self::Stuck { .. } => "stuck",
         }
     }
 }

@@ -61,6 +61,10 @@ pub mod metrics;
 pub mod resources;
 #[cfg(feature = "signals")]
 pub mod signals;
+#[cfg(feature = "daemon")]
+pub mod kill;
+#[cfg(feature = "daemon")]
+pub mod notify;
 #[cfg(feature = "http")]
 pub mod http;
 #[cfg(all(unix, feature = "admin"))]
@@ -88,6 +92,7 @@ pub use crate::policy::backoff::Backoff;
 pub use crate::policy::restart::Restart;
 pub use crate::policy::while_down::WhileDown;
 pub use crate::shutdown::ShutdownReason;
+pub use crate::shutdown::guard::{ShutdownGuard, ShutdownHandle};
 pub use crate::shutdown::report::StopReport;
 pub use crate::supervisor::{Supervisor, SupervisorHandle};
 pub use crate::tree::{Running, StartError};

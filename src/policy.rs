@@ -12,4 +12,5 @@ pub mod intensity;
 pub mod limit;
 pub mod restart;
 pub mod stop;
+pub mod stuck;
 pub mod while_down;

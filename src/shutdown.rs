@@ -13,6 +13,8 @@
 //! 3. No run is told a later instant than the supervisors above it have, also one that was asked to
 //!    stop before them and whose supervisor has not got round to it.
 
+pub mod guard;
+pub mod ladder;
 pub mod plan;
 pub mod report;
 
@@ -22,6 +24,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use self::guard::{GuardReport, Guards, Wishes};
 use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::sync::{Mutex, Notify, lock};
 
@@ -46,10 +49,23 @@ pub enum ShutdownReason {
     ResourceExhausted,
 }
 
+/// The signals that have one number wherever there are signals (POSIX) and end programs.
+const NAMES: [(i32, &str); 6] = [
+    (1, "SIGHUP"),
+    (2, "SIGINT"),
+    (3, "SIGQUIT"),
+    (6, "SIGABRT"),
+    (14, "SIGALRM"),
+    (15, "SIGTERM"),
+];
+
 impl fmt::Display for ShutdownReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Signal(number) => write!(f, "signal {number}"),
+            Self::Signal(number) => match NAMES.iter().find(|(known, _)| known == number) {
+                Some((_, name)) => f.write_str(name),
+                None => write!(f, "signal {number}"),
+            },
             Self::Requested => f.write_str("requested"),
             Self::Completed => f.write_str("completed"),
             Self::Meltdown => f.write_str("meltdown"),
@@ -81,6 +97,8 @@ struct NoticeShared {
     is_begun: AtomicBool,
     is_over: AtomicBool,
     notify: Notify,
+    guards: Guards,
+    wishes: Wishes,
 }
 
 impl EarlyNotice {
@@ -93,6 +111,7 @@ impl EarlyNotice {
             self.shared.is_begun.store(true, Ordering::Release);
             first
         };
+        self.shared.guards.begin();
         self.shared.notify.notify_waiters();
         first
     }
@@ -108,6 +127,21 @@ impl EarlyNotice {
             true => *lock(&self.shared.begun),
             false => None,
         }
+    }
+
+    /// Tells whether work outside of the tree holds its end.
+    pub(crate) fn is_guarded(&self) -> bool {
+        self.shared.guards.are_held()
+    }
+
+    /// Waits until nothing outside of the tree holds its end, but no longer than until `by`.
+    pub(crate) async fn released(&self, by: Instant) -> Vec<GuardReport> {
+        self.shared.guards.released(by).await
+    }
+
+    /// Sets who shuts the tree down when a handle asks for that; only the first is ever asked.
+    pub(crate) fn grant_with(&self, grant: impl Fn() + Send + Sync + 'static) {
+        self.shared.wishes.grant_with(grant);
     }
 
     /// Says that the tree has ended.

@@ -1,181 +1,137 @@
-//! The signals of a process, as streams: those that end it, and those that ask it for something.
+//! The signals of a process: what they are called, what they mean to a daemon, and a thread that hears
+//! them.
 //!
-//! Handlers are installed when the value is made and stay for the life of the process: from then on
-//! the default action, the sudden death, is gone, and somebody has to read. What a signal means is
-//! not decided here.
+//! A thread and no task: it needs neither a runtime nor anybody's progress, so a signal is heard also
+//! while a runtime is not there yet, or stands still. What a signal means is a value, [`SignalMap`];
+//! what follows from it is not decided here.
+//!
+//! # Invariants
+//!
+//! 1. From the moment a [`Listener`] is there until it is dropped somebody hears each of its signals.
+//!    After that a signal does again what it does by default.
 
-use std::io;
+mod listen;
+mod map;
 
-/// SIGTERM, SIGINT and SIGQUIT as they arrive; elsewhere than on Unix Ctrl-C, told as SIGINT.
-#[derive(Debug)]
-pub struct Terminations {
-    #[cfg(unix)]
-    terminate: tokio::signal::unix::Signal,
-    #[cfg(unix)]
-    interrupt: tokio::signal::unix::Signal,
-    #[cfg(unix)]
-    quit: tokio::signal::unix::Signal,
-}
+pub use self::listen::Listener;
+pub use self::map::{SignalAction, SignalMap};
 
-impl Terminations {
-    /// Installs the handlers.
-    ///
-    /// # Errors
-    ///
-    /// The operating system's, when it refuses a handler.
-    ///
-    /// # Panics
-    ///
-    /// When called outside a tokio runtime with I/O.
-    #[cfg(unix)]
-    pub fn listen() -> io::Result<Self> {
-        use tokio::signal::unix::{SignalKind, signal};
+use std::fmt;
+use std::str::FromStr;
 
-        Ok(Self {
-            terminate: signal(SignalKind::terminate())?,
-            interrupt: signal(SignalKind::interrupt())?,
-            quit: signal(SignalKind::quit())?,
-        })
+use thiserror::Error;
+
+/// A signal, by its number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Signal(i32);
+
+impl Signal {
+    /// SIGHUP.
+    pub const HANGUP: Self = Self(1);
+    /// SIGINT; Ctrl-C at a terminal.
+    pub const INTERRUPT: Self = Self(2);
+    /// SIGQUIT; Ctrl-\ at a terminal.
+    pub const QUIT: Self = Self(3);
+    /// SIGTERM: what `kill`, systemd and Kubernetes send.
+    pub const TERMINATE: Self = Self(15);
+    /// SIGUSR1.
+    #[cfg(unix)]
+    pub const USER_1: Self = Self(signal_hook::consts::SIGUSR1);
+    /// SIGUSR2.
+    #[cfg(unix)]
+    pub const USER_2: Self = Self(signal_hook::consts::SIGUSR2);
+
+    /// Returns the signal of this number, whether there is one or not.
+    #[must_use]
+    pub fn new(number: i32) -> Self {
+        Self(number)
     }
 
-    /// Prepares to hear of Ctrl-C.
-    ///
-    /// # Errors
-    ///
-    /// None on this platform; the signature is the one that Unix has.
-    #[cfg(not(unix))]
-    pub fn listen() -> io::Result<Self> {
-        Ok(Self {})
+    /// Returns its number.
+    #[must_use]
+    pub fn number(self) -> i32 {
+        self.0
     }
 
-    /// Waits for the next signal and returns its number.
-    ///
-    /// Two signals of one kind that arrive before either is read are told as one, as the operating
-    /// system does.
-    ///
-    /// # Cancel safety
-    ///
-    /// Nothing is lost when the future is dropped.
-    #[cfg(unix)]
-    pub async fn recv(&mut self) -> i32 {
-        use tokio::signal::unix::SignalKind;
-
-        // A stream of signals ends with its runtime alone, and then so does this future.
-        tokio::select! {
-            Some(()) = self.terminate.recv() => SignalKind::terminate().as_raw_value(),
-            Some(()) = self.interrupt.recv() => SignalKind::interrupt().as_raw_value(),
-            Some(()) = self.quit.recv() => SignalKind::quit().as_raw_value(),
-            else => std::future::pending().await,
-        }
-    }
-
-    /// Waits for the next Ctrl-C and returns the number of SIGINT.
-    #[cfg(not(unix))]
-    pub async fn recv(&mut self) -> i32 {
-        // What a shell on Unix calls Ctrl-C.
-        const SIGINT: i32 = 2;
-        match tokio::signal::ctrl_c().await {
-            Ok(()) => SIGINT,
-            Err(_refused) => std::future::pending().await,
+    /// Returns its name, such as `"SIGTERM"`; `None` for a number without one.
+    #[must_use]
+    pub fn name(self) -> Option<&'static str> {
+        match self {
+            Self::HANGUP => Some("SIGHUP"),
+            Self::INTERRUPT => Some("SIGINT"),
+            Self::QUIT => Some("SIGQUIT"),
+            Self::TERMINATE => Some("SIGTERM"),
+            other => signal_hook::low_level::signal_name(other.0),
         }
     }
 }
 
-/// What a signal asks of a process that goes on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Request {
-    /// SIGHUP: read the configuration anew.
-    Reload,
-    /// SIGUSR1: open the log files anew.
-    Reopen,
-}
-
-/// SIGHUP and SIGUSR1 as they arrive; elsewhere than on Unix there are none.
-#[derive(Debug)]
-pub struct Requests {
-    #[cfg(unix)]
-    hang_up: tokio::signal::unix::Signal,
-    #[cfg(unix)]
-    user_1: tokio::signal::unix::Signal,
-}
-
-impl Requests {
-    /// Installs the handlers.
-    ///
-    /// # Errors
-    ///
-    /// The operating system's, when it refuses a handler.
-    ///
-    /// # Panics
-    ///
-    /// When called outside a tokio runtime with I/O.
-    #[cfg(unix)]
-    pub fn listen() -> io::Result<Self> {
-        use tokio::signal::unix::{SignalKind, signal};
-
-        Ok(Self {
-            hang_up: signal(SignalKind::hangup())?,
-            user_1: signal(SignalKind::user_defined1())?,
-        })
-    }
-
-    /// Prepares to hear of nothing.
-    ///
-    /// # Errors
-    ///
-    /// None on this platform; the signature is the one that Unix has.
-    #[cfg(not(unix))]
-    pub fn listen() -> io::Result<Self> {
-        Ok(Self {})
-    }
-
-    /// Waits for the next request. Two of one kind that arrive before either is read are one.
-    ///
-    /// # Cancel safety
-    ///
-    /// Nothing is lost when the future is dropped.
-    #[cfg(unix)]
-    pub async fn recv(&mut self) -> Request {
-        tokio::select! {
-            Some(()) = self.hang_up.recv() => Request::Reload,
-            Some(()) = self.user_1.recv() => Request::Reopen,
-            else => std::future::pending().await,
+/// The name, or the number where there is none.
+impl fmt::Display for Signal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.name() {
+            Some(name) => f.write_str(name),
+            None => write!(f, "signal {}", self.0),
         }
     }
+}
 
-    /// Waits for ever.
-    #[cfg(not(unix))]
-    pub async fn recv(&mut self) -> Request {
-        std::future::pending().await
+/// Says that a text names no signal.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("`{text}` is no signal; write a name such as SIGUSR2, or a number")]
+pub struct UnknownSignal {
+    text: String,
+}
+
+/// Reads `SIGTERM`, `TERM` or `15`.
+impl FromStr for Signal {
+    type Err = UnknownSignal;
+
+    fn from_str(text: &str) -> Result<Self, UnknownSignal> {
+        let unknown = || UnknownSignal {
+            text: text.to_owned(),
+        };
+        if let Ok(number) = text.parse() {
+            return Ok(Self(number));
+        }
+        let upper = text.to_ascii_uppercase();
+        let wanted = upper.strip_prefix("SIG").unwrap_or(&upper);
+        let is_it = |signal: &Self| signal.name().is_some_and(|name| &name[3..] == wanted);
+        // Names end where the real-time signals begin.
+        (1..32).map(Self).find(is_it).ok_or_else(unknown)
     }
 }
 
-#[cfg(all(test, unix))]
+/// Ends the process at once: nothing of it is run any more, no destructor and no handler of its end.
+///
+/// Whatever threads do, whatever locks they hold.
+pub fn exit_at_once(code: u8) -> ! {
+    signal_hook::low_level::exit(i32::from(code))
+}
+
+#[cfg(test)]
 mod tests {
-    use super::{Request, Requests, Terminations};
+    use super::Signal;
 
-    #[tokio::test]
-    async fn a_request_is_told_by_its_meaning() {
-        let mut requests = Requests::listen().expect("handlers can be installed");
-        let process = std::process::id().to_string();
-        for (name, expected) in [("-HUP", Request::Reload), ("-USR1", Request::Reopen)] {
-            let sent = std::process::Command::new("kill")
-                .args([name, &process])
-                .status();
-            assert!(sent.expect("kill runs").success());
-            assert_eq!(requests.recv().await, expected);
+    #[test]
+    fn a_signal_is_read_by_its_name_or_number_and_shown_by_its_name() {
+        for text in ["SIGTERM", "term", "15"] {
+            assert_eq!(text.parse(), Ok(Signal::TERMINATE));
         }
+        assert_eq!(Signal::HANGUP.to_string(), "SIGHUP");
+        assert_eq!(Signal::new(63).to_string(), "signal 63");
+        let unknown = "SIGNOTHING".parse::<Signal>().expect_err("it is none");
+        assert!(unknown.to_string().contains("`SIGNOTHING` is no signal"));
     }
 
-    #[tokio::test]
-    async fn a_signal_is_told_by_its_number() {
-        let mut terminations = Terminations::listen().expect("handlers can be installed");
-        let process = std::process::id().to_string();
-        let sent = std::process::Command::new("kill")
-            .args(["-QUIT", &process])
-            .status();
-        assert!(sent.expect("kill runs").success());
-        assert_eq!(terminations.recv().await, 3);
+    #[cfg(unix)]
+    #[test]
+    fn every_signal_with_a_name_is_found_by_it() {
+        for number in 1..32 {
+            let signal = Signal::new(number);
+            if let Some(name) = signal.name() {
+                assert_eq!(name.parse(), Ok(signal), "{name}");
+            }
+        }
     }
 }

@@ -1,14 +1,18 @@
 //! A running tree: started from a declaration, read at any moment, stopped inside a deadline.
 
+mod end;
 mod pulse;
 mod readiness;
 mod reading;
 mod running;
+mod watchdog;
 
 use thiserror::Error;
 
 pub use self::readiness::{Readiness, Requirement};
 pub use self::reading::Snapshot;
+#[cfg(feature = "daemon")]
+pub(crate) use self::running::Begun;
 pub use self::running::Running;
 use crate::exit::Exit;
 use crate::path::Path;

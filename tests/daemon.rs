@@ -234,10 +234,7 @@ fn sigterm_ends_a_healthy_daemon_with_code_0_and_a_report() {
     daemon.signal("TERM");
     let (status, log) = daemon.end();
     assert_eq!(status.code(), Some(0), "{log}");
-    assert!(
-        log.contains("shutdown (signal 15): root shut down"),
-        "{log}"
-    );
+    assert!(log.contains("shutdown (SIGTERM): root shut down"), "{log}");
 }
 
 #[test]

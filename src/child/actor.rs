@@ -31,7 +31,7 @@ use ractor::{Actor, ActorProcessingErr, ActorRef, ActorRuntime, RpcReplyPort, Su
 use self::mailbox::{Gate, Mailbox};
 use super::launch::{Body, End, Launched, Seat};
 use super::{Child, Kind};
-use crate::context::{Context, Inside, Run, breakable, within_task};
+use crate::context::{Context, Hook, Inside, Run, breakable, within_task};
 use crate::exit::{BoxError, Exit, Panic, catch_blocking};
 use crate::handle::{Reply, Routed};
 
@@ -166,7 +166,8 @@ impl<A: Actor> Actor for Supervised<A> {
             };
             // Called inside the future: a hook may panic before it returns its own.
             let hook = async { actor.post_start(myself, state).await };
-            let started = inside(&incarnation.run, &mut incarnation.lent, hook).await;
+            let (run, lent) = (&incarnation.run, &mut incarnation.lent);
+            let started = inside((run, lent), Hook::PostStart, hook).await;
             incarnation.keep_on(started)
         })
     }
@@ -185,7 +186,7 @@ impl<A: Actor> Actor for Supervised<A> {
             };
             let (run, lent) = (&incarnation.run, &mut incarnation.lent);
             let hook = async { actor.handle(myself, message, state).await };
-            let handled = Inside::of(run, lent, breakable(run, hook)).await;
+            let handled = Inside::of(run, lent, Hook::Handle, breakable(run, hook)).await;
             if run.tell_what_waits() {
                 run.heard().await;
             }
@@ -213,7 +214,8 @@ impl<A: Actor> Actor for Supervised<A> {
                 }
                 actor.handle_supervisor_evt(myself, event, state).await
             };
-            let handled = inside(&incarnation.run, &mut incarnation.lent, hook).await;
+            let (run, lent) = (&incarnation.run, &mut incarnation.lent);
+            let handled = inside((run, lent), Hook::Supervision, hook).await;
             incarnation.keep_on(handled)
         })
     }
@@ -229,7 +231,8 @@ impl<A: Actor> Actor for Supervised<A> {
                 return Err(Recorded.into());
             };
             let hook = async { actor.post_stop(myself, state).await };
-            let stopped = inside(&incarnation.run, &mut incarnation.lent, hook).await;
+            let (run, lent) = (&incarnation.run, &mut incarnation.lent);
+            let stopped = inside((run, lent), Hook::PostStop, hook).await;
             incarnation.keep_on(stopped)?;
             incarnation.bury();
             incarnation.run.record_good_end();
@@ -247,7 +250,8 @@ impl<A: Actor> Incarnation<A> {
             let state = actor.pre_start(starting, arguments).await?;
             Ok((actor, state))
         };
-        match Inside::of(&self.run, &mut self.lent, breakable(&self.run, hook)).await {
+        let body = breakable(&self.run, hook);
+        match Inside::of(&self.run, &mut self.lent, Hook::Unwatched, body).await {
             Ok(Ok(alive)) => self.alive = Some(alive),
             failed => return self.keep_on(failed.map(|made| made.map(drop))),
         }
@@ -311,14 +315,14 @@ impl<A: Actor> Drop for Incarnation<A> {
 /// Runs a hook of the user's as part of its run. What it told the supervisor is told in a poll of its
 /// own: the actor would begin its next hook in the same one (invariant 1 of `context::current`).
 async fn inside<F>(
-    run: &Arc<Run>,
-    lent: &mut Option<Arc<Run>>,
+    (run, lent): (&Arc<Run>, &mut Option<Arc<Run>>),
+    kind: Hook,
     hook: F,
 ) -> Result<Result<(), BoxError>, Panic>
 where
     F: Future<Output = Result<(), BoxError>>,
 {
-    let outcome = Inside::of(run, lent, breakable(run, hook)).await;
+    let outcome = Inside::of(run, lent, kind, breakable(run, hook)).await;
     if run.tell_what_waits() {
         run.heard().await;
     }

@@ -8,7 +8,7 @@ use std::task::{Context as PollContext, Poll};
 use pin_project_lite::pin_project;
 
 use super::launch::{End, Seat};
-use crate::context::{Inside, LastAct, Run, breakable, within_task};
+use crate::context::{Hook, Inside, LastAct, Run, breakable, within_task};
 use crate::exit::{BoxError, Exit, Panic};
 
 /// When a body's start counts as acknowledged.
@@ -45,7 +45,7 @@ where
     // Both the factory and its future run inside the catch.
     let body = breakable(run, async move { make().await });
     let task = tokio::spawn(Supervised {
-        body: Inside::new(run, body),
+        body: Inside::new(run, Hook::Body, body),
         acknowledge,
         up: Some(up),
         routed: None,

@@ -23,6 +23,7 @@ pub use self::monitoring::{Limits, MonitoringSettings};
 use super::duration;
 use crate::bus::DEFAULT_BUS_CAPACITY;
 use crate::shutdown::DEFAULT_SHUTDOWN_BUDGET;
+use crate::shutdown::ladder::Ladder;
 
 /// The daemon's own sections.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -110,6 +111,15 @@ impl ShutdownSettings {
     pub fn kill(&self) -> Duration {
         self.kill
             .unwrap_or_else(|| self.force().saturating_add(self.graceful))
+    }
+}
+
+impl ShutdownSettings {
+    /// Returns the three steps.
+    #[must_use]
+    pub fn ladder(&self) -> Ladder {
+        // Checked when the configuration was read; what a program made by hand may be anything.
+        Ladder::try_new(self.graceful, self.force(), self.kill()).unwrap_or_default()
     }
 }
 

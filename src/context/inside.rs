@@ -18,6 +18,7 @@ use std::task::{Context, Poll};
 use pin_project_lite::pin_project;
 
 use super::Run;
+use super::activity::{Begun, Hook};
 use super::current::while_polling;
 use crate::exit::{Panic, catch_blocking};
 
@@ -31,6 +32,7 @@ pin_project! {
         run: R,
         // The same, for the time of a poll.
         lent: L,
+        begun: Begun,
         #[pin]
         future: Option<F>,
     }
@@ -55,10 +57,11 @@ pin_project! {
 
 impl<F> Inside<Arc<Run>, Option<Arc<Run>>, F> {
     /// Makes a future part of a run for as long as it takes.
-    pub(crate) fn new(run: &Arc<Run>, future: F) -> Self {
+    pub(crate) fn new(run: &Arc<Run>, hook: Hook, future: F) -> Self {
         Self {
             run: Arc::clone(run),
             lent: Some(Arc::clone(run)),
+            begun: Begun::not_yet(hook),
             future: Some(future),
         }
     }
@@ -68,10 +71,11 @@ impl<'a, F> Inside<&'a Run, &'a mut Option<Arc<Run>>, F> {
     /// Makes a future part of a run that outlives it. The run is borrowed twice: what is lent is a
     /// reference of its own, so that none is counted for each message of an actor.
     #[inline]
-    pub(crate) fn of(run: &'a Run, lent: &'a mut Option<Arc<Run>>, future: F) -> Self {
+    pub(crate) fn of(run: &'a Run, lent: &'a mut Option<Arc<Run>>, hook: Hook, future: F) -> Self {
         Self {
             run,
             lent,
+            begun: Begun::not_yet(hook),
             future: Some(future),
         }
     }
@@ -91,6 +95,7 @@ where
         let mut this = self.project();
         // Kept outside, so that it is not dropped while a panic of the future's drop unwinds.
         let mut value = None;
+        this.run.activity().enter(this.begun);
         let polled = inside(this.run, this.lent.borrow_mut(), || {
             let future = this.future.as_mut().as_pin_mut();
             if let Some(Poll::Ready(ready)) = future.map(|future| future.poll(cx)) {
@@ -99,6 +104,8 @@ where
                 this.future.set(None);
             }
         });
+        let goes_on = polled.is_ok() && value.is_none();
+        this.run.activity().leave(this.begun, goes_on);
         match (polled, value) {
             (Ok(()), Some(value)) => Poll::Ready(Ok(value)),
             (Ok(()), None) => Poll::Pending,
@@ -146,7 +153,7 @@ fn inside<T>(run: &Run, lent: &mut Option<Arc<Run>>, code: impl FnOnce() -> T) -
 
 #[cfg(test)]
 mod tests {
-    use super::Inside;
+    use super::{Hook, Inside};
     use crate::context::{Above, Context, Identity, Run};
     use crate::path::Path;
     use crate::shutdown::EarlyNotice;
@@ -177,7 +184,7 @@ mod tests {
     async fn a_drop_that_panics_is_part_of_the_outcome() {
         let seen = Arc::new(Mutex::new(None));
         let bomb = Bomb(Arc::clone(&seen));
-        let caught = Inside::new(&run(), async move {
+        let caught = Inside::new(&run(), Hook::Body, async move {
             let _held = &bomb;
         });
         let panic = caught.await.expect_err("the drop panicked");
@@ -191,7 +198,7 @@ mod tests {
         let bomb = Bomb(Arc::clone(&seen));
         let run = run();
         let mut lent = Some(Arc::clone(&run));
-        let pending = Inside::of(&run, &mut lent, async move {
+        let pending = Inside::of(&run, &mut lent, Hook::Body, async move {
             let _held = &bomb;
             std::future::pending::<()>().await;
         });

@@ -13,6 +13,7 @@ use tracing::Span;
 
 pub(crate) use self::subtasks::LastAct;
 use self::subtasks::Subtasks;
+use super::activity::Activity;
 use super::current::is_in_poll_of;
 #[cfg(feature = "testkit")]
 use super::fault::FaultPoint;
@@ -81,6 +82,7 @@ pub(crate) struct Run {
     over: AtomicBool,
     has_untold: AtomicBool,
     has_extended: AtomicBool,
+    activity: Activity,
     #[cfg(feature = "testkit")]
     fault_point: FaultPoint,
     ending: Mutex<Ending>,
@@ -158,6 +160,7 @@ impl Run {
             over: AtomicBool::new(false),
             has_untold: AtomicBool::new(false),
             has_extended: AtomicBool::new(false),
+            activity: Activity::default(),
             #[cfg(feature = "testkit")]
             fault_point: FaultPoint::default(),
             ending: Mutex::default(),
@@ -178,6 +181,10 @@ impl Run {
 
     pub(crate) fn stop(&self) -> &StopSignal {
         &self.stop
+    }
+
+    pub(crate) fn activity(&self) -> &Activity {
+        &self.activity
     }
 
     pub(crate) fn early_notice(&self) -> &EarlyNotice {
@@ -352,6 +359,17 @@ impl Run {
         self.abort();
         // Whatever does not end now is named as hung.
         self.tell(News::Ending);
+    }
+
+    /// Ends the run for a reason that its own code does not know.
+    pub(crate) fn fail_from_outside(&self, exit: Exit) {
+        if self.is_first_record(exit) {
+            let now = Instant::now();
+            self.stop.request(now, now);
+            self.kill();
+            // Whatever does not end now is named as hung.
+            self.tell(News::Ending);
+        }
     }
 
     /// Drops the run's own task at its next await. Does nothing to a thread.

@@ -5,14 +5,18 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::Daemon;
 use super::configuration::Configuration;
 use super::monitor::ResourceMonitor;
+use super::{Daemon, DaemonError};
 use crate::bus::Bus;
 use crate::config::{Cause, Config, Invalid, Live, Loader, NoConfig, duration};
 use crate::exit::BoxError;
 use crate::metrics::Registry;
 use crate::resources::Excess;
+use crate::shutdown::EarlyNotice;
+use crate::shutdown::guard::ShutdownHandle;
+use crate::shutdown::report::StopReport;
+use crate::signals::{Signal, SignalAction, SignalMap};
 use crate::supervisor::Supervisor;
 
 /// How the tree is made.
@@ -24,6 +28,9 @@ pub(super) enum Make<C> {
 
 /// Makes the tree once the configuration is loaded.
 type MakeFrom<C> = dyn FnOnce(&Live<C>) -> Result<Supervisor, BoxError> + Send;
+
+/// What is told of the end: the report, and the metrics as they were at last.
+pub(super) type OnEnd = dyn FnOnce(&StopReport, &str) + Send;
 
 /// Begins to reload when something outside says so, on the edges' runtime.
 pub(super) type ReloadOn = dyn FnOnce(Arc<dyn Configuration>) + Send;
@@ -42,6 +49,9 @@ impl Daemon {
             monitor: ResourceMonitor::new(),
             on_limit: None,
             on_http_bound: None,
+            on_end: None,
+            signals: SignalMap::default(),
+            notice: EarlyNotice::default(),
         }
     }
 
@@ -64,6 +74,9 @@ impl Daemon {
             monitor: self.monitor,
             on_limit: self.on_limit,
             on_http_bound: self.on_http_bound,
+            on_end: self.on_end,
+            signals: self.signals,
+            notice: self.notice,
         }
     }
 }
@@ -161,11 +174,31 @@ impl<C: Config> Daemon<C> {
         ))
     }
 
+    /// Gives a signal another meaning, or one that had none: see [`SignalMap`] for what each means by
+    /// default. With [`SignalAction::Default`] the daemon does not listen for it.
+    pub fn on_signal(mut self, signal: Signal, action: SignalAction) -> Self {
+        self.signals.set(signal, action);
+        self
+    }
+
+    /// Listens for no signal but for those that [`on_signal`](Self::on_signal) adds after this. Then the
+    /// program has to see to it that the daemon ends: SIGTERM is its sudden death.
+    pub fn without_signals(mut self) -> Self {
+        self.signals = SignalMap::none();
+        self
+    }
+
     /// Serves these metrics beside those of the tree. Default: a registry that only the daemon's own are
     /// in.
     pub fn metrics(mut self, registry: &Registry) -> Self {
         self.registry = registry.clone();
         self
+    }
+
+    /// Returns what tells work outside of the tree of its shutdown, asks for one, and lets that work hold
+    /// the end. Valid before the daemon runs.
+    pub fn shutdown_handle(&self) -> ShutdownHandle {
+        ShutdownHandle::new(&self.notice)
     }
 
     /// Returns what the process has used lately, once the daemon runs.
@@ -180,11 +213,29 @@ impl<C: Config> Daemon<C> {
         self
     }
 
+    /// Calls `told` with the report and the last metrics, as a scrape would have them, once the tree has
+    /// ended: the moment to push them to where nobody scrapes any more. On a thread of its own, for which the
+    /// daemon waits for a second, and less when the process is about to be killed.
+    pub fn on_end(mut self, told: impl FnOnce(&StopReport, &str) + Send + 'static) -> Self {
+        self.on_end = Some(Box::new(told));
+        self
+    }
+
     /// Calls `told` with the address that was bound, before the tree starts. Default: it is logged
     /// and nobody is told.
     pub fn on_http_bound(mut self, told: impl FnOnce(SocketAddr) + Send + 'static) -> Self {
         self.on_http_bound = Some(Box::new(told));
         self
+    }
+}
+
+impl<C: Config> Make<C> {
+    pub(super) fn make(self, live: &Live<C>) -> Result<Supervisor, DaemonError> {
+        match self {
+            Self::Missing => Err(DaemonError::NoTree),
+            Self::Ready(tree) => Ok(*tree),
+            Self::From(make) => make(live).map_err(DaemonError::Tree),
+        }
     }
 }
 

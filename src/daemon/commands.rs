@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::configuration::{Configuration, News};
 use super::monitor::ResourceMonitor;
+use super::orders::Orders;
 use super::view;
 use crate::admin::socket::Peer;
 use crate::admin::{Answer, Answering, Command, Commands, Refusal};
@@ -28,6 +29,7 @@ pub(super) struct Desk {
     pub(super) configuration: Arc<dyn Configuration>,
     pub(super) news: Arc<News>,
     pub(super) monitor: ResourceMonitor,
+    pub(super) orders: Arc<Orders>,
 }
 
 impl Commands for Desk {
@@ -82,8 +84,7 @@ impl Desk {
                 Ok(Value::Null)
             }
             Command::Shutdown => {
-                let graceful = self.configuration.settings().shutdown.graceful;
-                running.shutdown(ShutdownReason::Requested, graceful);
+                self.orders.end(ShutdownReason::Requested);
                 Ok(Value::Null)
             }
         }

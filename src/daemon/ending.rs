@@ -36,7 +36,7 @@ const CONFIGURATION: u8 = 78;
 const LATE: u8 = 124;
 
 /// What a shell adds to the number of the signal that ended a command.
-const SIGNALLED: u8 = 128;
+pub(super) const SIGNALLED: u8 = 128;
 
 /// How a daemon whose tree was begun came to its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,7 +70,8 @@ impl DaemonExit {
         if report.reason == ShutdownReason::ResourceExhausted {
             return Self::Exhausted;
         }
-        if report.root.spent > graceful || !report.hung().is_empty() {
+        let is_held = !report.hung().is_empty() || !report.unreleased().is_empty();
+        if report.root.spent > graceful || is_held {
             return Self::Late;
         }
         if report.exit.is_abnormal() {

@@ -3,41 +3,41 @@
 //! Everything here waits for messages alone and runs no user code, so that the two promises of a
 //! daemon, to hear signals and to end, do not depend on what the tree does.
 
-use std::future::pending;
 use std::net::SocketAddr;
-use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::runtime::Handle;
+use tokio::sync::oneshot;
 use tokio::task::AbortHandle;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::timeout;
 
-use super::builder::ReloadOn;
+use super::attend::attend;
+use super::builder::{OnEnd, ReloadOn};
 use super::commands::Desk;
 use super::configuration::{Configuration, News};
 use super::heartbeat::Heartbeat;
 use super::monitor::{self, OnLimit, ResourceMonitor, Watcher};
+use super::orders::{Orders, Told};
+use super::service::tell_manager;
 use super::source::Program;
-use super::view::still_alive;
 use super::{DaemonError, DaemonExit, LOG_FLUSH_PATIENCE};
 use crate::admin;
 use crate::admin::socket::Listener;
-use crate::config::{Cause, ReloadThread};
-use crate::exit::chain_panics;
-use crate::http::{Options, Server, Token};
+use crate::config::{Cause, ReloadError, ReloadThread};
+use crate::exit::{Exit, chain_panics};
+use crate::http::{Options, Server, Source, Token};
 use crate::lock::InstanceLock;
 use crate::metrics::Registry;
+use crate::notify::Notifier;
+use crate::path::Path;
 use crate::shutdown::ShutdownReason;
-use crate::shutdown::report::StopReport;
-use crate::signals::{Request, Requests, Terminations};
+use crate::shutdown::report::{Outcome, StopReport, Stopped};
 use crate::supervisor::Supervisor;
-use crate::time::later;
-use crate::tree::{Running, StartError};
+use crate::tree::{Begun, Running, StartError};
 
-/// How long after its deadline a tree may still report. It ends at the deadline by itself; only
-/// when every worker is blocked does it not, and a second tells that from a busy machine.
-const REPORT_PATIENCE: Duration = Duration::from_secs(1);
+/// How long the program may take with the end, as long as the log has.
+const ON_END_PATIENCE: Duration = LOG_FLUSH_PATIENCE;
 
 /// What a daemon was told to do.
 pub(super) struct Plan {
@@ -51,7 +51,9 @@ pub(super) struct Plan {
     pub(super) monitor: ResourceMonitor,
     pub(super) on_limit: Option<Arc<OnLimit>>,
     pub(super) on_http_bound: Option<Box<dyn FnOnce(SocketAddr) + Send>>,
+    pub(super) on_end: Option<Box<OnEnd>>,
     pub(super) lock: Option<InstanceLock>,
+    pub(super) orders: Arc<Orders>,
 }
 
 /// A daemon that has ended but for its server, which closes when this is dropped, and its lock.
@@ -59,6 +61,8 @@ pub(super) struct Ended {
     pub(super) outcome: Result<(StopReport, DaemonExit), DaemonError>,
     pub(super) server: Option<Server>,
     pub(super) lock: Option<InstanceLock>,
+    /// Lines of the log for which there was no room.
+    pub(super) dropped_lines: u64,
 }
 
 /// Runs a daemon to its end; the tree runs on `workers`.
@@ -66,16 +70,23 @@ pub(super) async fn govern(mut plan: Plan, workers: Handle) -> Ended {
     let mut server = None;
     let lock = plan.lock.take();
     let news = Arc::clone(&plan.news);
+    let orders = Arc::clone(&plan.orders);
     let outcome = try_govern(&mut server, plan, workers).await;
     if let Some(logging) = &news.logging {
         // What is not written by then is lost, and the process ends all the same.
         // What `main` logs after that is waited for.
-        let _is_written = logging.flush_from_now_on(LOG_FLUSH_PATIENCE);
+        let patience = orders.at_most(LOG_FLUSH_PATIENCE);
+        let _is_written = logging.flush_from_now_on(patience);
     }
+    let dropped_lines = news
+        .logging
+        .as_ref()
+        .map_or(0, |logging| logging.statistics().dropped);
     Ended {
         outcome,
         server,
         lock,
+        dropped_lines,
     }
 }
 
@@ -84,11 +95,11 @@ async fn try_govern(
     mut plan: Plan,
     workers: Handle,
 ) -> Result<(StopReport, DaemonExit), DaemonError> {
-    let mut signals = Terminations::listen().map_err(DaemonError::Signals)?;
-    let requests = Requests::listen().map_err(DaemonError::Signals)?;
+    let orders = Arc::clone(&plan.orders);
     let configuration = &plan.configuration;
     let heartbeat = Heartbeat::start(&workers, configuration);
-    let program = Program::new(&plan.tree.name, heartbeat, &plan.news, configuration);
+    let told = (configuration, &orders);
+    let program = Program::new(&plan.tree.name, heartbeat, &plan.news, told);
     let program = Arc::new(program);
     *server = open_http(&mut plan, &program)?;
     // Before the tree starts: a socket that can't be had must not cost it a start.
@@ -105,15 +116,20 @@ async fn try_govern(
         registry,
         monitor,
         on_limit,
+        on_end,
         ..
     } = plan;
+    if let Some(wish) = orders.wish() {
+        return Ok(not_begun(&tree.name, wish.reason));
+    }
     let begun = {
         let _inside = workers.enter();
-        tree.begin()?
+        tree.begin_heard_by(orders.notice().clone())?
     };
     let running = begun.running().observer();
     program.watch(running.observer());
     news.running.get_or_init(|| running.observer());
+    orders.set_running(&running);
     for begin in reload_on {
         begin(Arc::clone(&configuration));
     }
@@ -122,6 +138,7 @@ async fn try_govern(
         configuration: Arc::clone(&configuration),
         news: Arc::clone(&news),
         monitor: monitor.clone(),
+        orders: Arc::clone(&orders),
     };
     let admin = listener.map(|listener| serve_clients(listener, desk));
     let watcher = Watcher {
@@ -133,33 +150,103 @@ async fn try_govern(
         workers,
     };
     let own = monitor::tree(watcher).start().await?;
-    let life = live(begun.wait_until_up(), &running, &name);
-    let conduct = attend(life, &running, &mut signals, &*configuration);
-    let ended = tokio::select! {
-        ended = conduct => ended,
-        () = serve_requests(requests, &*configuration, &news) => Err(DaemonError::Lost),
+    let up = || {
+        orders.set_up();
+        tracing::info!(daemon = %name, path = %running.path(), "the tree is up");
     };
+    let ended = conduct(begun, up, (&orders, &configuration, &news)).await;
     // The socket closes before the probes do: nothing can be asked of a tree that has ended.
     drop((own, reloads, admin));
+    if let (Some(told), Ok((report, _))) = (on_end, &ended) {
+        tell_of_end(told, report.clone(), &*program, &orders).await;
+    }
     ended
 }
 
-/// Does what signals ask for that do not end the process.
-async fn serve_requests(mut requests: Requests, configuration: &dyn Configuration, news: &News) {
-    loop {
-        match requests.recv().await {
-            Request::Reload => {
-                if let Err(error) = configuration.request(Cause::Signal) {
-                    tracing::error!(%error, "the configuration is not read anew");
-                }
-            }
-            Request::Reopen => {
-                if let Some(logging) = &news.logging {
-                    logging.reopen();
-                }
-            }
-        }
+/// Tells the program of the end, and waits for it as long as there is time.
+async fn tell_of_end(told: Box<OnEnd>, report: StopReport, program: &dyn Source, orders: &Orders) {
+    let metrics = program.metrics().unwrap_or_default();
+    let (done, is_done) = oneshot::channel::<()>();
+    let named = std::thread::Builder::new().name("perennial-end".to_owned());
+    let tell = move || {
+        told(&report, &metrics);
+        drop(done);
+    };
+    let patience = orders.at_most(ON_END_PATIENCE);
+    let told = match named.spawn(tell) {
+        // Dropped, also by a panic, which the hook of the process tells of.
+        Ok(_thread) => timeout(patience, is_done).await.is_ok(),
+        Err(_none) => false,
+    };
+    if !told {
+        tracing::warn!("the program was not done with the end in time");
     }
+}
+
+/// Follows a tree from its start to its end, and does meanwhile what is asked for.
+async fn conduct(
+    begun: Begun,
+    up: impl FnOnce(),
+    (orders, configuration, news): (&Orders, &Arc<dyn Configuration>, &News),
+) -> Result<(StopReport, DaemonExit), DaemonError> {
+    let running = begun.running().observer();
+    let notifier = notifier();
+    let ready = || {
+        up();
+        notifier.ready("running");
+    };
+    let life = live(begun.wait_until_up(), &running, ready);
+    tokio::select! {
+        ended = attend(life, &running, orders) => ended,
+        () = serve_requests(orders, configuration, news, &notifier) => Err(DaemonError::Lost),
+        () = tell_manager(&notifier, &running, orders) => Err(DaemonError::Lost),
+    }
+}
+
+/// Does what signals ask for that do not end the process.
+async fn serve_requests(
+    orders: &Orders,
+    configuration: &Arc<dyn Configuration>,
+    news: &News,
+    notifier: &Notifier,
+) {
+    let mut told = orders.watch();
+    let mut done = Told::default();
+    // Fails when nobody can tell anything any more.
+    while told.changed().await.is_ok() {
+        let now = *told.borrow_and_update();
+        if now.reloads != done.reloads {
+            notifier.reloading();
+            tokio::spawn(reload(Arc::clone(configuration), notifier.clone()));
+        }
+        if now.reopens != done.reopens
+            && let Some(logging) = &news.logging
+        {
+            logging.reopen();
+        }
+        done = now;
+    }
+}
+
+async fn reload(configuration: Arc<dyn Configuration>, notifier: Notifier) {
+    let status = match configuration.reload(Cause::Signal).await {
+        Ok(_reloaded) => "running",
+        // That was told already, with every reason.
+        Err(ReloadError::Rejected(_)) => "running; the last configuration was rejected",
+        Err(error) => {
+            tracing::error!(%error, "the configuration is not read anew");
+            "running; the configuration could not be read anew"
+        }
+    };
+    notifier.ready(status);
+}
+
+/// Reaches the service manager, if there is one.
+fn notifier() -> Notifier {
+    Notifier::from_environment().unwrap_or_else(|error| {
+        tracing::warn!(%error, "the service manager can't be told anything");
+        Notifier::default()
+    })
 }
 
 fn open_http(plan: &mut Plan, program: &Arc<Program>) -> Result<Option<Server>, DaemonError> {
@@ -216,58 +303,15 @@ impl Drop for AbortOnDrop {
     }
 }
 
-/// Waits for the tree's end and for signals, whichever way it goes.
-async fn attend(
-    life: impl Future<Output = Result<StopReport, DaemonError>>,
-    running: &Running,
-    signals: &mut Terminations,
-    configuration: &dyn Configuration,
-) -> Result<(StopReport, DaemonExit), DaemonError> {
-    let mut life = pin!(life);
-    // Whoever asked for it: a signal, a child, or one that hangs and ends the process.
-    let mut begun = pin!(running.shutdown_began());
-    let mut has_signal = false;
-    let mut give_up: Option<(Instant, DaemonExit)> = None;
-    // A shutdown goes by what the configuration says when it begins.
-    let mut graceful = None;
-    let says = || configuration.settings().shutdown.graceful;
-    loop {
-        tokio::select! {
-            biased;
-            report = &mut life => {
-                let report = report?;
-                let exit = DaemonExit::of(&report, graceful.unwrap_or_else(says));
-                return Ok((report, exit));
-            }
-            signal = signals.recv() => {
-                if has_signal {
-                    return Ok(give_up_on(running, DaemonExit::Forced(signal)));
-                }
-                has_signal = true;
-                let graceful = *graceful.get_or_insert_with(says);
-                running.shutdown(ShutdownReason::Signal(signal), graceful);
-                let at = later(Instant::now(), graceful.saturating_add(REPORT_PATIENCE));
-                let earlier = give_up.filter(|(known, _)| *known < at);
-                give_up = earlier.or(Some((at, DaemonExit::Late)));
-            }
-            shutdown = &mut begun, if give_up.is_none() => {
-                graceful.get_or_insert_with(says);
-                give_up = Some((later(shutdown.deadline, REPORT_PATIENCE), late(shutdown.reason)));
-            }
-            exit = until(give_up) => return Ok(give_up_on(running, exit)),
-        }
-    }
-}
-
 /// Follows the tree from its start to its report.
 async fn live(
     up: impl Future<Output = Result<Running, StartError>>,
     running: &Running,
-    name: &str,
+    told: impl FnOnce(),
 ) -> Result<StopReport, DaemonError> {
     match up.await {
         Ok(up) => {
-            tracing::info!(daemon = %name, path = %up.path(), "the tree is up");
+            told();
             Ok(up.wait().await)
         }
         // A shutdown that comes during the start is no failure of the start.
@@ -276,29 +320,19 @@ async fn live(
     }
 }
 
-/// Returns what it means that a tree is late: nobody waits for one that failed to be called late.
-fn late(reason: ShutdownReason) -> DaemonExit {
-    match reason {
-        ShutdownReason::Error => DaemonExit::Failed,
-        _ => DaemonExit::Late,
-    }
-}
-
-/// Makes the report of a tree that nobody waits for any longer.
-fn give_up_on(running: &Running, exit: DaemonExit) -> (StopReport, DaemonExit) {
-    let report = still_alive(&running.snapshot());
-    for path in report.hung() {
-        tracing::error!(%path, "still alive");
-    }
-    (report, exit)
-}
-
-async fn until(give_up: Option<(Instant, DaemonExit)>) -> DaemonExit {
-    match give_up {
-        Some((at, exit)) => {
-            sleep_until(at).await;
-            exit
-        }
-        None => pending().await,
-    }
+/// Makes the report of a tree that never began, because the end was asked for first.
+pub(super) fn not_begun(root: &str, reason: ShutdownReason) -> (StopReport, DaemonExit) {
+    let report = StopReport {
+        reason,
+        exit: Exit::Shutdown,
+        root: Stopped {
+            path: Path::root(root),
+            allotted: Duration::ZERO,
+            spent: Duration::ZERO,
+            outcome: Outcome::AlreadyDown,
+            children: Vec::new(),
+        },
+        guards: Vec::new(),
+    };
+    (report, DaemonExit::Clean)
 }

@@ -3,18 +3,20 @@
 //! Everything that can be wrong before anything starts is found out here, on the thread of the caller.
 
 use std::ffi::OsString;
+use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
 use tokio::runtime::Handle;
 
 use super::builder::Make;
-use super::configuration::News;
+use super::configuration::{Configuration, News};
 use super::govern::Plan;
 use super::lane::Lane;
+use super::orders::Orders;
 use super::{Daemon, DaemonError, LOG_FLUSH_PATIENCE, workers};
 use crate::config::{
-    Color, CommandLine, Config, HELP, Invalid, LogFormat, LoggingSettings, Origin, RuntimeSettings,
-    Settings, Snapshot, Task, UsageError,
+    Color, CommandLine, Config, ConfigError, HELP, Invalid, Loader, LogFormat, LoggingSettings,
+    Origin, Reloader, RuntimeSettings, Settings, Snapshot, Task, UsageError,
 };
 use crate::lock::InstanceLock;
 use crate::logging::{self, FileOptions, Format, Logging, LoggingError, Options};
@@ -66,23 +68,17 @@ impl Drop for Log {
 }
 
 impl<C: Config> Daemon<C> {
-    /// Prepares to run; [`DaemonError::Answered`] when the command line asks for something else.
-    pub(super) fn prepare(self) -> Result<Prepared, DaemonError> {
+    /// Prepares to run; [`DaemonError::Answered`] when the command line asks for something else, `None`
+    /// when the end was asked for meanwhile.
+    pub(super) fn prepare(self, orders: &Arc<Orders>) -> Result<Option<Prepared>, DaemonError> {
+        orders.set_stage("the configuration was being read");
         let line = read(self.arguments)?;
         let name = self.loader.name().to_owned();
         if line.task == Task::Help {
             let text = format!("usage: {name} [options]\n\n{HELP}");
             return Err(DaemonError::Answered { text });
         }
-        let mut loader = self
-            .loader
-            .arguments(line.set)
-            .check(check_level)
-            .check(workers::check);
-        if let Some(file) = line.config {
-            loader = loader.file(file);
-        }
-        let reloader = loader.load()?;
+        let reloader = load(self.loader, line.set, line.config)?;
         let live = reloader.live();
         let snapshot = live.snapshot();
         if let Some(text) = answer(line.task, &name, &snapshot) {
@@ -92,6 +88,9 @@ impl<C: Config> Daemon<C> {
             return Err(DaemonError::NoTree);
         }
         let settings = snapshot.settings();
+        if orders.wish().is_some() {
+            return Ok(None);
+        }
         let threads = Threads::of_here();
         let lock = enter(settings, threads)?;
         let logging = begin_to_log(&settings.logging)?;
@@ -110,20 +109,24 @@ impl<C: Config> Daemon<C> {
                 move |cause, result, snapshot| told.tell(cause, result, snapshot.settings()),
             )
             .map_err(DaemonError::Runtime)?;
-        let tree = match self.tree {
-            Make::Missing => return Err(DaemonError::NoTree),
-            Make::Ready(tree) => *tree,
-            Make::From(make) => make(&live).map_err(DaemonError::Tree)?,
-        };
-        let tree = with_health_interval(with_bus(tree, &snapshot), &snapshot);
+        orders.set_stage("the tree was being made");
+        let tree = with_bus(self.tree.make(&live)?, &snapshot);
+        let tree = with_health_interval(tree, &snapshot);
         warn_of_what_does_nothing(&snapshot, threads);
-        Ok(Prepared {
+        if orders.wish().is_some() {
+            tracing::info!("asked to end before the tree began");
+            return Ok(None);
+        }
+        let configuration: Arc<dyn Configuration> = Arc::new(live.clone());
+        orders.set_configuration(&configuration);
+        orders.set_stage("the tree was about to begin");
+        Ok(Some(Prepared {
             runtime: settings.runtime.clone(),
             log,
             plan: Plan {
                 name: settings.daemon.name.clone().unwrap_or(name),
                 tree,
-                configuration: Arc::new(live.clone()),
+                configuration,
                 reloads,
                 reload_on: self.reloads,
                 news,
@@ -131,9 +134,27 @@ impl<C: Config> Daemon<C> {
                 monitor: self.monitor,
                 on_limit: self.on_limit.map(Arc::from),
                 on_http_bound: self.on_http_bound,
+                on_end: self.on_end,
                 lock,
+                orders: Arc::clone(orders),
             },
-        })
+        }))
+    }
+}
+
+/// Reads the whole configuration.
+fn load<C: Config>(
+    loader: Loader<C>,
+    set: Vec<String>,
+    file: Option<PathBuf>,
+) -> Result<Reloader<C>, ConfigError> {
+    let loader = loader
+        .arguments(set)
+        .check(check_level)
+        .check(workers::check);
+    match file {
+        Some(file) => loader.file(file).load(),
+        None => loader.load(),
     }
 }
 
@@ -148,9 +169,6 @@ fn read(arguments: Option<Vec<OsString>>) -> Result<CommandLine, UsageError> {
 
 /// Names the keys that somebody has set in vain: not to be found out in production.
 fn warn_of_what_does_nothing<C>(snapshot: &Snapshot<C>, threads: Threads) {
-    for key in set_in_vain(snapshot) {
-        tracing::warn!(key, "this key is set and has no effect yet");
-    }
     if threads == Threads::OfTheProgram {
         for key in set_for_nobody(snapshot) {
             tracing::warn!(
@@ -179,9 +197,6 @@ fn with_health_interval<C>(tree: Supervisor, snapshot: &Snapshot<C>) -> Supervis
     }
 }
 
-/// Keys that are read and checked and have no effect yet.
-const WITHOUT_EFFECT: [&str; 3] = ["shutdown.drain_delay", "shutdown.force", "shutdown.kill"];
-
 /// The keys of `[runtime]`.
 const RUNTIME_KEYS: [&str; 6] = [
     "runtime.worker_threads",
@@ -191,12 +206,6 @@ const RUNTIME_KEYS: [&str; 6] = [
     "runtime.thread_name",
     "runtime.stack_size_bytes",
 ];
-
-/// Lists the keys that have no effect yet and are set.
-fn set_in_vain<C>(snapshot: &Snapshot<C>) -> Vec<&'static str> {
-    let is_set = |key: &&str| !matches!(snapshot.origin(key), Origin::Default);
-    WITHOUT_EFFECT.into_iter().filter(is_set).collect()
-}
 
 /// Lists the keys that speak of threads which the program has made itself.
 fn set_for_nobody<C>(snapshot: &Snapshot<C>) -> Vec<&'static str> {
@@ -275,7 +284,7 @@ fn begin_to_log(settings: &LoggingSettings) -> Result<Option<Logging>, DaemonErr
 
 #[cfg(test)]
 mod tests {
-    use super::{RUNTIME_KEYS, set_for_nobody, set_in_vain, with_bus};
+    use super::{RUNTIME_KEYS, set_for_nobody, with_bus};
     use crate::config::{BusSettings, Loader};
     use crate::supervisor::Supervisor;
 
@@ -314,20 +323,5 @@ mod tests {
             set_for_nobody(&reloader.live().snapshot()),
             ["runtime.nice"]
         );
-    }
-
-    #[test]
-    fn a_key_that_has_no_effect_yet_is_named_where_it_is_set() {
-        for (set, expected) in [
-            (None, vec![]),
-            (
-                Some("shutdown.kill=\"20s\"".to_owned()),
-                vec!["shutdown.kill"],
-            ),
-        ] {
-            let loader = Loader::new("perennial-tests-vain").environment([]);
-            let reloader = loader.arguments(set).load().expect("it is valid");
-            assert_eq!(set_in_vain(&reloader.live().snapshot()), expected);
-        }
     }
 }

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::configuration::{Configuration, News};
 use super::heartbeat::Heartbeat;
+use super::orders::Orders;
 use super::view;
 use crate::bus::Start;
 use crate::bus::subscriber::Subscriber;
@@ -32,6 +33,7 @@ pub(super) struct Program {
     configuration: Arc<dyn Configuration>,
     /// When it began, in milliseconds since 1970.
     run_id: String,
+    orders: Arc<Orders>,
 }
 
 impl Program {
@@ -39,7 +41,7 @@ impl Program {
         root: &str,
         heartbeat: Heartbeat,
         news: &Arc<News>,
-        configuration: &Arc<dyn Configuration>,
+        (configuration, orders): (&Arc<dyn Configuration>, &Arc<Orders>),
     ) -> Self {
         for reason in TurnedAway::ALL {
             let reason = [("reason", reason.code())];
@@ -54,6 +56,7 @@ impl Program {
             news: Arc::clone(news),
             configuration: Arc::clone(configuration),
             run_id: format!("{:x}", now.unwrap_or_default().as_millis()),
+            orders: Arc::clone(orders),
         }
     }
 
@@ -86,13 +89,16 @@ impl Source for Program {
     }
 
     fn ready(&self) -> Readiness {
-        match self.running.get() {
+        let mut readiness = match self.running.get() {
             Some(running) => view::readiness(&running.readiness()),
             None => Readiness {
                 missing: self.ready_checks(),
                 is_shutting_down: false,
             },
-        }
+        };
+        // From the first wish on, while the tree still serves.
+        readiness.is_shutting_down |= self.orders.wish().is_some();
+        readiness
     }
 
     fn ready_checks(&self) -> Vec<Check> {

@@ -10,7 +10,7 @@ use crate::exit::Exit;
 use crate::health::{Health, Need};
 use crate::http::{Check, Readiness};
 use crate::shutdown::ShutdownReason;
-use crate::shutdown::report::{Outcome, StopReport, Stopped};
+use crate::shutdown::report::{Outcome, StopReport, Stopped, readable};
 use crate::supervisor::status::{NodeStatus, PastRun, State};
 use crate::time::WallClock;
 use crate::tree::{self, Snapshot};
@@ -111,6 +111,7 @@ fn node(status: &NodeStatus, at: Instant) -> Value {
         "intensity_used": status.intensity_used,
         "meltdowns": status.meltdowns,
         "since_seconds": at.saturating_duration_since(status.since).as_secs_f64(),
+        "stuck": status.stuck,
         "last_seq": status.last_seq,
         "children": children,
     })
@@ -162,6 +163,13 @@ pub(super) fn event(event: &SubsystemEvent, clock: WallClock) -> Value {
             json!({ "excess": &**excess, "is_hard": is_hard })
         }
         EventKind::HealthChanged { health } => health_of(health),
+        EventKind::Stuck {
+            hook,
+            lasted,
+            is_blocking,
+        } => {
+            json!({ "hook": hook, "lasted_seconds": seconds(lasted), "is_blocking": is_blocking })
+        }
         EventKind::Starting | EventKind::Started | EventKind::Meltdown | EventKind::Quarantined => {
             Value::Null
         }
@@ -176,6 +184,42 @@ pub(super) fn event(event: &SubsystemEvent, clock: WallClock) -> Value {
     })
 }
 
+/// Lists what is still alive, a line each: what it is doing, and since when.
+pub(super) fn still_running(snapshot: &Snapshot) -> String {
+    let mut lines = String::new();
+    snapshot.root.visit(&mut |node| {
+        if is_alive(node) {
+            let since = readable(snapshot.at.saturating_duration_since(node.since));
+            let line = format!("  {}  {} for {since}\n", node.path, node.state.code());
+            lines.push_str(&line);
+        }
+    });
+    lines
+}
+
+/// Says in a line what a shutdown waits for.
+pub(super) fn stopping_in_words(snapshot: &Snapshot) -> String {
+    let mut left = Vec::new();
+    snapshot.root.visit(&mut |node| {
+        if node.children.is_empty() && is_alive(node) {
+            left.push(node.path.as_str());
+        }
+    });
+    match left.split_first() {
+        None => "stopping: nothing is left".to_owned(),
+        Some((first, [])) => format!("stopping: waiting for {first}"),
+        Some((_, [rest @ .., last])) => {
+            format!("stopping: {} left, the next is {last}", rest.len() + 2)
+        }
+    }
+}
+
+fn is_alive(node: &NodeStatus) -> bool {
+    use State::{BackingOff, Down, Pending, Quarantined};
+
+    !matches!(node.state, Pending | Down | BackingOff | Quarantined)
+}
+
 /// Makes a report that names what is still alive; how long each was given is not known.
 pub(super) fn still_alive(snapshot: &Snapshot) -> StopReport {
     let reason = snapshot
@@ -184,21 +228,27 @@ pub(super) fn still_alive(snapshot: &Snapshot) -> StopReport {
     StopReport {
         reason,
         exit: Exit::Hung,
-        root: line(&snapshot.root),
+        root: line(&snapshot.root, snapshot.at),
+        guards: Vec::new(),
     }
 }
 
-fn line(status: &NodeStatus) -> Stopped {
-    let outcome = match status.state {
-        State::Pending | State::Down => Outcome::AlreadyDown,
-        _ => Outcome::Hung,
+fn line(status: &NodeStatus, at: Instant) -> Stopped {
+    let (outcome, spent) = match (is_alive(status), status.state) {
+        (false, _) => (Outcome::AlreadyDown, Duration::ZERO),
+        (true, State::Stopping) => (Outcome::Hung, at.saturating_duration_since(status.since)),
+        (true, _) => (Outcome::Hung, Duration::ZERO),
     };
     Stopped {
         path: status.path.clone(),
         allotted: Duration::ZERO,
-        spent: Duration::ZERO,
+        spent,
         outcome,
-        children: status.children.iter().map(line).collect(),
+        children: status
+            .children
+            .iter()
+            .map(|child| line(child, at))
+            .collect(),
     }
 }
 

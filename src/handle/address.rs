@@ -34,6 +34,11 @@ pub(crate) trait Deliver<M>: Send + Sync {
     fn leave(&self);
     /// Returns how many messages wait, and when the oldest was sent.
     fn waiting(&self) -> (usize, Option<Instant>);
+    /// Returns since when the run has been at what it received, by the coarse clock; `None` where it
+    /// waits for more, or where that is not known here.
+    fn busy_since(&self) -> Option<u64> {
+        None
+    }
 }
 
 /// Why a run did not accept a message.
@@ -51,6 +56,8 @@ pub(crate) enum Refused<M> {
 pub(crate) trait AnyAddress: fmt::Debug + Send + Sync {
     /// Reads what waits and what was counted.
     fn read(&self) -> MailboxReading;
+    /// Returns since when the run has been at what it received: see [`Deliver::busy_since`].
+    fn busy_since(&self) -> Option<u64>;
     /// Says that the run it leads to is up.
     fn acknowledge(&self);
     /// Takes the route down: a run that is about to be killed accepts nothing more. Its inbox does not
@@ -268,6 +275,13 @@ impl<M: Send + 'static> AnyAddress for Address<M> {
             rejected: self.ledger.rejected(),
             handled: self.ledger.handled(),
             durations: self.ledger.durations(),
+        }
+    }
+
+    fn busy_since(&self) -> Option<u64> {
+        match &*read(&self.route) {
+            Route::Up(mailbox) => mailbox.busy_since(),
+            Route::Unbound | Route::Down | Route::Gone => None,
         }
     }
 

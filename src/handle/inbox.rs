@@ -105,4 +105,8 @@ impl<M: Send> Deliver<M> for Queue<M> {
     fn waiting(&self) -> (usize, Option<Instant>) {
         Self::waiting(self)
     }
+
+    fn busy_since(&self) -> Option<u64> {
+        Self::busy_since(self)
+    }
 }

@@ -20,6 +20,7 @@ use super::address::Refused;
 use super::ledger::Ledger;
 use crate::exit::catch_blocking;
 use crate::sync::{Mutex, MutexGuard, lock};
+use crate::time::coarse;
 
 /// The messages that wait for one run of a worker.
 #[derive(Debug)]
@@ -36,6 +37,8 @@ pub(crate) type Messages<M> = VecDeque<(Instant, M)>;
 struct State<M> {
     waiting: Messages<M>,
     receiver: Option<Waker>,
+    /// When messages were last taken, by the coarse clock; 0 for never.
+    taken: u64,
     admission: Admission,
     is_stopped: bool,
     /// What was taken last and is timed, if it is, and how many messages that were.
@@ -57,6 +60,7 @@ impl<M> Queue<M> {
         let state = State {
             waiting: Messages::new(),
             receiver: None,
+            taken: 0,
             admission: Admission::Open,
             is_stopped: false,
             timed: None,
@@ -148,6 +152,7 @@ impl<M> Queue<M> {
             drop(stale);
             return Poll::Pending;
         }
+        state.taken = coarse();
         let taken = take(&mut state.waiting);
         let count = before.min(limit);
         if self.ledger.take(count) {
@@ -170,7 +175,10 @@ impl<M> Queue<M> {
     /// Takes a message if one waits, whatever was asked of the run.
     pub(super) fn try_one(&self) -> Option<M> {
         let mut state = lock(&self.state);
-        let (_, message) = state.waiting.pop_front()?;
+        let first = state.waiting.pop_front();
+        // Who asks for more and finds none waits for it.
+        state.taken = if first.is_some() { coarse() } else { 0 };
+        let (_, message) = first?;
         self.ledger.take(1);
         drop(state);
         self.ledger.make_room(1);
@@ -214,6 +222,15 @@ impl<M> Queue<M> {
         self.ledger.make_room(usize::MAX);
         drop(receiver);
         drop_each(left);
+    }
+
+    /// Returns since when the receiver has been at what it took, without asking for more; `None` while
+    /// it waits for messages. In a drain or after a stop there are none to ask for.
+    pub(super) fn busy_since(&self) -> Option<u64> {
+        let state = lock(&self.state);
+        let is_waiting = state.receiver.is_some();
+        let is_over = state.is_stopped || state.admission != Admission::Open;
+        (state.taken > 0 && !is_waiting && !is_over).then_some(state.taken)
     }
 
     /// Returns how many messages wait, and when the oldest was sent.

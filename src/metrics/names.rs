@@ -116,6 +116,12 @@ pub const SHUTDOWN_BUDGET_USED: Name = metric(
     "How much of the time that the shutdown may take is used up; 0 before it begins.",
 );
 
+/// Counter, labels `path`; for children added at run time the sum, at their supervisor.
+pub const CHILD_STUCK: Name = metric(
+    "perennial_child_stuck_total",
+    "How often a handler of the child was found stuck.",
+);
+
 /// Gauge, labels `path`; for children added at run time the sum, at their supervisor.
 pub const MAILBOX_DEPTH: Name = metric(
     "perennial_mailbox_depth",
@@ -277,7 +283,7 @@ pub const PROCESS_START_TIME: Name = metric(
 );
 
 /// Every counter of the tree and its bus.
-pub const COUNTERS: [Name; 11] = [
+pub const COUNTERS: [Name; 12] = [
     RESTARTS,
     RESTART_DURATIONS_DROPPED,
     MELTDOWNS,
@@ -285,6 +291,7 @@ pub const COUNTERS: [Name; 11] = [
     TASKS_SPAWNED,
     TASKS_ABORTED,
     MESSAGES,
+    CHILD_STUCK,
     BUS_PUBLISHED,
     BUS_NO_RECEIVERS,
     BUS_DROPPED,

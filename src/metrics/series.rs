@@ -156,6 +156,8 @@ impl<'a> Series<'a> {
         }
         let mut backoff = until_next_run(node, self.at);
         self.restarts(node);
+        let own = [("path", node.path.as_str())];
+        self.count(names::CHILD_STUCK, &own, node.stuck);
         if let Some(sum) = sum {
             self.children(node.path.as_str(), &sum);
             backoff = backoff.max(sum.backoff);

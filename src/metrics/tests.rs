@@ -43,6 +43,7 @@ fn node(path: Path, state: State) -> NodeStatus {
         intensity_used: None,
         health: Health::Ok,
         need: Need::Required,
+        stuck: 0,
         last_seq: 0,
         children: Vec::new(),
         recently_ended: Vec::new(),

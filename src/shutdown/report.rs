@@ -9,6 +9,7 @@ use std::time::Duration;
 use crate::exit::Exit;
 use crate::path::Path;
 use crate::shutdown::ShutdownReason;
+use crate::shutdown::guard::GuardReport;
 
 /// How a child's stop ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -83,6 +84,8 @@ pub struct StopReport {
     pub exit: Exit,
     /// The root and everything below it.
     pub root: Stopped,
+    /// Work outside of the tree that held its end.
+    pub guards: Vec<GuardReport>,
 }
 
 impl StopReport {
@@ -106,21 +109,47 @@ impl StopReport {
             .collect()
     }
 
-    /// Tells whether everything stopped when it was asked to: nothing killed, hung or failing.
+    /// Returns those that took longest to stop, the slowest first, at most `count`: leaves, and supervisors
+    /// that had nothing to stop. What took less than 10 ms is not slow.
+    #[must_use]
+    pub fn slowest(&self, count: usize) -> Vec<&Stopped> {
+        let mut slow: Vec<_> = self.lines().into_iter().map(|(_, line)| line).collect();
+        slow.retain(|line| line.children.is_empty() && line.spent >= SLOW);
+        // Stable: of two that took as long, the one that was stopped first comes first.
+        slow.sort_by_key(|line| std::cmp::Reverse(line.spent));
+        slow.truncate(count);
+        slow
+    }
+
+    /// Returns the names of the guards that were not given back in time.
+    #[must_use]
+    pub fn unreleased(&self) -> Vec<&str> {
+        let held = self.guards.iter().filter(|guard| !guard.is_released);
+        held.map(|guard| &*guard.name).collect()
+    }
+
+    /// Tells whether everything stopped when it was asked to: nothing killed, hung or failing, and no guard
+    /// kept.
     #[must_use]
     pub fn is_clean(&self) -> bool {
         let clean = |(_, line): &(usize, &Stopped)| {
             matches!(line.outcome, Outcome::Stopped | Outcome::AlreadyDown)
         };
-        self.lines().iter().all(clean)
+        self.lines().iter().all(clean) && self.unreleased().is_empty()
     }
 }
+
+/// What a person notices among steps of milliseconds.
+const SLOW: Duration = Duration::from_millis(10);
+
+/// How many of the slowest are named: who is to blame is rarely more.
+const SLOWEST_NAMED: usize = 3;
 
 /// How many children of one supervisor the printed table shows; the rest is summed up in a line.
 const TABLE_ROWS_PER_SUPERVISOR: usize = 50;
 
 impl fmt::Display for StopReport {
-    /// Prints a table: path, allotted, spent, outcome.
+    /// Prints a table: path, allotted, spent, outcome; below it the guards, and the slowest three.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut rows = Vec::new();
         table_rows(&self.root, 0, &mut rows);
@@ -139,8 +168,36 @@ impl fmt::Display for StopReport {
         for [path, allotted, spent, outcome] in &rows {
             writeln!(f, "{path:<width$}  {allotted:>9}  {spent:>9}  {outcome}")?;
         }
+        for guard in &self.guards {
+            let outcome = guard.outcome();
+            writeln!(
+                f,
+                "guard {:?}: {outcome} after {}",
+                guard.name,
+                readable(guard.spent)
+            )?;
+        }
+        let slowest = self.slowest(SLOWEST_NAMED);
+        if !slowest.is_empty() {
+            writeln!(f, "slowest: {}", named(&slowest))?;
+        }
         Ok(())
     }
+}
+
+impl GuardReport {
+    fn outcome(&self) -> &'static str {
+        match self.is_released {
+            true => "released",
+            false => "still held",
+        }
+    }
+}
+
+/// Names lines with their times, in one line.
+pub(crate) fn named(lines: &[&Stopped]) -> String {
+    let one = |line: &&Stopped| format!("{} {}", line.path, readable(line.spent));
+    lines.iter().map(one).collect::<Vec<_>>().join(", ")
 }
 
 fn table_rows(line: &Stopped, depth: usize, rows: &mut Vec<[String; 4]>) {
@@ -193,7 +250,7 @@ mod json {
 
     use serde::ser::{Serialize, SerializeStruct, Serializer};
 
-    use super::{Outcome, StopReport, Stopped};
+    use super::{GuardReport, Outcome, SLOWEST_NAMED, StopReport, Stopped};
 
     impl Serialize for Stopped {
         fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -214,18 +271,35 @@ mod json {
 
     impl Serialize for StopReport {
         fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-            let mut report = serializer.serialize_struct("StopReport", 3)?;
+            let mut report = serializer.serialize_struct("StopReport", 5)?;
             report.serialize_field("reason", &self.reason.to_string())?;
             report.serialize_field("exit", self.exit.code())?;
             report.serialize_field("root", &self.root)?;
+            report.serialize_field("guards", &self.guards)?;
+            let slowest: Vec<_> = self
+                .slowest(SLOWEST_NAMED)
+                .iter()
+                .map(|line| &line.path)
+                .collect();
+            report.serialize_field("slowest", &slowest)?;
             report.end()
+        }
+    }
+
+    impl Serialize for GuardReport {
+        fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+            let mut guard = serializer.serialize_struct("GuardReport", 3)?;
+            guard.serialize_field("name", &*self.name)?;
+            guard.serialize_field("spent_seconds", &self.spent.as_secs_f64())?;
+            guard.serialize_field("is_released", &self.is_released)?;
+            guard.end()
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Outcome, StopReport, Stopped};
+    use super::{GuardReport, Outcome, StopReport, Stopped};
     use crate::exit::Exit;
     use crate::path::Path;
     use crate::shutdown::ShutdownReason;
@@ -249,6 +323,11 @@ mod tests {
             reason: ShutdownReason::Signal(15),
             exit: Exit::Shutdown,
             root: line(root, 5_000, Outcome::Hung, vec![slow, stuck]),
+            guards: vec![GuardReport {
+                name: "upload".into(),
+                spent: Duration::from_millis(20),
+                is_released: false,
+            }],
         }
     }
 
@@ -263,6 +342,14 @@ mod tests {
         assert_eq!(rows[0], ["/app", "5.00", "s", "5.00", "s", "hung"]);
         assert_eq!(rows[1], ["slow", "5.00", "s", "4.95", "s", "killed"]);
         assert_eq!(rows[2], ["stuck", "5.00", "s", "50.0", "ms", "hung"]);
+        let below: Vec<_> = table.lines().skip(5).collect();
+        assert_eq!(
+            below,
+            [
+                "guard \"upload\": still held after 20.0 ms",
+                "slowest: /app/slow 4.95 s, /app/stuck 50.0 ms",
+            ]
+        );
     }
 
     #[cfg(feature = "serde")]
@@ -272,7 +359,7 @@ mod tests {
         let mut report = report();
         report.root.children[0].outcome = Outcome::CleanupFailed(failed);
         let json = serde_json::to_value(&report).expect("plain data");
-        assert_eq!(json["reason"], "signal 15");
+        assert_eq!(json["reason"], "SIGTERM");
         assert_eq!(json["exit"], "shutdown");
         let slow = serde_json::json!({
             "path": "/app/slow",
@@ -284,6 +371,8 @@ mod tests {
         });
         assert_eq!(json["root"]["children"][0], slow);
         assert_eq!(json["root"]["children"][1]["outcome"], "hung");
+        assert_eq!(json["slowest"][0], "/app/slow");
+        assert_eq!(json["guards"][0]["is_released"], false);
         assert_eq!(
             json["root"]["children"][1]["error"],
             serde_json::Value::Null

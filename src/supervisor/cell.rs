@@ -12,9 +12,7 @@
 mod reading;
 
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::Arc;
-#[cfg(feature = "testkit")]
-use std::sync::Weak;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -23,8 +21,7 @@ use self::reading::Messages;
 use super::door::Door;
 use super::past::{Past, Pressure};
 use super::status::{NodeStatus, PastRun, State};
-use crate::child::Kind;
-#[cfg(feature = "testkit")]
+use crate::child::{Kind, Treatment};
 use crate::context::Run;
 use crate::event::{self, EventKind, Events};
 use crate::exit::Exit;
@@ -45,9 +42,21 @@ pub(crate) struct Cell {
     mailbox: Option<Arc<dyn AnyAddress>>,
     /// Absent until there are some: most nodes are leaves.
     children: Mutex<Option<Box<Children>>>,
-    /// The present or the last run, for whoever wants to do something to it from outside.
-    #[cfg(feature = "testkit")]
-    run: Mutex<Weak<Run>>,
+    /// The present or the last run, for whoever looks at it or does something to it from outside.
+    run: Mutex<Present>,
+}
+
+/// A run, and how its child is to be treated; supervisors say nothing of that.
+#[derive(Debug, Default)]
+struct Present {
+    run: Weak<Run>,
+    treatment: Option<Arc<Treatment>>,
+}
+
+/// A run that the watchdog may judge.
+pub(crate) struct Watched {
+    pub(crate) run: Arc<Run>,
+    pub(crate) treatment: Arc<Treatment>,
 }
 
 /// What a node is, whatever it does.
@@ -102,6 +111,7 @@ struct Facts {
     last_run: Option<Box<PastRun>>,
     last_seq: u64,
     is_dynamic: bool,
+    stuck: u32,
 }
 
 impl Cell {
@@ -116,6 +126,7 @@ impl Cell {
             last_run: None,
             last_seq: 0,
             is_dynamic: false,
+            stuck: 0,
         };
         Arc::new(Self {
             path,
@@ -123,7 +134,6 @@ impl Cell {
             facts: Mutex::new(facts),
             mailbox,
             children: Mutex::default(),
-            #[cfg(feature = "testkit")]
             run: Mutex::default(),
         })
     }
@@ -208,15 +218,79 @@ impl Cell {
     }
 
     /// Remembers the run that begins.
-    #[cfg(feature = "testkit")]
-    pub(crate) fn set_run(&self, run: &Arc<Run>) {
-        *lock(&self.run) = Arc::downgrade(run);
+    pub(crate) fn set_run(&self, run: &Arc<Run>, treatment: Option<&Arc<Treatment>>) {
+        let present = Present {
+            run: Arc::downgrade(run),
+            treatment: treatment.cloned(),
+        };
+        // Put in place first: the last run may go with what is replaced.
+        let before = std::mem::replace(&mut *lock(&self.run), present);
+        drop(before);
+    }
+
+    pub(crate) fn kind(&self) -> Kind {
+        self.role.kind
+    }
+
+    /// Returns since when a worker has been at what it received, by the coarse clock.
+    pub(crate) fn busy_since(&self) -> Option<u64> {
+        self.mailbox.as_ref()?.busy_since()
+    }
+
+    fn watched(&self) -> Option<Watched> {
+        let (run, treatment) = {
+            let present = lock(&self.run);
+            (present.run.upgrade(), present.treatment.clone())
+        };
+        let run = run.filter(|run| !run.is_over())?;
+        Some(Watched {
+            run,
+            treatment: treatment?,
+        })
+    }
+
+    /// Visits the runs of all leaves at or below this node, each with the nearest node above it that was
+    /// declared, which counts for those that were added.
+    pub(crate) fn visit_watched(
+        self: &Arc<Self>,
+        owner: &Arc<Self>,
+        see: &mut impl FnMut(&Self, &Self, &Watched),
+    ) {
+        let owner = match lock(&self.facts).is_dynamic {
+            true => owner,
+            false => self,
+        };
+        if let Some(watched) = self.watched() {
+            see(self, owner, &watched);
+        }
+        let children: Vec<_> = match &*lock(&self.children) {
+            Some(children) => children.present.values().cloned().collect(),
+            None => return,
+        };
+        for child in children {
+            child.visit_watched(owner, see);
+        }
+    }
+
+    /// Counts that a run of this node, or of one that was added below it, was stuck.
+    pub(crate) fn count_stuck(&self) {
+        lock(&self.facts).stuck += 1;
+    }
+
+    /// Notes what happened to one run, unless another has begun since. Tells whether it was noted.
+    pub(crate) fn note_of(&self, incarnation: u64, events: &Events, kind: EventKind) -> bool {
+        let mut facts = lock(&self.facts);
+        let is_present = facts.incarnation == incarnation;
+        if is_present {
+            (facts.last_seq, _) = event::publish(events, &self.path, incarnation, kind);
+        }
+        is_present
     }
 
     /// Returns the present run.
     #[cfg(feature = "testkit")]
     pub(crate) fn present_run(&self) -> Option<Arc<Run>> {
-        let run = lock(&self.run).upgrade();
+        let run = lock(&self.run).run.upgrade();
         run.filter(|run| !run.is_over())
     }
 
@@ -385,6 +459,7 @@ fn state_after(kind: &EventKind) -> Option<State> {
             _ => State::Down,
         }),
         EventKind::Restarted { .. }
+        | EventKind::Stuck { .. }
         | EventKind::Meltdown
         | EventKind::ShutdownBegan { .. }
         | EventKind::ShutdownEnded { .. }

@@ -147,6 +147,16 @@ impl SupervisorHandle {
         Some(cell?.read())
     }
 
+    /// Waits for the loop to answer; `false` where no run of the supervisor takes commands.
+    #[cfg(feature = "daemon")]
+    pub(crate) async fn ping(&self) -> bool {
+        let Some(commands) = self.door.entrance() else {
+            return false;
+        };
+        let (answer, answered) = oneshot::channel();
+        commands.send(Command::Ping(answer)).await.is_ok() && answered.await.is_ok()
+    }
+
     async fn ask(&self, name: &str, ask: Ask) -> Result<(), CommandError> {
         let closed = || match self.door.is_shutting_down() {
             true => CommandError::ShuttingDown,

@@ -82,8 +82,11 @@ impl Live {
             )))),
         };
         self.run = Some(Arc::clone(&run));
-        #[cfg(feature = "testkit")]
-        self.cell.set_run(&run);
+        let treatment = match &self.node.0 {
+            NodeKind::Leaf(specification, _) => Some(&specification.treatment),
+            NodeKind::Supervisor(_) => None,
+        };
+        self.cell.set_run(&run, treatment);
         match launched {
             Ok(Launched { end, control }) => {
                 self.control = control;

@@ -79,12 +79,12 @@ struct Latencies {
 }
 
 impl Tree {
-    pub(crate) fn new(declared: &Supervisor) -> Arc<Self> {
+    pub(crate) fn new(declared: &Supervisor, early_notice: EarlyNotice) -> Arc<Self> {
         let health_interval = Arc::<Interval>::default();
         health_interval.set(declared.health_interval);
         Arc::new(Self {
             events: Bus::new(declared.bus_capacity),
-            early_notice: EarlyNotice::default(),
+            early_notice,
             clock: WallClock::anchored(),
             seed: declared.seed.unwrap_or_else(random_seed),
             budget: declared.shutdown_budget,
@@ -108,6 +108,11 @@ impl Tree {
 
     pub(crate) fn wall_clock(&self) -> WallClock {
         self.clock
+    }
+
+    /// Returns how long a shutdown may take that nobody said a budget for.
+    pub(crate) fn budget(&self) -> Duration {
+        self.budget
     }
 
     /// Returns how long ago the tree began.
@@ -139,9 +144,14 @@ impl Tree {
         }
     }
 
-    /// Shuts the whole tree down because a child hangs that must not.
-    pub(super) fn end_process(&self, path: &Path) {
-        tracing::error!(%path, "hung, and declared to end the process: shutting down");
+    /// Returns the root's cell, once the tree has begun.
+    pub(crate) fn root_cell(&self) -> Option<Arc<Cell>> {
+        self.root.get().map(|(cell, _)| Arc::clone(cell))
+    }
+
+    /// Shuts the whole tree down because a child hangs, or is stuck, that must not.
+    pub(crate) fn end_process(&self, path: &Path, why: &str) {
+        tracing::error!(%path, "{why}, and declared to end the process: shutting down");
         self.shut_down(ShutdownReason::Error, self.budget);
     }
 
@@ -247,8 +257,7 @@ pub(crate) fn root(tree: &Arc<Tree>, declared: &Arc<Supervisor>) -> Root {
     };
     let above = Above::new(tree.early_notice(), None);
     let run = Run::new(identity, &above);
-    #[cfg(feature = "testkit")]
-    cell.set_run(&run);
+    cell.set_run(&run, None);
     // The only place that sets it, once for each tree.
     drop(tree.root.set((Arc::clone(&cell), Arc::clone(&run))));
     let task = supervisor(tree, declared, &cell, &run);

@@ -123,6 +123,8 @@ pub struct NodeStatus {
     pub health: Health,
     /// What readiness makes of it.
     pub need: Need,
+    /// How often a handler of it was found stuck; for a supervisor, of what was added below it.
+    pub stuck: u64,
     /// The number of its own last event: replay ignores what is not newer.
     pub last_seq: u64,
     /// Its children, in start order.

@@ -5,22 +5,28 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
-use tokio::time::Instant;
 
 use super::StartError;
+use super::end::{conclude, retire, watch_until_over};
 use super::pulse::Pulse;
+use super::watchdog;
 use crate::command::CommandError;
-use crate::context::{News, Run, StopShare};
+use crate::context::Run;
+#[cfg(feature = "daemon")]
 use crate::event::EventKind;
-use crate::exit::{Exit, install_panic_hook};
+use crate::exit::install_panic_hook;
 use crate::path::Path;
-use crate::shutdown::ShutdownReason;
-use crate::shutdown::plan::MIN_KILL_GRACE;
-use crate::shutdown::report::{Outcome, StopReport, Stopped};
+use crate::shutdown::guard::ShutdownHandle;
+use crate::shutdown::report::StopReport;
+use crate::shutdown::{EarlyNotice, ShutdownReason};
 use crate::supervisor::cell::Cell;
-use crate::supervisor::spawn::{self, Root};
+use crate::supervisor::spawn;
 use crate::supervisor::{self, Door, Node, NodeKind, Supervisor, SupervisorHandle, Tree};
-use crate::time::{WallClock, later};
+use crate::time::WallClock;
+
+/// Between two attempts to reach a root that takes no commands: short beside any watchdog's interval.
+#[cfg(feature = "daemon")]
+const PING_PAUSE: Duration = Duration::from_millis(10);
 
 /// A running tree. Dropping it requests shutdown; [`detach`](Self::detach) does not.
 #[must_use = "dropping it shuts the tree down; `detach` lets it go on"]
@@ -37,6 +43,7 @@ pub(super) struct Shared {
     run: Arc<Run>,
     up: watch::Receiver<bool>,
     report: watch::Receiver<Option<Arc<StopReport>>>,
+    settled: watch::Receiver<bool>,
     /// How long a shutdown may take that nobody said a budget for.
     budget: Duration,
 }
@@ -60,6 +67,11 @@ impl Supervisor {
 
     /// Validates the tree and begins to start it. The start goes on in the background.
     pub(crate) fn begin(self) -> Result<Begun, StartError> {
+        self.begin_heard_by(EarlyNotice::default())
+    }
+
+    /// The same, with what tells of its shutdown made before.
+    pub(crate) fn begin_heard_by(self, notice: EarlyNotice) -> Result<Begun, StartError> {
         let declared = Arc::new(self);
         if let Err(refused) = check(&declared) {
             Node(NodeKind::Supervisor(declared)).retire();
@@ -71,11 +83,18 @@ impl Supervisor {
                 "built with panic = \"abort\": a panic ends the process and can't be supervised"
             );
         }
-        let tree = Tree::new(&declared);
+        let tree = Tree::new(&declared, notice);
+        let wished = Arc::downgrade(&tree);
+        tree.early_notice().grant_with(move || {
+            if let Some(tree) = wished.upgrade() {
+                tree.shut_down(ShutdownReason::Requested, tree.budget());
+            }
+        });
         let budget = declared.shutdown_budget;
         let mut root = spawn::root(&tree, &declared);
         let (is_up, up) = watch::channel(false);
         let (published, report) = watch::channel(None);
+        let (nothing_is_left, settled) = watch::channel(false);
         let shared = Shared {
             tree: Arc::clone(&tree),
             root: Arc::clone(&root.cell),
@@ -83,16 +102,23 @@ impl Supervisor {
             run: Arc::clone(&root.run),
             up,
             report,
+            settled,
             budget,
         };
+        watchdog::watch(&tree);
         let pulse = Pulse::begin(&tree);
         let watched = async move {
-            watch_until_over(&tree, &mut root, &is_up).await;
+            let has_ended = watch_until_over(&tree, &mut root, &is_up).await;
             root.run.reaped().await;
             retire(declared, &root.run).await;
-            let report = conclude(&tree, &root.cell, &root.run);
+            let report = conclude(&tree, &root.cell, &root.run).await;
             drop(pulse);
             published.send_replace(Some(Arc::new(report)));
+            if !has_ended {
+                // It waits for what hangs below it.
+                drop(root.task.await);
+            }
+            nothing_is_left.send_replace(true);
         };
         tokio::spawn(watched);
         Ok(Begun {
@@ -152,97 +178,6 @@ impl Shared {
     }
 }
 
-/// Waits for the root's end, or until nothing is left of it but what hangs, and tells when it is up.
-async fn watch_until_over(tree: &Tree, root: &mut Root, is_up: &watch::Sender<bool>) {
-    loop {
-        let news = tokio::select! {
-            biased;
-            // First: a root that was up and is over already was up.
-            notice = root.above.notices().next() => notice.news,
-            _ended = &mut root.task => return,
-        };
-        match news {
-            News::Started => {
-                root.cell.note(tree.events(), EventKind::Started);
-                is_up.send_replace(true);
-            }
-            News::LeftHung => return,
-            News::Ending | News::Over | News::StopNeed(_) | News::Extended(_) | News::Health => {}
-        }
-    }
-}
-
-/// Says to all handles that nothing follows, and drops the declaration: its sockets are closed when
-/// the report comes.
-///
-/// What it holds is the user's. A drop that panics or blocks must not keep the report back, so it has
-/// a task of its own, and no more time than the tree had.
-async fn retire(declared: Arc<Supervisor>, run: &Run) {
-    let budget = declared.shutdown_budget;
-    let declared = Arc::new(Node(NodeKind::Supervisor(declared)));
-    declared.retire();
-    let dropping = tokio::spawn(async move { declared.bury() });
-    let now = Instant::now();
-    let by = match run.stop().deadline() {
-        Some(told) => spawn::deadline_of_children(now, told).max(now + MIN_KILL_GRACE),
-        None => later(now, budget),
-    };
-    if tokio::time::timeout_at(by, dropping).await.is_err() {
-        tracing::error!(path = %run.path(), "what the declaration holds is not dropped yet: its drop blocks");
-    }
-}
-
-/// Makes the report.
-fn conclude(tree: &Tree, cell: &Cell, run: &Run) -> StopReport {
-    let exit = run.exit();
-    let StopShare {
-        allotted,
-        spent,
-        children,
-    } = run.take_report();
-    let hung = children.iter().any(|line| line.outcome == Outcome::Hung);
-    let outcome = match hung {
-        true => Outcome::Hung,
-        false => Outcome::Stopped,
-    };
-    let begun = tree.early_notice().get();
-    let report = StopReport {
-        reason: begun.map_or_else(|| reason_of(&exit), |shutdown| shutdown.reason),
-        exit: exit.clone(),
-        root: Stopped {
-            path: cell.path().clone(),
-            allotted,
-            spent,
-            outcome: outcome.clone(),
-            children,
-        },
-    };
-    let kinds = [
-        EventKind::Exited {
-            exit,
-            uptime: tree.uptime(),
-        },
-        EventKind::Stopped { outcome, spent },
-        EventKind::ShutdownEnded {
-            report: Arc::new(report.clone()),
-        },
-    ];
-    for kind in kinds {
-        cell.note(tree.events(), kind);
-    }
-    tree.note_shutdown_over(hung);
-    tree.early_notice().end();
-    report
-}
-
-fn reason_of(exit: &Exit) -> ShutdownReason {
-    match exit {
-        Exit::Normal | Exit::Shutdown => ShutdownReason::Completed,
-        Exit::Meltdown => ShutdownReason::Meltdown,
-        _ => ShutdownReason::Error,
-    }
-}
-
 impl Running {
     /// Shuts the tree down within `budget` and waits for its report.
     pub async fn stop(self, budget: Duration) -> StopReport {
@@ -259,6 +194,12 @@ impl Running {
             return;
         }
         self.shared.tree.shut_down(reason, budget);
+    }
+
+    /// Returns what tells work outside of the tree of its shutdown, and lets it hold the end.
+    #[must_use]
+    pub fn shutdown_handle(&self) -> ShutdownHandle {
+        ShutdownHandle::new(self.shared.tree.early_notice())
     }
 
     /// Publishes something that happened to the program as a whole, at the root. A tree that has ended
@@ -297,6 +238,29 @@ impl Running {
                 // The runtime is going down and took the watching task with it.
                 std::future::pending::<()>().await;
             }
+        }
+    }
+
+    /// Waits until the root's loop answers. A root that has ended for good answers at once: nothing is
+    /// expected of it any more. One that takes no commands yet, or between two runs, is asked again.
+    #[cfg(feature = "daemon")]
+    pub(crate) async fn ping(&self) {
+        let root = SupervisorHandle::new(&self.shared.door);
+        while self.shared.report.borrow().is_none() && !root.ping().await {
+            tokio::time::sleep(PING_PAUSE).await;
+        }
+    }
+
+    /// Waits until also what hung when the tree ended has ended, which may be never.
+    ///
+    /// # Cancel safety
+    ///
+    /// Nothing is lost when the future is dropped.
+    pub async fn settled(&self) {
+        let mut settled = self.shared.settled.clone();
+        if settled.wait_for(|settled| *settled).await.is_err() {
+            // The runtime is going down and took the watching task with it.
+            std::future::pending::<()>().await;
         }
     }
 

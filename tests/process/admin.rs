@@ -67,6 +67,7 @@ fn start(folder: &Folder) -> Running {
         format!("{}[admin]\nsocket = \"run/admin.sock\"\n", pair(1)),
     );
     let mut running = Running::start(folder, &[]);
+
     running.hears("pair 1");
     // It listens before the tree says anything; what it says first is said after that. A tree that is not
     // up yet refuses what is asked of its children.

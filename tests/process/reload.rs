@@ -119,7 +119,7 @@ fn a_bad_one_is_told_in_log_and_metrics_and_changes_nothing_and_a_good_one_is_li
     let (status, _, log) = running.stop();
     assert_eq!(status.code(), Some(0), "{log}");
     assert!(
-        log.contains("/app        3.00 s") || log.contains("3.00 s"),
+        log.contains("reason=SIGTERM budget=3s"),
         "the shutdown goes by the new ladder: {log}"
     );
 }

@@ -176,7 +176,7 @@ fn every_acknowledged_line_is_stored_exactly_once_while_subsystems_crash() {
     let (status, log) = collector.terminate();
     assert_eq!(status.code(), Some(0), "{log}");
     let report = Report::read(&log);
-    assert_eq!(report.title, "shutdown (signal 15): root shut down");
+    assert_eq!(report.title, "shutdown (SIGTERM): root shut down");
     report.assert_adds_up();
     report.assert_in_budget();
     assert_eq!(report.paths("hung"), [""; 0]);

@@ -46,7 +46,8 @@ impl Report {
         assert!(head.starts_with("path"), "no head of a table: {head}");
         let mut parents: Vec<String> = Vec::new();
         let mut rows = Vec::new();
-        for line in lines.take_while(|line| !line.starts_with("syslogd:")) {
+        let is_row = |line: &&str| !line.starts_with("syslogd:") && !line.starts_with("slowest:");
+        for line in lines.take_while(is_row) {
             let depth = (line.len() - line.trim_start().len()) / 2;
             parents.truncate(depth);
             let row = read_row(line, parents.last()).unwrap_or_else(|| panic!("no row: {line}"));

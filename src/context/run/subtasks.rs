@@ -7,6 +7,7 @@ use std::task::Wake;
 use tokio::task::JoinHandle;
 
 use super::Run;
+use crate::context::activity::Hook;
 use crate::context::inside::Inside;
 use crate::context::notices::News;
 use crate::sync::lock;
@@ -69,7 +70,7 @@ impl Run {
         subtask: impl Future<Output = ()> + Send + 'static,
     ) {
         let run = Arc::clone(self);
-        let watched = Inside::new(self, subtask);
+        let watched = Inside::new(self, Hook::Unwatched, subtask);
         let watched = async move {
             if let Err(panic) = watched.await {
                 run.fail(panic);

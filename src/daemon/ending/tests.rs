@@ -22,7 +22,12 @@ fn report(reason: ShutdownReason, exit: Exit, spent: Duration, outcome: Outcome)
         outcome,
         children: Vec::new(),
     };
-    StopReport { reason, exit, root }
+    StopReport {
+        reason,
+        exit,
+        root,
+        guards: Vec::new(),
+    }
 }
 
 #[test]

@@ -146,6 +146,7 @@ impl Cell {
             intensity_used,
             health: past.map(|past| past.health.clone()).unwrap_or_default(),
             need: self.role.need(),
+            stuck: u64::from(facts.stuck),
             last_seq: facts.last_seq,
             children: Vec::new(),
             recently_ended,

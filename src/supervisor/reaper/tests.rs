@@ -1,5 +1,6 @@
 //! Claims on a supervisor whose task is dropped in the middle of its life.
 
+use crate::shutdown::EarlyNotice;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -42,7 +43,7 @@ impl Dropped {
 /// Starts a supervisor in a task that can be dropped.
 async fn start(declared: Supervisor) -> Dropped {
     let declared = Arc::new(declared);
-    let tree = Tree::new(&declared);
+    let tree = Tree::new(&declared, EarlyNotice::default());
     let path = Path::root("app").join(&declared.name);
     let cell = Cell::new(
         path.clone(),

@@ -53,7 +53,7 @@ impl RunLoop {
             Action::StartFailed { key, exit } => self.leave_start_failure(key, exit),
             Action::EndProcess { key } => {
                 if let Some(live) = self.lives.get(&key) {
-                    self.tree.end_process(live.cell.path());
+                    self.tree.end_process(live.cell.path(), "hung");
                 }
             }
             Action::Finish { exit } => self.finished = Some(exit),

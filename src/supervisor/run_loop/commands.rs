@@ -14,6 +14,9 @@ use crate::supervisor::{Node, validate};
 impl RunLoop {
     pub(super) fn command(&mut self, command: Command<Arc<Node>>) {
         match command {
+            // Nobody waits any more when it fails.
+            #[cfg(feature = "daemon")]
+            Command::Ping(answer) => drop(answer.send(())),
             Command::StartChild { node, answer } => self.add_child(node, answer),
             Command::Child {
                 name,

@@ -41,8 +41,10 @@ const OWNED: &[(&[&str], &[&str])] = &[
             "src/admin/socket.rs",
             "src/admin/socket/",
             "src/lock.rs",
+            "src/notify.rs",
         ],
     ),
+    (&["signal_hook"], &["src/signals.rs", "src/signals/"]),
     (&["tokio", "signal"], &["src/signals.rs", "src/signals/"]),
 ];
 

@@ -1,0 +1,124 @@
+//! Waits for the tree's end, and sees to it that it comes.
+//!
+//! Everything here waits for messages and instants alone and runs no user code, so that it does not
+//! depend on what the tree does.
+
+use std::future::pending;
+use std::pin::pin;
+
+use tokio::time::{Instant, sleep_until};
+
+use super::course::{Course, Due};
+use super::orders::Orders;
+use super::view::still_alive;
+use super::{DaemonError, DaemonExit};
+use crate::shutdown::report::StopReport;
+use crate::tree::Running;
+
+/// Waits for the tree's end and for wishes to end it, whichever way it goes.
+pub(super) async fn attend(
+    life: impl Future<Output = Result<StopReport, DaemonError>>,
+    running: &Running,
+    orders: &Orders,
+) -> Result<(StopReport, DaemonExit), DaemonError> {
+    let mut life = pin!(life);
+    // Whoever asked for it: a signal, a child, or one that hangs and ends the process.
+    let mut begun = pin!(running.shutdown_began());
+    let mut told = orders.watch();
+    let mut course = Course::default();
+    loop {
+        tokio::select! {
+            biased;
+            report = &mut life => {
+                let report = report?;
+                let exit = exit_of(&report, &course, orders);
+                if exit == DaemonExit::Late && !report.hung().is_empty() {
+                    return Ok(wait_for_hung(report, running, orders, course).await);
+                }
+                return Ok((report, exit));
+            }
+            Ok(()) = told.changed() => {
+                let now = *told.borrow_and_update();
+                course.told(&now, Instant::now());
+            }
+            shutdown = &mut begun, if !course.has_begun() => {
+                let steps = course.tree_began(shutdown, orders.ladder());
+                orders.end_by(steps.kill);
+            }
+            due = until(course.next()) => {
+                course.done(due);
+                match due {
+                    Due::Stop { reason, budget } => running.shutdown(reason, budget),
+                    Due::GiveUp(exit) => return Ok(give_up_on(running, exit)),
+                }
+            }
+        }
+    }
+}
+
+fn exit_of(report: &StopReport, course: &Course, orders: &Orders) -> DaemonExit {
+    let graceful = course
+        .graceful()
+        .unwrap_or_else(|| orders.ladder().graceful());
+    match DaemonExit::of(report, graceful) {
+        // A tree that failed is not forgiven for the signals that came meanwhile.
+        exit @ (DaemonExit::Failed | DaemonExit::Meltdown | DaemonExit::Exhausted) => exit,
+        exit => course.forced().unwrap_or(exit),
+    }
+}
+
+/// What could not be killed has until `force` to end by itself: it may be writing.
+async fn wait_for_hung(
+    report: StopReport,
+    running: &Running,
+    orders: &Orders,
+    mut course: Course,
+) -> (StopReport, DaemonExit) {
+    for path in report.hung() {
+        tracing::warn!(%path, "can't be killed: it has until `force` to end by itself");
+    }
+    let mut told = orders.watch();
+    let mut settled = pin!(running.settled());
+    loop {
+        let by = match course.next() {
+            Some((at, Due::GiveUp(_))) => at,
+            _ => Instant::now(),
+        };
+        tokio::select! {
+            biased;
+            () = &mut settled => {
+                tracing::info!("what hung has ended after all");
+                break;
+            }
+            Ok(()) = told.changed() => {
+                let now = *told.borrow_and_update();
+                course.told(&now, Instant::now());
+                if course.forced().is_some() {
+                    break;
+                }
+            }
+            () = sleep_until(by) => break,
+        }
+    }
+    let exit = course.forced().unwrap_or(DaemonExit::Late);
+    (report, exit)
+}
+
+/// Makes the report of a tree that nobody waits for any longer.
+fn give_up_on(running: &Running, exit: DaemonExit) -> (StopReport, DaemonExit) {
+    let report = still_alive(&running.snapshot());
+    for path in report.hung() {
+        tracing::error!(%path, "still alive");
+    }
+    (report, exit)
+}
+
+async fn until(next: Option<(Instant, Due)>) -> Due {
+    match next {
+        Some((at, due)) => {
+            sleep_until(at).await;
+            due
+        }
+        None => pending().await,
+    }
+}

@@ -1,0 +1,126 @@
+//! The course of one shutdown: what is due when. Pure; whoever waits and does it stands in `attend`.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::DaemonExit;
+use super::orders::{Told, Wish};
+use crate::shutdown::ladder::{Ladder, Steps};
+use crate::shutdown::{Shutdown, ShutdownReason};
+use crate::time::later;
+
+/// How long a tree that is told to end at once may take to say what it left behind. It needs the grace
+/// of one kill, 50 ms; the rest tells a busy machine from one whose threads are all blocked.
+const FORCE_PATIENCE: Duration = Duration::from_millis(500);
+
+/// How long after its deadline a tree that ends for an error may still report: nobody waits until `force`
+/// for one that failed.
+const ERROR_PATIENCE: Duration = Duration::from_secs(1);
+
+/// What is due.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Due {
+    /// The tree begins to stop.
+    Stop {
+        reason: ShutdownReason,
+        budget: Duration,
+    },
+    /// Nobody waits any longer.
+    GiveUp(DaemonExit),
+}
+
+/// Where a shutdown stands.
+#[derive(Debug, Default)]
+pub(super) struct Course {
+    wish: Option<Wish>,
+    stop: Option<(Instant, Due)>,
+    steps: Option<Steps>,
+    give_up: Option<(Instant, DaemonExit)>,
+    forced: Option<DaemonExit>,
+    has_begun: bool,
+    has_failed: bool,
+}
+
+impl Course {
+    /// Takes in what was told since.
+    pub(super) fn told(&mut self, told: &Told, now: Instant) {
+        if let (None, Some(wish)) = (self.wish, told.wish) {
+            self.wish = Some(wish);
+            let at = later(wish.at, wish.drain);
+            let stop = Due::Stop {
+                reason: wish.reason,
+                budget: wish.ladder.graceful(),
+            };
+            self.stop = (!self.has_begun).then_some((at, stop));
+            self.step(wish.ladder.from(at));
+        }
+        if let (None, Some(signal)) = (self.forced, told.forced_by) {
+            let reason = self
+                .wish
+                .map_or(ShutdownReason::Requested, |wish| wish.reason);
+            let exit = DaemonExit::Forced(signal.number());
+            self.forced = Some(exit);
+            let budget = Duration::ZERO;
+            self.stop = Some((now, Due::Stop { reason, budget }));
+            self.give_up = Some((later(now, FORCE_PATIENCE), exit));
+        }
+    }
+
+    /// Takes in that the tree has begun to stop, whoever asked for it.
+    pub(super) fn tree_began(&mut self, shutdown: Shutdown, ladder: Ladder) -> Steps {
+        self.has_begun = true;
+        if self.forced.is_none() {
+            self.stop = None;
+        }
+        let steps = self.step(ladder.ending(shutdown.deadline));
+        if shutdown.reason == ShutdownReason::Error {
+            let at = later(shutdown.deadline, ERROR_PATIENCE).min(steps.force);
+            self.give_up = Some((at, DaemonExit::Failed));
+            self.has_failed = true;
+        }
+        steps
+    }
+
+    fn step(&mut self, steps: Steps) -> Steps {
+        let steps = self.steps.map_or(steps, |known| known.earlier(steps));
+        self.steps = Some(steps);
+        if self.forced.is_none() && !self.has_failed {
+            self.give_up = Some((steps.force, DaemonExit::Late));
+        }
+        steps
+    }
+
+    /// Takes in that what was due is being done.
+    pub(super) fn done(&mut self, due: Due) {
+        if let Due::Stop { .. } = due {
+            self.stop = None;
+        }
+    }
+
+    /// Returns what is due next, and when.
+    pub(super) fn next(&self) -> Option<(Instant, Due)> {
+        let give_up = self.give_up.map(|(at, exit)| (at, Due::GiveUp(exit)));
+        match (self.stop, give_up) {
+            (Some(stop), Some(give_up)) => Some(if stop.0 <= give_up.0 { stop } else { give_up }),
+            (stop, give_up) => stop.or(give_up),
+        }
+    }
+
+    pub(super) fn has_begun(&self) -> bool {
+        self.has_begun
+    }
+
+    /// Returns the exit that a second signal has decided on.
+    pub(super) fn forced(&self) -> Option<DaemonExit> {
+        self.forced
+    }
+
+    /// Returns how long the tree had, if it was told to stop.
+    pub(super) fn graceful(&self) -> Option<Duration> {
+        Some(self.wish?.ladder.graceful())
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,103 @@
+//! What is due when, whoever asked for the end and in whatever order.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::{Course, Due, ERROR_PATIENCE, FORCE_PATIENCE};
+use crate::daemon::DaemonExit;
+use crate::daemon::orders::{Told, Wish};
+use crate::shutdown::ladder::Ladder;
+use crate::shutdown::{Shutdown, ShutdownReason};
+use crate::signals::Signal;
+
+const SECOND: Duration = Duration::from_secs(1);
+const TERM: ShutdownReason = ShutdownReason::Signal(15);
+
+fn wish(at: Instant, drain: u32) -> Told {
+    let wish = Wish {
+        reason: TERM,
+        at,
+        drain: drain * SECOND,
+        ladder: Ladder::default(),
+    };
+    Told {
+        wish: Some(wish),
+        ..Told::default()
+    }
+}
+
+fn forced(told: Told) -> Told {
+    Told {
+        forced_by: Some(Signal::INTERRUPT),
+        ..told
+    }
+}
+
+fn stop(budget: Duration) -> Due {
+    Due::Stop {
+        reason: TERM,
+        budget,
+    }
+}
+
+#[test]
+fn after_the_drain_the_tree_stops_and_at_force_nobody_waits() {
+    let now = Instant::now();
+    let mut course = Course::default();
+    assert_eq!(course.next(), None);
+    course.told(&wish(now, 7), now);
+    // Longer than `graceful`: the ladder counts from its end.
+    assert_eq!(course.next(), Some((now + 7 * SECOND, stop(5 * SECOND))));
+    course.done(stop(5 * SECOND));
+    let late = Due::GiveUp(DaemonExit::Late);
+    assert_eq!(course.next(), Some((now + 17 * SECOND, late)));
+    let shutdown = Shutdown {
+        reason: TERM,
+        deadline: now + 12 * SECOND,
+    };
+    let steps = course.tree_began(shutdown, Ladder::default());
+    assert_eq!(steps.kill, now + 22 * SECOND);
+    assert_eq!(course.next(), Some((now + 17 * SECOND, late)));
+}
+
+#[test]
+fn a_second_signal_ends_the_drain_and_the_patience_at_once_and_only_once() {
+    let now = Instant::now();
+    let mut course = Course::default();
+    let told = wish(now, 7);
+    course.told(&told, now);
+    let second = now + SECOND;
+    course.told(&forced(told), second);
+    assert_eq!(course.next(), Some((second, stop(Duration::ZERO))));
+    course.done(stop(Duration::ZERO));
+    let by = (second + FORCE_PATIENCE, Due::GiveUp(DaemonExit::Forced(2)));
+    assert_eq!(course.next(), Some(by));
+    course.told(&forced(told), second + SECOND);
+    assert_eq!(course.next(), Some(by));
+    assert_eq!(course.forced(), Some(DaemonExit::Forced(2)));
+}
+
+#[test]
+fn a_shutdown_that_the_tree_began_itself_has_the_same_steps() {
+    let now = Instant::now();
+    let mut course = Course::default();
+    let shutdown = |reason, seconds| Shutdown {
+        reason,
+        deadline: now + seconds * SECOND,
+    };
+    let exhausted = shutdown(ShutdownReason::ResourceExhausted, 2);
+    let steps = course.tree_began(exhausted, Ladder::default());
+    assert_eq!(steps.kill, now + 12 * SECOND);
+    let late = Due::GiveUp(DaemonExit::Late);
+    assert_eq!(course.next(), Some((now + 7 * SECOND, late)));
+    // A signal that comes later neither begins it again nor gives it more time.
+    course.told(&wish(now + SECOND, 3), now + SECOND);
+    assert_eq!(course.next(), Some((now + 7 * SECOND, late)));
+    let mut failed = Course::default();
+    failed.tree_began(shutdown(ShutdownReason::Error, 2), Ladder::default());
+    let at = now + 2 * SECOND + ERROR_PATIENCE;
+    assert_eq!(failed.next(), Some((at, Due::GiveUp(DaemonExit::Failed))));
+    failed.told(&wish(now + SECOND, 3), now + SECOND);
+    assert_eq!(failed.next(), Some((at, Due::GiveUp(DaemonExit::Failed))));
+}

@@ -1,0 +1,277 @@
+//! What a daemon is told to do while it lives, by signals and by others, from its first moment on.
+//!
+//! The thread that hears signals writes it down here; whoever conducts the daemon reads it when it gets
+//! there. What must not wait for anybody happens here at once: the instant at which the process ends is
+//! set with the first wish to end, and the third signal ends it.
+//!
+//! # Invariants
+//!
+//! 1. Nothing here waits, logs or runs the program's code on the thread that hears signals.
+//! 2. From the first wish to end on there is an instant at which the process is gone.
+
+use std::fmt::Write;
+use std::io::{self, IsTerminal};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use super::configuration::Configuration;
+use super::ending::SIGNALLED;
+use super::view;
+use crate::kill::KillSwitch;
+use crate::shutdown::ladder::Ladder;
+use crate::shutdown::report::readable;
+use crate::shutdown::{EarlyNotice, ShutdownReason};
+use crate::signals::{Listener, Signal, SignalAction, SignalMap, exit_at_once};
+use crate::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use crate::sync::{Mutex, lock};
+use crate::time::later;
+use crate::tree::Running;
+
+/// What GNU `timeout` returns: the code of a process that had to be killed.
+const LATE: u8 = 124;
+
+/// How many signals that end the daemon it takes to end the process at once.
+const AT_ONCE: u32 = 3;
+
+/// A wish to end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Wish {
+    pub(super) reason: ShutdownReason,
+    pub(super) at: Instant,
+    /// How long to go on serving.
+    pub(super) drain: Duration,
+    pub(super) ladder: Ladder,
+}
+
+/// What was told so far.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Told {
+    pub(super) wish: Option<Wish>,
+    /// The second signal to end.
+    pub(super) forced_by: Option<Signal>,
+    pub(super) reloads: u64,
+    pub(super) reopens: u64,
+}
+
+/// Everything that a daemon is told.
+pub(super) struct Orders {
+    name: String,
+    map: SignalMap,
+    told: watch::Sender<Told>,
+    endings_heard: AtomicU32,
+    switch: KillSwitch,
+    configuration: OnceLock<Arc<dyn Configuration>>,
+    running: OnceLock<Running>,
+    /// What the start is doing, while it does.
+    stage: Mutex<&'static str>,
+    is_up: AtomicBool,
+    notice: EarlyNotice,
+}
+
+impl Orders {
+    /// Begins to listen.
+    pub(super) fn listen(
+        name: &str,
+        map: &SignalMap,
+        notice: EarlyNotice,
+    ) -> io::Result<(Arc<Self>, Listener)> {
+        let orders = Arc::new(Self {
+            name: name.to_owned(),
+            map: map.clone(),
+            told: watch::Sender::new(Told::default()),
+            endings_heard: AtomicU32::new(0),
+            switch: KillSwitch::new(exit_at_once),
+            configuration: OnceLock::new(),
+            running: OnceLock::new(),
+            stage: Mutex::new("it was about to start"),
+            is_up: AtomicBool::new(false),
+            notice,
+        });
+        let granter = Arc::downgrade(&orders);
+        orders.notice.grant_with(move || {
+            if let Some(orders) = granter.upgrade() {
+                orders.end(ShutdownReason::Requested);
+            }
+        });
+        let reporter = Arc::downgrade(&orders);
+        orders.switch.set_report(Arc::new(move || {
+            let orders = reporter.upgrade();
+            orders.map(|orders| orders.last_words()).unwrap_or_default()
+        }));
+        let hears = Arc::clone(&orders);
+        let listener = Listener::start(&map.heard(), move |signal| hears.hear(signal))?;
+        Ok((orders, listener))
+    }
+
+    /// Follows a signal.
+    fn hear(&self, signal: Signal) {
+        match self.map.action(signal) {
+            SignalAction::Shutdown => self.hear_end(signal),
+            SignalAction::Reload => self.told.send_modify(|told| told.reloads += 1),
+            SignalAction::Reopen => self.told.send_modify(|told| told.reopens += 1),
+            SignalAction::Call(told) => {
+                let named = std::thread::Builder::new().name("perennial-signal".to_owned());
+                // Without a thread nobody is told: the process has other worries then.
+                drop(named.spawn(move || told(signal)));
+            }
+            _ => {}
+        }
+    }
+
+    fn hear_end(&self, signal: Signal) {
+        let heard = self.endings_heard.fetch_add(1, Ordering::SeqCst) + 1;
+        if heard >= AT_ONCE {
+            let number = u8::try_from(signal.number()).unwrap_or(0);
+            self.switch.fire(SIGNALLED.saturating_add(number));
+        }
+        if heard == 1 {
+            return self.end(ShutdownReason::Signal(signal.number()));
+        }
+        let ladder = self.ladder();
+        self.switch
+            .arm(later(Instant::now(), ladder.kill() - ladder.force()), LATE);
+        self.told
+            .send_modify(|told| told.forced_by = told.forced_by.or(Some(signal)));
+    }
+
+    /// Wishes that the daemon ends; only the first wish counts.
+    pub(super) fn end(&self, reason: ShutdownReason) {
+        let (now, ladder) = (Instant::now(), self.ladder());
+        let delay = self
+            .configuration
+            .get()
+            .map(|configuration| configuration.settings().shutdown.drain_delay);
+        let is_up = self.is_up.load(Ordering::SeqCst);
+        let drain = match delay {
+            Some(delay) if is_up && !is_impatient(reason) => delay,
+            _ => Duration::ZERO,
+        };
+        let wish = Wish {
+            reason,
+            at: now,
+            drain,
+            ladder,
+        };
+        // Before there is a tree nobody could give up on it: whoever holds up the start is waited for so long.
+        let patience = match delay {
+            Some(_) => ladder.kill(),
+            None => ladder.force(),
+        };
+        let is_first = self.told.send_if_modified(|told| {
+            let is_first = told.wish.is_none();
+            told.wish.get_or_insert(wish);
+            is_first
+        });
+        if is_first {
+            self.switch.arm(later(later(now, drain), patience), LATE);
+        }
+    }
+
+    /// Says that the tree has begun to stop without a wish, and by when the process is to be gone.
+    pub(super) fn end_by(&self, kill: Instant) {
+        self.switch.arm(kill, LATE);
+    }
+
+    /// Tells whether anybody wishes the end.
+    pub(super) fn wish(&self) -> Option<Wish> {
+        self.told.borrow().wish
+    }
+
+    pub(super) fn watch(&self) -> watch::Receiver<Told> {
+        let mut told = self.told.subscribe();
+        // What was told before is read as well.
+        told.mark_changed();
+        told
+    }
+
+    /// Returns how long the steps of a shutdown are at this moment.
+    pub(super) fn ladder(&self) -> Ladder {
+        let configuration = self.configuration.get();
+        configuration.map_or_else(Ladder::default, |configuration| {
+            configuration.settings().shutdown.ladder()
+        })
+    }
+
+    pub(super) fn set_configuration(&self, configuration: &Arc<dyn Configuration>) {
+        self.configuration.get_or_init(|| Arc::clone(configuration));
+    }
+
+    pub(super) fn set_running(&self, running: &Running) {
+        self.running.get_or_init(|| running.observer());
+    }
+
+    pub(super) fn set_up(&self) {
+        self.is_up.store(true, Ordering::SeqCst);
+    }
+
+    /// Returns what tells of the tree's shutdown.
+    pub(super) fn notice(&self) -> &EarlyNotice {
+        &self.notice
+    }
+
+    /// Says what the start is doing.
+    pub(super) fn set_stage(&self, stage: &'static str) {
+        *lock(&self.stage) = stage;
+    }
+
+    /// Returns how much time is left until the process ends.
+    pub(super) fn time_left(&self) -> Duration {
+        self.switch.time_left().unwrap_or_default()
+    }
+
+    /// Returns how much of `patience` there is before the process ends.
+    pub(super) fn at_most(&self, patience: Duration) -> Duration {
+        // Half of it, so that something is left for what follows.
+        let left = self.switch.time_left().map(|left| left / 2);
+        left.map_or(patience, |left| left.min(patience))
+    }
+
+    /// Says that the daemon has ended with this code. A signal ends the process at once from now on, and
+    /// so does the instant that was set, whatever the program still does.
+    pub(super) fn ended(&self, code: u8) {
+        self.endings_heard.store(AT_ONCE, Ordering::SeqCst);
+        self.switch.set_code(code);
+    }
+
+    /// Gives the process back to a program that goes on.
+    pub(super) fn let_go(&self) {
+        self.switch.disarm();
+    }
+
+    /// Says who still runs.
+    fn last_words(&self) -> String {
+        let mut text = String::new();
+        let since = self.wish().map(|wish| wish.at.elapsed());
+        let after = since.map_or_else(String::new, |since| {
+            format!(" {} after it was asked to end", readable(since))
+        });
+        let written = match self.running.get() {
+            None => {
+                let stage = *lock(&self.stage);
+                writeln!(text, "{}: killed{after}; {stage}", self.name)
+            }
+            Some(running) => {
+                let mut lines = view::still_running(&running.snapshot());
+                for (name, held) in running.shutdown_handle().guards() {
+                    lines.push_str(&format!("  guard {name:?}  held for {}\n", readable(held)));
+                }
+                writeln!(
+                    text,
+                    "{}: killed{after}; still running:\n{lines}",
+                    self.name
+                )
+            }
+        };
+        // Writing to a text does not fail.
+        written.map_or_else(|_failed| String::new(), |()| text)
+    }
+}
+
+/// Tells whether somebody waits in front of a terminal.
+fn is_impatient(reason: ShutdownReason) -> bool {
+    let is_interrupt = reason == ShutdownReason::Signal(Signal::INTERRUPT.number());
+    is_interrupt && (io::stdin().is_terminal() || io::stderr().is_terminal())
+}

@@ -1,0 +1,159 @@
+//! Ends the process at an instant, whatever it is doing.
+//!
+//! A plain thread: it needs no runtime, no lock of anybody's and nobody who reads what it writes. What is
+//! to be said is made and written by a second thread, and the first one ends the process when that is
+//! done or takes too long: a pipe that nobody reads, or a lock that is held, keeps nothing alive.
+//!
+//! # Invariants
+//!
+//! 1. An instant moves to an earlier one only, until it is taken back as a whole.
+//! 2. At the instant, at the latest, the process is gone.
+
+use std::fmt;
+use std::io::Write;
+use std::sync::Arc;
+use std::sync::mpsc::channel;
+use std::thread::{self, Thread};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::sync::{Mutex, lock};
+
+/// How long before its instant the process begins to end: enough to write a report down, little beside
+/// any step of a shutdown.
+const LAST_WORDS: Duration = Duration::from_millis(200);
+
+/// Ends the process when its time is over. Clones speak of the same one.
+#[derive(Clone)]
+pub struct KillSwitch {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    exit: fn(u8) -> !,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    at: Option<Instant>,
+    code: u8,
+    report: Option<Arc<Report>>,
+    thread: Option<Thread>,
+}
+
+/// Says who still runs, and how long.
+pub type Report = dyn Fn() -> String + Send + Sync;
+
+impl KillSwitch {
+    /// Makes one that ends the process by calling `exit`. There is no thread before it is armed.
+    #[must_use]
+    pub fn new(exit: fn(u8) -> !) -> Self {
+        Self {
+            shared: Arc::new(Shared {
+                exit,
+                state: Mutex::default(),
+            }),
+        }
+    }
+
+    /// Ends the process at `at` with `code`, or at the instant that it already has if that is earlier.
+    pub fn arm(&self, at: Instant, code: u8) {
+        let mut state = lock(&self.shared.state);
+        state.at = Some(state.at.map_or(at, |known| known.min(at)));
+        state.code = code;
+        if let Some(thread) = &state.thread {
+            thread.unpark();
+            return;
+        }
+        let shared = Arc::clone(&self.shared);
+        let named = thread::Builder::new().name("perennial-kill".to_owned());
+        match named.spawn(move || shared.wait()) {
+            Ok(spawned) => state.thread = Some(spawned.thread().clone()),
+            Err(error) => {
+                drop(state);
+                tracing::error!(%error, "no thread that ends the process: what hangs may hold it");
+            }
+        }
+    }
+
+    /// Sets the code with which the process would end.
+    pub fn set_code(&self, code: u8) {
+        lock(&self.shared.state).code = code;
+    }
+
+    /// Sets who is asked what to write.
+    pub fn set_report(&self, report: Arc<Report>) {
+        lock(&self.shared.state).report = Some(report);
+    }
+
+    /// Takes the instant back.
+    pub fn disarm(&self) {
+        let mut state = lock(&self.shared.state);
+        state.at = None;
+        if let Some(thread) = &state.thread {
+            thread.unpark();
+        }
+    }
+
+    /// Returns how much time is left; `None` where there is no instant.
+    #[must_use]
+    pub fn time_left(&self) -> Option<Duration> {
+        let at = lock(&self.shared.state).at?;
+        Some(at.saturating_duration_since(Instant::now()))
+    }
+
+    /// Ends the process now, with the report.
+    pub fn fire(&self, code: u8) -> ! {
+        self.shared.fire(code)
+    }
+}
+
+impl Shared {
+    fn wait(&self) {
+        loop {
+            let (at, code) = {
+                let state = lock(&self.state);
+                (state.at, state.code)
+            };
+            let Some(at) = at else {
+                thread::park();
+                continue;
+            };
+            let left = at.saturating_duration_since(Instant::now());
+            if left <= LAST_WORDS {
+                self.fire(code);
+            }
+            thread::park_timeout(left - LAST_WORDS);
+        }
+    }
+
+    fn fire(&self, code: u8) -> ! {
+        // Held by nobody who could be stuck: only this file takes it, and never for long.
+        let report = lock(&self.state).report.clone();
+        if let Some(report) = report {
+            let (done, is_done) = channel();
+            let write = move || {
+                let text = report();
+                let mut stderr = std::io::stderr();
+                drop(stderr.write_all(text.as_bytes()));
+                // Fails when nobody waits any more.
+                let _nobody_waits = done.send(());
+            };
+            if thread::Builder::new().spawn(write).is_ok() {
+                // Too late or not at all: the process ends all the same.
+                let _is_written = is_done.recv_timeout(LAST_WORDS / 2);
+            }
+        }
+        (self.exit)(code)
+    }
+}
+
+impl fmt::Debug for KillSwitch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("KillSwitch")
+            .field("time_left", &self.time_left())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,268 @@
+//! The thread that hears signals.
+
+use std::io;
+
+use super::Signal;
+
+/// Hears signals on a thread of its own until it is dropped.
+#[derive(Debug)]
+pub struct Listener {
+    #[cfg(unix)]
+    inner: unix::Inner,
+    #[cfg(not(unix))]
+    _inner: other::Inner,
+}
+
+impl Listener {
+    /// Installs the handlers and calls `heard` for each signal as it comes. Two of one kind that come
+    /// before the first is told are one.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidInput` for a signal that no program can hear (SIGKILL, SIGSTOP, and those that the
+    /// processor raises); else the operating system's, when it refuses a handler or a thread.
+    pub fn start(
+        signals: &[Signal],
+        heard: impl FnMut(Signal) + Send + 'static,
+    ) -> io::Result<Self> {
+        #[cfg(unix)]
+        {
+            let inner = unix::start(signals, heard)?;
+            Ok(Self { inner })
+        }
+        #[cfg(not(unix))]
+        {
+            let inner = other::start(signals, heard)?;
+            Ok(Self { _inner: inner })
+        }
+    }
+}
+
+#[cfg(unix)]
+impl Drop for Listener {
+    fn drop(&mut self) {
+        self.inner.end();
+    }
+}
+
+#[cfg(unix)]
+mod unix {
+    use std::collections::BTreeMap;
+    use std::io;
+    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::sync::{Arc, LazyLock};
+
+    use signal_hook::consts::FORBIDDEN;
+    use signal_hook::iterator::{Handle, Signals};
+
+    use super::Signal;
+    use crate::sync::{Mutex, lock};
+
+    #[derive(Debug)]
+    pub(super) struct Inner {
+        handle: Handle,
+        signals: Vec<Signal>,
+    }
+
+    /// Who listens for a signal; with nobody left it does what it does by default.
+    #[derive(Default)]
+    struct Heard {
+        listeners: usize,
+        by_nobody: Arc<AtomicBool>,
+    }
+
+    /// Handlers belong to the process, and so does this.
+    static HEARD: LazyLock<Mutex<BTreeMap<Signal, Heard>>> = LazyLock::new(Mutex::default);
+
+    pub(super) fn start(
+        signals: &[Signal],
+        mut heard: impl FnMut(Signal) + Send + 'static,
+    ) -> io::Result<Inner> {
+        let numbers: Vec<i32> = signals.iter().map(|signal| signal.number()).collect();
+        if let Some(signal) = signals
+            .iter()
+            .find(|signal| FORBIDDEN.contains(&signal.number()))
+        {
+            let message = format!("no program can hear {signal}");
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, message));
+        }
+        let mut stream = Signals::new(&numbers)?;
+        let handle = stream.handle();
+        for signal in signals {
+            begin(*signal)?;
+        }
+        let named = std::thread::Builder::new().name("perennial-signals".to_owned());
+        let _detached = named.spawn(move || {
+            for number in stream.forever() {
+                heard(Signal::new(number));
+            }
+        })?;
+        Ok(Inner {
+            handle,
+            signals: signals.to_vec(),
+        })
+    }
+
+    fn begin(signal: Signal) -> io::Result<()> {
+        let mut all = lock(&HEARD);
+        let is_first = !all.contains_key(&signal);
+        let heard = all.entry(signal).or_default();
+        heard.listeners += 1;
+        heard.by_nobody.store(false, Ordering::SeqCst);
+        if is_first {
+            let by_nobody = Arc::clone(&heard.by_nobody);
+            // Once in the life of the process: a handler can't be taken away again.
+            signal_hook::flag::register_conditional_default(signal.number(), by_nobody)?;
+        }
+        Ok(())
+    }
+
+    impl Inner {
+        pub(super) fn end(&self) {
+            for signal in &self.signals {
+                if let Some(heard) = lock(&HEARD).get_mut(signal) {
+                    heard.listeners -= 1;
+                    heard
+                        .by_nobody
+                        .store(heard.listeners == 0, Ordering::SeqCst);
+                }
+            }
+            self.handle.close();
+        }
+    }
+}
+
+#[cfg(not(unix))]
+mod other {
+    //! Console events of Windows; on other systems Ctrl-C alone.
+
+    use std::io;
+
+    use super::Signal;
+
+    #[derive(Debug)]
+    pub(super) struct Inner {
+        _open: tokio::sync::oneshot::Sender<()>,
+    }
+
+    pub(super) fn start(
+        signals: &[Signal],
+        mut heard: impl FnMut(Signal) + Send + 'static,
+    ) -> io::Result<Inner> {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?;
+        let wanted = signals.to_vec();
+        let (open, mut closed) = tokio::sync::oneshot::channel();
+        let listening = async move {
+            let mut events = Events::listen()?;
+            loop {
+                tokio::select! {
+                    _dropped = &mut closed => return Ok::<(), io::Error>(()),
+                    signal = events.next() => {
+                        if wanted.contains(&signal) {
+                            heard(signal);
+                        }
+                    }
+                }
+            }
+        };
+        let named = std::thread::Builder::new().name("perennial-signals".to_owned());
+        let _detached = named.spawn(move || {
+            if let Err(error) = runtime.block_on(listening) {
+                tracing::error!(%error, "the events of the console are not heard");
+            }
+        })?;
+        Ok(Inner { _open: open })
+    }
+
+    #[cfg(windows)]
+    struct Events {
+        interrupt: tokio::signal::windows::CtrlC,
+        pause: tokio::signal::windows::CtrlBreak,
+        close: tokio::signal::windows::CtrlClose,
+        log_off: tokio::signal::windows::CtrlLogoff,
+        shutdown: tokio::signal::windows::CtrlShutdown,
+    }
+
+    #[cfg(windows)]
+    impl Events {
+        fn listen() -> io::Result<Self> {
+            use tokio::signal::windows;
+
+            Ok(Self {
+                interrupt: windows::ctrl_c()?,
+                pause: windows::ctrl_break()?,
+                close: windows::ctrl_close()?,
+                log_off: windows::ctrl_logoff()?,
+                shutdown: windows::ctrl_shutdown()?,
+            })
+        }
+
+        async fn next(&mut self) -> Signal {
+            tokio::select! {
+                Some(()) = self.interrupt.recv() => Signal::INTERRUPT,
+                Some(()) = self.pause.recv() => Signal::TERMINATE,
+                Some(()) = self.close.recv() => Signal::TERMINATE,
+                Some(()) = self.log_off.recv() => Signal::TERMINATE,
+                Some(()) = self.shutdown.recv() => Signal::TERMINATE,
+                else => std::future::pending().await,
+            }
+        }
+    }
+
+    #[cfg(not(windows))]
+    struct Events;
+
+    #[cfg(not(windows))]
+    impl Events {
+        fn listen() -> io::Result<Self> {
+            Ok(Self)
+        }
+
+        async fn next(&mut self) -> Signal {
+            match tokio::signal::ctrl_c().await {
+                Ok(()) => Signal::INTERRUPT,
+                Err(_refused) => std::future::pending().await,
+            }
+        }
+    }
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::sync::mpsc::channel;
+
+    use super::{Listener, Signal};
+
+    fn send(name: &str) {
+        let process = std::process::id().to_string();
+        let sent = std::process::Command::new("kill")
+            .args([name, &process])
+            .status();
+        assert!(sent.is_ok_and(|sent| sent.success()), "kill runs");
+    }
+
+    #[test]
+    fn a_signal_is_heard_without_a_runtime_and_by_everybody_who_listens() {
+        let (told, heard) = channel();
+        let also_told = told.clone();
+        let tell = move |signal| told.send(signal).expect("the test waits");
+        let also_tell = move |signal| also_told.send(signal).expect("the test waits");
+        let first = Listener::start(&[Signal::HANGUP, Signal::USER_2], tell);
+        let second = Listener::start(&[Signal::HANGUP], also_tell);
+        send("-HUP");
+        assert_eq!(heard.recv(), Ok(Signal::HANGUP));
+        assert_eq!(heard.recv(), Ok(Signal::HANGUP));
+        drop(second);
+        send("-USR2");
+        assert_eq!(heard.recv(), Ok(Signal::USER_2));
+        drop(first);
+    }
+
+    #[test]
+    fn what_no_program_can_hear_is_refused_by_its_name() {
+        let refused = Listener::start(&[Signal::new(9)], |_| {}).expect_err("it can't");
+        assert_eq!(refused.to_string(), "no program can hear SIGKILL");
+    }
+}

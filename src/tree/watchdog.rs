@@ -1,0 +1,197 @@
+//! Notices, from outside of the worker threads, a handler that runs too long.
+//!
+//! One thread for the process, whatever trees there are. It moves the coarse clock on, by which runs mark
+//! what they do, and looks at the marks now and then. It sees a handler that awaits for ever and one that
+//! blocks its thread, also when every worker is blocked, because it needs none of them: what it has to say
+//! it says itself.
+//!
+//! It lives by real time: on a paused clock nothing is ever stuck.
+//!
+//! # Invariants
+//!
+//! 1. Who is stuck is told of once, until it goes on.
+//! 2. Nothing is done to a run that was asked to stop: its deadline sees to it.
+//! 3. It keeps nothing alive: a tree that has ended is gone at once, with its runtime.
+
+mod judge;
+
+use std::collections::HashMap;
+use std::sync::{Arc, LazyLock, Weak};
+use std::thread::{self, Thread};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use self::judge::{Reading, Stuck, judge};
+use crate::event::EventKind;
+use crate::exit::{ErrorChain, Exit, catch_blocking};
+use crate::path::Path;
+use crate::policy::stuck::{DEFAULT_STUCK_AFTER, OnStuck};
+use crate::shutdown::report::readable;
+use crate::supervisor::Tree;
+use crate::supervisor::cell::{Cell, Watched};
+use crate::sync::{Mutex, lock};
+use crate::time::{closest_watch, coarse, set_coarse};
+
+/// How often the coarse clock is moved on at least: a fortieth of the default, and four wake-ups a second.
+const LONGEST_TICK: Duration = Duration::from_millis(250);
+
+/// How often at most, however short a time was set: a wake-up costs some 10 µs.
+const SHORTEST_TICK: Duration = Duration::from_millis(5);
+
+/// How often the marks are looked at at least: 100 000 children are read in some 10 ms.
+const LONGEST_SCAN: Duration = Duration::from_millis(2_500);
+
+/// How often one that has a thread is looked at again before it is said to block it.
+const LOOKS: usize = 3;
+
+/// Between two of these looks: longer than a poll should take.
+const BETWEEN_LOOKS: Duration = Duration::from_millis(10);
+
+/// The thread and what it watches.
+static WATCHDOG: LazyLock<Mutex<Watchdog>> = LazyLock::new(Mutex::default);
+
+#[derive(Default)]
+struct Watchdog {
+    trees: Vec<Weak<Tree>>,
+    thread: Option<Thread>,
+    /// Whether the thread sleeps until there is a tree.
+    is_asleep: bool,
+}
+
+/// Watches a tree for as long as it lives.
+pub(super) fn watch(tree: &Arc<Tree>) {
+    let mut watchdog = lock(&WATCHDOG);
+    watchdog.trees.retain(|tree| tree.strong_count() > 0);
+    watchdog.trees.push(Arc::downgrade(tree));
+    if std::mem::take(&mut watchdog.is_asleep)
+        && let Some(thread) = &watchdog.thread
+    {
+        thread.unpark();
+    }
+    if watchdog.thread.is_some() {
+        return;
+    }
+    let named = thread::Builder::new().name("perennial-watchdog".to_owned());
+    match named.spawn(run) {
+        Ok(spawned) => watchdog.thread = Some(spawned.thread().clone()),
+        Err(error) => {
+            drop(watchdog);
+            tracing::warn!(%error, "no thread for the watchdog: nobody notices who is stuck");
+        }
+    }
+}
+
+fn run() {
+    let began = Instant::now();
+    let mut scanned = began;
+    let mut told = HashMap::new();
+    loop {
+        let shortest = closest_watch().min(DEFAULT_STUCK_AFTER) / 4;
+        match is_idle() {
+            true => thread::park(),
+            false => thread::park_timeout(shortest.clamp(SHORTEST_TICK, LONGEST_TICK)),
+        }
+        // From 1: nothing is marked by 0.
+        set_coarse(u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX) + 1);
+        if scanned.elapsed() >= shortest.min(LONGEST_SCAN) {
+            scanned = Instant::now();
+            // The host's subscriber is called, which may panic: what was told is then told again.
+            told = catch_blocking(|| scan(&present(), &told)).unwrap_or_default();
+        }
+    }
+}
+
+/// Forgets trees that are gone, and tells whether none is left.
+fn is_idle() -> bool {
+    let mut watchdog = lock(&WATCHDOG);
+    watchdog.trees.retain(|tree| tree.strong_count() > 0);
+    watchdog.is_asleep = watchdog.trees.is_empty();
+    watchdog.is_asleep
+}
+
+/// Returns the trees that there are, to be held for no longer than a look takes (invariant 3).
+fn present() -> Vec<Arc<Tree>> {
+    let watchdog = lock(&WATCHDOG);
+    watchdog.trees.iter().filter_map(Weak::upgrade).collect()
+}
+
+/// Which run, and since when it is stuck.
+type Told = HashMap<(Path, u64), u64>;
+
+/// Looks at every run, tells of those that are newly stuck, and returns those that are.
+fn scan(trees: &[Arc<Tree>], before: &Told) -> Told {
+    let mut told = Told::new();
+    for tree in trees {
+        let Some(root) = tree.root_cell() else {
+            continue;
+        };
+        root.visit_watched(&root, &mut |cell, owner, watched| {
+            let Some(stuck) = look(cell, watched) else {
+                return;
+            };
+            let key = (cell.path().clone(), watched.run.incarnation());
+            if before.get(&key) != Some(&stuck.since) {
+                tell(tree, cell, watched, &stuck);
+                owner.count_stuck();
+            }
+            told.insert(key, stuck.since);
+        });
+    }
+    for (path, incarnation) in before.keys().filter(|key| !told.contains_key(key)) {
+        tracing::info!(%path, incarnation, "no longer stuck");
+    }
+    told
+}
+
+/// Judges a run; one that has a thread is looked at again before it is said to block it.
+fn look(cell: &Cell, watched: &Watched) -> Option<Stuck> {
+    let after = watched.treatment.stuck_after?;
+    let judged = || {
+        let reading = Reading {
+            kind: cell.kind(),
+            mark: watched.run.activity().mark(),
+            alive: watched.run.activity().alive(),
+            receiving: cell.busy_since(),
+        };
+        judge(&reading, coarse(), after)
+    };
+    let mut stuck = judged()?;
+    for _ in 0..LOOKS {
+        if !stuck.is_blocking {
+            break;
+        }
+        thread::park_timeout(BETWEEN_LOOKS);
+        stuck = judged().filter(|again| again.since == stuck.since)?;
+    }
+    Some(stuck)
+}
+
+fn tell(tree: &Tree, cell: &Cell, watched: &Watched, stuck: &Stuck) {
+    let Watched { run, treatment } = watched;
+    let lasted = Duration::from_millis(coarse().saturating_sub(stuck.since));
+    let (hook, is_blocking) = (stuck.hook, stuck.is_blocking);
+    let kind = EventKind::Stuck {
+        hook,
+        lasted,
+        is_blocking,
+    };
+    if !cell.note_of(run.incarnation(), tree.events(), kind) {
+        return;
+    }
+    tracing::error!(
+        path = %cell.path(), incarnation = run.incarnation(), hook, ?lasted, is_blocking,
+        "stuck: it does not come to its end"
+    );
+    if run.stop().deadline().is_some() {
+        return;
+    }
+    match treatment.on_stuck {
+        OnStuck::Restart if !is_blocking => {
+            let text = format!("stuck: `{hook}` did not end in {}", readable(lasted));
+            run.fail_from_outside(Exit::Failed(ErrorChain::message(&text)));
+        }
+        OnStuck::Report | OnStuck::Restart => {}
+        OnStuck::EndProcess => tree.end_process(cell.path(), "stuck"),
+    }
+}
