@@ -157,14 +157,21 @@ async fn try_govern(
     let ended = conduct(begun, up, (&orders, &configuration, &news)).await;
     // The socket closes before the probes do: nothing can be asked of a tree that has ended.
     drop((own, reloads, admin));
-    if let (Some(told), Ok((report, _))) = (on_end, &ended) {
-        tell_of_end(told, report.clone(), &*program, &orders).await;
-    }
+    tell_of_end(on_end, &ended, &*program, &orders).await;
     ended
 }
 
 /// Tells the program of the end, and waits for it as long as there is time.
-async fn tell_of_end(told: Box<OnEnd>, report: StopReport, program: &dyn Source, orders: &Orders) {
+async fn tell_of_end(
+    told: Option<Box<OnEnd>>,
+    ended: &Result<(StopReport, DaemonExit), DaemonError>,
+    program: &dyn Source,
+    orders: &Orders,
+) {
+    let (Some(told), Ok((report, _))) = (told, ended) else {
+        return;
+    };
+    let report = report.clone();
     let metrics = program.metrics().unwrap_or_default();
     let (done, is_done) = oneshot::channel::<()>();
     let named = std::thread::Builder::new().name("perennial-end".to_owned());
