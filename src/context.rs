@@ -29,7 +29,7 @@ pub(crate) use self::current::{within_blocking, within_task};
 pub(crate) use self::fault::Fault;
 pub(crate) use self::fault::breakable;
 pub(crate) use self::inside::Inside;
-pub(crate) use self::notices::{News, Notice, Notices};
+pub(crate) use self::notices::{News, Notice, Notices, give_way};
 pub use self::reporter::HealthReporter;
 pub(crate) use self::run::{Above, Identity, LastAct, Run, StartFailure, StopShare};
 use crate::path::Path;

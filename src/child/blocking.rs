@@ -55,6 +55,8 @@ where
         let name = run.path().name().to_owned();
         let on_thread = move || {
             let _last_act = LastAct::of(&run);
+            // Dropped before that: it may be the last to hold the child's code.
+            let body = self;
             // So that timers, sockets and `cx.spawn` work on this thread too.
             let _runtime = run.runtime().enter();
             let _span = run.span().enter();
@@ -62,7 +64,7 @@ where
                 run.acknowledge();
             }
             let cx = Context::new(&run);
-            let outcome = within_blocking(&run, || catch_blocking(|| (self.body)(cx)));
+            let outcome = within_blocking(&run, || catch_blocking(|| (body.body)(cx)));
             record(&run, outcome);
             run.tell_what_waits();
         };

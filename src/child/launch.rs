@@ -45,7 +45,7 @@ pub(crate) enum End {
     Told(AbortHandle),
     /// A thread of ours, which does the same.
     Thread,
-    /// Somebody else's task; its handle resolves after the task's state was dropped.
+    /// A task that does not, ractor's or a supervisor's; its handle resolves after the task's state was dropped.
     Task(JoinHandle<()>),
 }
 

@@ -3,11 +3,13 @@
 //! A queue of its own and not a channel, whose bound would have to be waited for: each run says a few
 //! things once, and of several extensions in a row only the last is kept, so what waits is bounded by
 //! what the supervisor itself began, by how often its children extend in turns, and by what is added
-//! below a supervisor.
+//! below a supervisor. Beside them stands at most one who waits for each run.
 //!
 //! # Invariants
 //!
-//! 1. A run that waits to be heard goes on as soon as all that it said has been taken, whoever takes it.
+//! 1. A run that waits to be heard goes on when the supervisor asks for what comes after it.
+//! 2. A supervisor that has spent its cooperative budget goes behind the others in the queue, where any
+//!    worker may take it ([`give_way`]).
 
 use std::collections::VecDeque;
 use std::future::poll_fn;
@@ -26,7 +28,7 @@ pub(crate) enum News {
     Started,
     /// Its own task has ended; subtasks of it still run.
     Ending,
-    /// Its task, with its state and its subtasks, is no more. Not told by all kinds of children.
+    /// Its task, with its state and its subtasks, is no more.
     Over,
     /// A supervisor is over, but for tasks that hang.
     LeftHung,
@@ -97,8 +99,8 @@ impl Notices {
         }
     }
 
-    /// Ends the caller's poll until all that was said so far has been taken. When it has been already, the
-    /// caller goes on at once: then the supervisor runs on another thread.
+    /// Ends the caller's poll, as a rule until all that was said so far has been taken. When it has been
+    /// already, the caller goes on at once: then the supervisor runs on another thread.
     pub(super) async fn heard(&self) {
         let mut has_waited = false;
         poll_fn(|cx| {
@@ -120,7 +122,8 @@ impl Notices {
     /// Takes the next notice if there is one.
     #[cfg(all(test, shuttle))]
     pub(crate) fn try_next(&self) -> Option<Notice> {
-        lock(&self.0).queue.pop_front()?.into_notice()
+        let said = |waiting: &mut Waiting| waiting.queue.pop_front();
+        std::iter::from_fn(|| said(&mut lock(&self.0))).find_map(Said::into_notice)
     }
 
     /// Takes the next notice of one run, past all else that waits.
@@ -141,6 +144,7 @@ impl Notices {
 
     fn poll_next(&self, cx: &mut Context<'_>) -> Poll<Notice> {
         // In a storm there is always a next one: the tasks that it concerns have to run too.
+        ready!(poll_to_give_way(cx));
         let budget = ready!(coop::poll_proceed(cx));
         loop {
             let mut waiting = lock(&self.0);
@@ -157,6 +161,22 @@ impl Notices {
             }
         }
     }
+}
+
+/// Ends the poll when the cooperative budget is spent.
+///
+/// By itself, and not as tokio's own primitives do: what these put off waits in a list of that one worker,
+/// which nobody can take from, and a child that was just woken or started from here may block that worker.
+pub(crate) async fn give_way() {
+    poll_fn(poll_to_give_way).await;
+}
+
+fn poll_to_give_way(cx: &mut Context<'_>) -> Poll<()> {
+    if coop::has_budget_remaining() {
+        return Poll::Ready(());
+    }
+    cx.waker().wake_by_ref();
+    Poll::Pending
 }
 
 #[cfg(test)]

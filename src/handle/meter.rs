@@ -63,7 +63,8 @@ impl Meter {
         has_room
     }
 
-    /// Takes back a count: the message was refused after all.
+    /// Takes back a count: the message was refused after all. Of two who came at once the instant of the
+    /// other may go, which is the same but for a moment.
     pub(crate) fn withdraw(&self) {
         let mut sent = lock(&self.sent);
         if self.count_out() {

@@ -1,7 +1,7 @@
 //! When the runs of one supervisor's children are over: their task, their state and their subtasks.
 //!
-//! Each says so itself: a task or a thread of ours as the last thing that it drops, somebody else's task
-//! by waking its run, which waits for it. A set of futures would have to be polled for that, and polls
+//! Each says so itself: a leaf's task or thread of ours as the last thing that it drops, ractor's task and
+//! that of a supervisor by waking its run, which waits for it. A set of futures would have to be polled for that, and polls
 //! whoever waits for it once more each time that it has polled all of its own.
 
 use std::collections::HashMap;
@@ -14,21 +14,21 @@ use tokio::task::{JoinHandle, unconstrained};
 
 use super::children::Key;
 use crate::child::End;
-use crate::context::{News, Notice, Notices, Run};
+use crate::context::{News, Notice, Notices, Run, give_way};
 
-/// Which run of which child is over.
-type Over = (Key, u64);
+/// Which run of which child.
+type Which = (Key, u64);
 
 /// The runs that are not over yet.
 #[derive(Default)]
 pub(super) struct Ends {
     left: usize,
-    /// Somebody else's tasks: whoever drops the handle of one hears nothing of its end.
-    tasks: HashMap<Over, JoinHandle<()>>,
+    /// The tasks that wake their runs: whoever drops the handle of one hears nothing of its end.
+    tasks: HashMap<Which, JoinHandle<()>>,
 }
 
 impl Ends {
-    /// Waits for a run whose task, or thread, has begun.
+    /// Takes note of a run whose task, or thread, has begun.
     pub(super) fn expect(&mut self, run: &Arc<Run>, end: End) {
         self.left += 1;
         let End::Task(mut task) = end else { return };
@@ -61,6 +61,7 @@ impl Ends {
     /// Waits for the next run to be over; what else is told is of no use any more.
     pub(super) async fn next(&mut self, notices: &Notices) {
         while !self.is_empty() {
+            give_way().await;
             let notice = notices.next().await;
             if notice.news == News::Over {
                 return self.heard_of(&notice);

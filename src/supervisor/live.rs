@@ -52,6 +52,11 @@ impl Live {
         }
     }
 
+    /// Tells whether it has a run of which something is left.
+    pub(super) fn is_not_over(&self) -> bool {
+        self.run.as_ref().is_some_and(|run| !run.is_over())
+    }
+
     /// Asks the present run to handle what it has accepted, and nothing more.
     pub(super) fn ask_to_drain(&self, times: StopTimes) {
         if let Some(run) = &self.run {

@@ -21,7 +21,7 @@ use super::ends::Ends;
 use super::live::{Live, Lives};
 use super::status::State;
 use super::{Tree, spawn};
-use crate::context::{Above, Run};
+use crate::context::{Above, Run, give_way};
 use crate::event::EventKind;
 use crate::exit::Exit;
 use crate::shutdown::plan::{self, Turn};
@@ -165,6 +165,7 @@ impl Reaper {
 
     async fn ends_by(&mut self, run: &Arc<Run>, at: Instant, told: Option<Instant>) -> Waited {
         while !run.is_over() {
+            give_way().await;
             tokio::select! {
                 biased;
                 _deadline = self.supervisor.stop().earlier_than(told) => return Waited::Tightened,

@@ -24,7 +24,6 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use tokio::sync::mpsc;
-use tokio::task::coop;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::cell::{Cell, Role};
@@ -36,7 +35,7 @@ use super::names::Names;
 use super::reaper::Reaper;
 use super::{Node, NodeKind, Supervisor, Tree, door, spawn};
 use crate::command::{COMMAND_QUEUE_CAPACITY, ChildAnswer, Command, StartAnswer};
-use crate::context::{Above, News, Notice, Run, StopShare, breakable};
+use crate::context::{Above, News, Notice, Run, StopShare, breakable, give_way};
 use crate::exit::{Exit, Panic, catch, catch_blocking};
 use crate::path::Path;
 use crate::policy::restart::Strategy;
@@ -190,8 +189,10 @@ impl RunLoop {
             if let Err(panic) = catch(breakable(&run, watch)).await {
                 self.panicked(panic).await;
             }
+            // Not asked of `ends`: who is over may still have to be heard.
+            let leaves_hung = self.lives.values().any(Live::is_not_over);
             self.leave();
-            if !self.ends.is_empty() {
+            if leaves_hung {
                 self.run.tell(News::LeftHung);
             }
             while !self.ends.is_empty() {
@@ -211,10 +212,9 @@ impl RunLoop {
             if in_a_row >= ENDS_IN_A_ROW {
                 in_a_row = 0;
                 self.serve_the_patient();
-                // The tasks that a storm concerns have to run too.
-                coop::consume_budget().await;
                 continue;
             }
+            give_way().await;
             let woken = self.wake().await;
             in_a_row = match woken {
                 Woken::Told(_) | Woken::Command(_) => in_a_row + 1,
