@@ -21,6 +21,7 @@ mod hung;
 mod odd;
 mod runner;
 mod site;
+mod storm;
 mod subject;
 mod table;
 mod watch;
