@@ -27,6 +27,7 @@ use std::sync::Arc;
 use std::task::{Context as PollContext, Poll, Waker};
 
 use ractor::{Actor, ActorProcessingErr, ActorRef, ActorRuntime, RpcReplyPort, SupervisionEvent};
+use tokio::time::Instant;
 
 use self::mailbox::{Gate, Mailbox};
 use super::launch::{Body, End, Launched, Seat};
@@ -103,6 +104,7 @@ where
             body: self,
             gate: Arc::clone(&gate),
             alive: None,
+            timed: None,
             routed: None,
         };
         let spawned = ActorRuntime::spawn(None, Supervised::<A>(PhantomData), incarnation);
@@ -138,6 +140,8 @@ struct Incarnation<A: Actor> {
     body: Arc<dyn Make<A>>,
     gate: Arc<Gate>,
     alive: Option<(A, A::State)>,
+    /// Since when the present message is handled, if it is timed.
+    timed: Option<Instant>,
     routed: Option<Routed<A::Msg>>,
 }
 
@@ -179,7 +183,7 @@ impl<A: Actor> Actor for Supervised<A> {
         message: A::Msg,
         incarnation: &mut Incarnation<A>,
     ) -> impl Future<Output = Result<(), ActorProcessingErr>> + Send {
-        let timed = incarnation.gate.meter.leave();
+        incarnation.timed = incarnation.gate.meter.leave();
         async move {
             let Some((actor, state)) = incarnation.alive.as_mut() else {
                 return Err(Recorded.into());
@@ -190,7 +194,7 @@ impl<A: Actor> Actor for Supervised<A> {
             if run.tell_what_waits() {
                 run.heard().await;
             }
-            if let Some(timed) = timed {
+            if let Some(timed) = incarnation.timed {
                 incarnation.gate.meter.took(timed);
             }
             incarnation.keep_on(handled)

@@ -183,6 +183,7 @@ impl Run {
         &self.stop
     }
 
+    #[inline]
     pub(crate) fn activity(&self) -> &Activity {
         &self.activity
     }
