@@ -47,8 +47,7 @@ where
     let task = tokio::spawn(Supervised {
         body: Inside::new(run, Hook::Body, body),
         acknowledge,
-        up: Some(up),
-        routed: None,
+        route: RouteOf::Awaited(up),
         last_act: LastAct::of(run),
     });
     End::Told(task.abort_handle())
@@ -60,9 +59,33 @@ pin_project! {
         #[pin]
         body: Inside<Arc<Run>, Option<Arc<Run>>, F>,
         acknowledge: Acknowledge,
-        up: Option<U>,
-        routed: Option<G>,
+        route: RouteOf<U, G>,
         last_act: LastAct,
+    }
+}
+
+/// How messages get to a body. One in three states, because there may be 100 000.
+enum RouteOf<U, G> {
+    /// It is put up at the acknowledgement.
+    Awaited(U),
+    Up(G),
+    Down,
+}
+
+impl<U, G> RouteOf<U, G>
+where
+    U: FnOnce(&Run) -> G,
+{
+    /// Puts the route up, and tells whether that was still to be done.
+    fn put_up(&mut self, run: &Run) -> bool {
+        match std::mem::replace(self, Self::Down) {
+            Self::Awaited(up) => *self = Self::Up(up(run)),
+            other => {
+                *self = other;
+                return false;
+            }
+        }
+        true
     }
 }
 
@@ -76,17 +99,14 @@ where
     fn poll(self: Pin<&mut Self>, cx: &mut PollContext<'_>) -> Poll<()> {
         let this = self.project();
         let run = this.last_act.run();
-        if *this.acknowledge == Acknowledge::Explicit
-            && let Some(up) = this.up.take()
-        {
-            *this.routed = Some(up(run));
+        if *this.acknowledge == Acknowledge::Explicit {
+            this.route.put_up(run);
         }
         let polled = this.body.poll_silently(cx);
         if polled.is_pending()
             && *this.acknowledge == Acknowledge::FirstPoll
-            && let Some(up) = this.up.take()
+            && this.route.put_up(run)
         {
-            *this.routed = Some(up(run));
             run.acknowledge();
         }
         let Poll::Ready(outcome) = polled else {
@@ -98,7 +118,7 @@ where
             run.acknowledge();
         }
         record(run, outcome);
-        *this.routed = None;
+        *this.route = RouteOf::Down;
         run.tell_what_waits();
         Poll::Ready(())
     }
