@@ -4,6 +4,7 @@ use std::backtrace::{Backtrace, BacktraceStatus};
 use std::borrow::Cow;
 use std::error::Error;
 use std::fmt;
+use std::sync::LazyLock;
 
 use super::ErrorCode;
 use crate::exit::{BoxError, ErrorChain};
@@ -27,22 +28,33 @@ pub struct CodedError {
     code: ErrorCode,
     message: Cow<'static, str>,
     source: Option<BoxError>,
-    backtrace: Backtrace,
+    /// `None` where none was asked for, so that an error is small and quickly made.
+    backtrace: Option<Box<Backtrace>>,
 }
+
+/// What an error shows that has no backtrace.
+static NO_BACKTRACE: Backtrace = Backtrace::disabled();
+
+/// Whether `RUST_BACKTRACE` or `RUST_LIB_BACKTRACE` asks for backtraces. The standard library looks once,
+/// too.
+static IS_TRACED: LazyLock<bool> =
+    LazyLock::new(|| Backtrace::capture().status() == BacktraceStatus::Captured);
 
 impl CodedError {
     /// Makes an error.
+    #[inline]
     #[must_use]
     pub fn new(code: ErrorCode, message: impl Into<Cow<'static, str>>) -> Self {
         Self {
             code,
             message: message.into(),
             source: None,
-            backtrace: Backtrace::capture(),
+            backtrace: IS_TRACED.then(|| Box::new(Backtrace::capture())),
         }
     }
 
     /// Says what it comes from.
+    #[inline]
     #[must_use]
     pub fn because(mut self, source: impl Into<BoxError>) -> Self {
         self.source = Some(source.into());
@@ -63,7 +75,7 @@ impl CodedError {
 
     /// Returns the backtrace, which is empty unless `RUST_BACKTRACE` asks for it.
     pub fn backtrace(&self) -> &Backtrace {
-        &self.backtrace
+        self.backtrace.as_deref().unwrap_or(&NO_BACKTRACE)
     }
 
     /// Returns everything that can be sent to somebody else.
@@ -90,9 +102,9 @@ impl fmt::Display for CodedError {
 impl fmt::Debug for CodedError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.code, ErrorChain::new(self))?;
-        match self.backtrace.status() {
-            BacktraceStatus::Captured => write!(f, "\n{}", self.backtrace),
-            _ => Ok(()),
+        match &self.backtrace {
+            Some(backtrace) => write!(f, "\n{backtrace}"),
+            None => Ok(()),
         }
     }
 }
