@@ -122,10 +122,15 @@ impl<M: Send + 'static> Child<M> {
             kind,
             treatment: Arc::clone(&DEFAULT_TREATMENT),
         };
+        let claim = Claim::new();
+        if matches!(kind, Kind::Actor | Kind::Worker) {
+            // From now on: it is what its messages are sent to, whether a handle is taken here or not.
+            claim.address();
+        }
         Self {
             specification,
             body,
-            claim: Claim::new(),
+            claim,
             mailbox_capacity: DEFAULT_MAILBOX_CAPACITY,
             while_down: WhileDown::default(),
         }

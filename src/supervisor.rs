@@ -375,7 +375,7 @@ impl Node {
     fn mailbox(&self) -> Option<Arc<dyn AnyAddress>> {
         match &self.0 {
             NodeKind::Leaf(leaf, launch) if matches!(leaf.kind, Kind::Actor | Kind::Worker) => {
-                Some(launch.address())
+                launch.address()
             }
             _ => None,
         }
@@ -411,7 +411,11 @@ impl Node {
     /// Says to every handle below this node that no run can follow.
     pub(crate) fn retire(&self) {
         match &self.0 {
-            NodeKind::Leaf(_, launch) => launch.address().retire(),
+            NodeKind::Leaf(_, launch) => {
+                if let Some(address) = launch.address() {
+                    address.retire();
+                }
+            }
             NodeKind::Supervisor(supervisor) => {
                 supervisor.door.close();
                 supervisor.children.iter().for_each(|node| node.retire());

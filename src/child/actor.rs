@@ -30,7 +30,7 @@ use ractor::{Actor, ActorProcessingErr, ActorRef, ActorRuntime, RpcReplyPort, Su
 use tokio::time::Instant;
 
 use self::mailbox::{Gate, Mailbox};
-use super::launch::{Body, End, Launched, Seat};
+use super::launch::{Body, End, Launched, Leaf, Seat};
 use super::{Child, Kind};
 use crate::context::{Context, Hook, Inside, Run, breakable, within_task};
 use crate::exit::{BoxError, Exit, Panic, catch_blocking};
@@ -95,12 +95,13 @@ where
     A: Actor,
     F: Fn(Context) -> (A, A::Arguments) + Send + Sync + 'static,
 {
-    fn launch(self: Arc<Self>, run: &Arc<Run>, seat: &Seat<A::Msg>) -> io::Result<Launched> {
+    fn launch(self: Arc<Self>, run: &Arc<Run>, leaf: &Leaf<A::Msg>) -> io::Result<Launched> {
+        let seat = leaf.seat();
         let gate = Arc::new(Gate::new(seat.address.capacity(), seat.address.ledger()));
         let incarnation = Incarnation::<A> {
             run: Arc::clone(run),
             lent: Some(Arc::clone(run)),
-            seat: seat.clone(),
+            seat,
             body: self,
             gate: Arc::clone(&gate),
             alive: None,

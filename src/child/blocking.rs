@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::thread;
 
 use super::body::record;
-use super::launch::{Body, End, Launched, Seat};
+use super::launch::{Body, End, Launched, Leaf};
 use super::{Child, Kind};
 use crate::context::{Context, LastAct, Run, within_blocking};
 use crate::exit::{BoxError, catch_blocking};
@@ -49,9 +49,9 @@ impl<F> Body<Infallible> for BlockingBody<F>
 where
     F: Fn(Context) -> Result<(), BoxError> + Send + Sync + 'static,
 {
-    fn launch(self: Arc<Self>, run: &Arc<Run>, seat: &Seat<Infallible>) -> io::Result<Launched> {
+    fn launch(self: Arc<Self>, run: &Arc<Run>, leaf: &Leaf<Infallible>) -> io::Result<Launched> {
         let run = Arc::clone(run);
-        let explicit = seat.explicit_ready;
+        let explicit = leaf.explicit_ready;
         let name = run.path().name().to_owned();
         let on_thread = move || {
             let _last_act = LastAct::of(&run);

@@ -7,7 +7,7 @@ use std::task::{Context as PollContext, Poll};
 
 use pin_project_lite::pin_project;
 
-use super::launch::{End, Seat};
+use super::launch::{End, Leaf};
 use crate::context::{Hook, Inside, LastAct, Run, breakable, within_task};
 use crate::exit::{BoxError, Exit, Panic};
 
@@ -24,8 +24,8 @@ pub(super) enum Acknowledge {
 
 impl Acknowledge {
     /// After the first poll, unless the child was declared to say so itself.
-    pub(super) fn of<M>(seat: &Seat<M>) -> Self {
-        match seat.explicit_ready {
+    pub(super) fn of<M: Send + 'static>(leaf: &Leaf<M>) -> Self {
+        match leaf.explicit_ready {
             true => Self::Explicit,
             false => Self::FirstPoll,
         }

@@ -9,9 +9,9 @@ use crate::context::Run;
 use crate::handle::{Address, AnyAddress, Claim, Deliver, Routed};
 
 /// Starts one run of a child whose messages are `M`.
-pub(crate) trait Body<M>: Send + Sync {
+pub(crate) trait Body<M: Send + 'static>: Send + Sync {
     /// Starts a run and returns at once; the user's code runs elsewhere.
-    fn launch(self: Arc<Self>, run: &Arc<Run>, seat: &Seat<M>) -> io::Result<Launched>;
+    fn launch(self: Arc<Self>, run: &Arc<Run>, leaf: &Leaf<M>) -> io::Result<Launched>;
 }
 
 /// A run that was started.
@@ -64,25 +64,16 @@ impl End {
 pub(crate) trait Launch: Send + Sync {
     /// Starts a run.
     fn launch(&self, run: &Arc<Run>) -> io::Result<Launched>;
-    /// Returns where its messages go.
-    fn address(&self) -> Arc<dyn AnyAddress>;
+    /// Returns where its messages go; `None` where nobody can send any.
+    fn address(&self) -> Option<Arc<dyn AnyAddress>>;
     /// Tells whether another child was given the same handle.
     fn shares_its_handle(&self) -> bool;
 }
 
-/// What a child keeps across its incarnations.
+/// What a child that receives messages keeps across its incarnations.
 pub(crate) struct Seat<M> {
     pub(crate) address: Arc<Address<M>>,
     pub(crate) explicit_ready: bool,
-}
-
-impl<M> Clone for Seat<M> {
-    fn clone(&self) -> Self {
-        Self {
-            address: Arc::clone(&self.address),
-            ..*self
-        }
-    }
 }
 
 impl<M: Send + 'static> Seat<M> {
@@ -97,34 +88,44 @@ impl<M: Send + 'static> Seat<M> {
     }
 }
 
-/// A body and its seat, with the message type erased.
+/// A body and what it keeps across its incarnations; its supervisor does not know the type of its messages.
 pub(crate) struct Leaf<M: Send + 'static> {
     pub(crate) body: Arc<dyn Body<M>>,
     pub(crate) claim: Claim<M>,
     pub(crate) explicit_ready: bool,
 }
 
-impl<M: Send + 'static> Launch for Leaf<M> {
-    fn launch(&self, run: &Arc<Run>) -> io::Result<Launched> {
-        let seat = Seat {
+impl<M: Send + 'static> Leaf<M> {
+    /// Returns what a run needs that receives messages.
+    pub(crate) fn seat(&self) -> Seat<M> {
+        Seat {
             address: Arc::clone(self.claim.address()),
             explicit_ready: self.explicit_ready,
-        };
-        self.claim.address().revive();
-        run.set_address(self.address());
-        let launched = Arc::clone(&self.body).launch(run, &seat)?;
+        }
+    }
+}
+
+impl<M: Send + 'static> Launch for Leaf<M> {
+    fn launch(&self, run: &Arc<Run>) -> io::Result<Launched> {
+        if let Some(address) = self.claim.known() {
+            address.revive();
+            run.set_address(Arc::<Address<M>>::clone(address));
+        }
+        let launched = Arc::clone(&self.body).launch(run, self)?;
         if let Some(task) = launched.end.abort_handle() {
             run.set_task(task);
         }
         Ok(launched)
     }
 
-    fn address(&self) -> Arc<dyn AnyAddress> {
-        let address: &Arc<Address<M>> = self.claim.address();
-        Arc::<Address<M>>::clone(address)
+    fn address(&self) -> Option<Arc<dyn AnyAddress>> {
+        let address = self.claim.known()?;
+        Some(Arc::<Address<M>>::clone(address))
     }
 
     fn shares_its_handle(&self) -> bool {
-        self.claim.address().is_shared()
+        self.claim
+            .known()
+            .is_some_and(|address| address.is_shared())
     }
 }

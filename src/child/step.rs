@@ -6,7 +6,7 @@ use std::io;
 use std::sync::Arc;
 
 use super::body::{self, Acknowledge};
-use super::launch::{Body, Launched, Seat};
+use super::launch::{Body, Launched, Leaf};
 use super::{Child, Kind};
 use crate::context::{Context, Run};
 use crate::exit::BoxError;
@@ -44,7 +44,7 @@ where
     F: Fn(Context) -> Fut + Send + Sync + 'static,
     Fut: Future<Output = Result<(), BoxError>> + Send + 'static,
 {
-    fn launch(self: Arc<Self>, run: &Arc<Run>, _seat: &Seat<Infallible>) -> io::Result<Launched> {
+    fn launch(self: Arc<Self>, run: &Arc<Run>, _leaf: &Leaf<Infallible>) -> io::Result<Launched> {
         let cx = Context::new(run);
         let make = move || (self.factory)(cx);
         let acknowledge = Acknowledge::Finished;

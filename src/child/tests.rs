@@ -72,7 +72,7 @@ impl Launching {
             End::Task(task) => drop(task.await),
             _ => while self.heard.recv().await != Some(News::Over) {},
         }
-        let reading = self.leaf.address().read();
+        let reading = self.leaf.address().expect("it has a mailbox").read();
         (self.run.exit(), reading.depth, reading.lost)
     }
 }

@@ -5,7 +5,7 @@ use std::io;
 use std::sync::Arc;
 
 use super::body::{self, Acknowledge};
-use super::launch::{Body, Control, Launched, Seat};
+use super::launch::{Body, Control, Launched, Leaf};
 use super::{Child, Kind};
 use crate::context::{Context, Run};
 use crate::exit::BoxError;
@@ -51,16 +51,13 @@ where
     F: Fn(Context, Inbox<M>) -> Fut + Send + Sync + 'static,
     Fut: Future<Output = Result<(), BoxError>> + Send + 'static,
 {
-    fn launch(self: Arc<Self>, run: &Arc<Run>, seat: &Seat<M>) -> io::Result<Launched> {
-        let acknowledge = Acknowledge::of(seat);
+    fn launch(self: Arc<Self>, run: &Arc<Run>, leaf: &Leaf<M>) -> io::Result<Launched> {
+        let (acknowledge, seat) = (Acknowledge::of(leaf), leaf.seat());
         let (inbox, queue) = inbox(seat.address.capacity(), seat.address.ledger());
         let cx = Context::new(run);
         let make = move || (self.factory)(cx, inbox);
         let closing = Closing(Arc::clone(&queue));
-        let up = {
-            let seat = seat.clone();
-            move |run: &Run| (seat.route_to(run, Arc::clone(&closing.0) as _), closing)
-        };
+        let up = move |run: &Run| (seat.route_to(run, Arc::clone(&closing.0) as _), closing);
         Ok(Launched {
             end: body::spawn(run, acknowledge, up, make),
             control: Some(queue),

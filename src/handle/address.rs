@@ -9,7 +9,7 @@
 //! 3. Locks are taken in the order route, held, mailbox; no message is dropped under one.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use tokio::time::Instant;
 
@@ -328,34 +328,48 @@ impl<M> fmt::Debug for Address<M> {
 }
 
 /// A child's hold on its address. When it is dropped, with the specification, no run can follow.
-pub(crate) struct Claim<M: Send + 'static>(Arc<Address<M>>);
+///
+/// A child that nobody can send to has no address before somebody asks for it.
+pub(crate) struct Claim<M: Send + 'static>(OnceLock<Arc<Address<M>>>);
 
 impl<M: Send + 'static> Claim<M> {
-    /// Makes the address of a child that is not up yet.
-    pub(crate) fn new() -> Self {
-        Self::of(&Address::unbound())
+    /// Claims an address that is made when it is first asked for.
+    pub(crate) const fn new() -> Self {
+        Self(OnceLock::new())
     }
 
     /// Takes an address for one more child.
     pub(crate) fn of(address: &Arc<Address<M>>) -> Self {
-        address.claims.fetch_add(1, Ordering::Relaxed);
-        let mut route = write(&address.route);
-        if matches!(*route, Route::Unbound) {
-            *route = Route::Down;
-        }
-        drop(route);
-        Self(Arc::clone(address))
+        Self(OnceLock::from(claimed(Arc::clone(address))))
     }
 
     pub(crate) fn address(&self) -> &Arc<Address<M>> {
-        &self.0
+        self.0.get_or_init(|| claimed(Address::unbound()))
+    }
+
+    /// Returns the address if there is one.
+    pub(crate) fn known(&self) -> Option<&Arc<Address<M>>> {
+        self.0.get()
     }
 }
 
 impl<M: Send + 'static> Drop for Claim<M> {
     fn drop(&mut self) {
-        self.0.retire();
+        if let Some(address) = self.known() {
+            address.retire();
+        }
     }
+}
+
+/// Says that one more child has an address, which is not up yet.
+fn claimed<M>(address: Arc<Address<M>>) -> Arc<Address<M>> {
+    address.claims.fetch_add(1, Ordering::Relaxed);
+    let mut route = write(&address.route);
+    if matches!(*route, Route::Unbound) {
+        *route = Route::Down;
+    }
+    drop(route);
+    address
 }
 
 /// Keeps a route up; dropping it takes the route down, however the run ends.

@@ -190,7 +190,7 @@ impl Launch for LaunchedOnce {
         }
     }
 
-    fn address(&self) -> Arc<dyn AnyAddress> {
+    fn address(&self) -> Option<Arc<dyn AnyAddress>> {
         self.0.address()
     }
 
