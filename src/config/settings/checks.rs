@@ -1,126 +1,144 @@
 //! What the daemon's own values may not be, by themselves or together.
 
-use super::{Limits, LoggingSettings, RuntimeSettings, Settings, ShutdownSettings};
+use super::{Limits, LoggingSettings, RuntimeSettings, Settings, ShutdownSettings, blame};
+use crate::config::document::Table;
+use crate::config::problem::ConfigError;
 
 impl Settings {
+    /// Tells whether these values can be used, as it is asked of those that are read from a file. What is
+    /// known only where it is used, such as whether a folder is there, is not looked at.
+    ///
+    /// # Errors
+    ///
+    /// Every value that can't be used, by itself or together with others.
+    pub fn validate(&self) -> Result<(), ConfigError> {
+        let contradictions = self.contradictions();
+        if contradictions.is_empty() {
+            return Ok(());
+        }
+        let nowhere = Table::new();
+        let problems = contradictions
+            .into_iter()
+            .map(|(key, message)| blame(&nowhere, key, message));
+        Err(ConfigError::new(problems.collect()))
+    }
+
     /// Lists what can't be used, by the key to blame.
     pub(crate) fn contradictions(&self) -> Vec<(&'static str, String)> {
-        let empty =
-            |text: &Option<String>| text.as_ref().is_some_and(|text| text.trim().is_empty());
-        let of_daemon = [
-            (empty(&self.daemon.name), "daemon.name", "must not be empty"),
-            (
-                !self.http.listen.ip().is_loopback() && self.http.token_file.is_none(),
-                "http.listen",
-                "must be an address of loopback, unless there is an `http.token_file`",
-            ),
-            (
-                self.monitoring.liveness_timeout.is_zero(),
-                "monitoring.liveness_timeout",
-                "must be more than nothing",
-            ),
-            (self.bus.capacity == 0, "bus.capacity", "must be 1 at least"),
-            (
-                self.bus.capacity > 1 << 24,
-                "bus.capacity",
-                "must be 16777216 at most",
-            ),
-        ];
-        let parts = [
-            &of_daemon[..],
-            &self.shutdown.checks(),
-            &self.logging.checks(),
-            &self.runtime.checks(),
-        ];
-        let wrong = parts
-            .concat()
-            .into_iter()
-            .filter(|(is_wrong, ..)| *is_wrong);
-        let mut found: Vec<_> = wrong
-            .map(|(_, key, message)| (key, message.to_owned()))
-            .collect();
-        found.extend(self.monitoring.limits.contradictions());
-        found
+        let mut found = Contradictions::default();
+        let name = self.daemon.name.as_deref();
+        let is_empty = name.is_some_and(|name| name.chars().all(char::is_whitespace));
+        found.note(is_empty, "daemon.name", "must not be empty");
+        found.note(
+            !self.http.listen.ip().is_loopback() && self.http.token_file.is_none(),
+            "http.listen",
+            "must be an address of loopback, unless there is an `http.token_file`",
+        );
+        found.note(
+            self.monitoring.liveness_timeout.is_zero(),
+            "monitoring.liveness_timeout",
+            "must be more than nothing",
+        );
+        let capacity = self.bus.capacity;
+        found.note(capacity == 0, "bus.capacity", "must be 1 at least");
+        found.note(
+            capacity > 1 << 24,
+            "bus.capacity",
+            "must be 16777216 at most",
+        );
+        self.shutdown.check(&mut found);
+        self.logging.check(&mut found);
+        self.runtime.check(&mut found);
+        self.monitoring.limits.check(&mut found);
+        found.0
     }
 }
 
-/// Whether something is wrong, with which key, and what must be.
-type Check = (bool, &'static str, &'static str);
+/// What can't be used, by the key to blame.
+#[derive(Default)]
+struct Contradictions(Vec<(&'static str, String)>);
+
+impl Contradictions {
+    fn note(&mut self, is_wrong: bool, key: &'static str, message: &'static str) {
+        if is_wrong {
+            self.0.push((key, message.to_owned()));
+        }
+    }
+}
 
 impl ShutdownSettings {
-    fn checks(&self) -> [Check; 3] {
+    fn check(&self, found: &mut Contradictions) {
         let (force, kill) = (self.force(), self.kill());
-        [
-            (
-                self.graceful.is_zero(),
-                "shutdown.graceful",
-                "must be more than nothing",
-            ),
-            (
-                force <= self.graceful,
-                "shutdown.force",
-                "must be later than `shutdown.graceful`",
-            ),
-            (
-                kill <= force,
-                "shutdown.kill",
-                "must be later than `shutdown.force`",
-            ),
-        ]
+        found.note(
+            self.graceful.is_zero(),
+            "shutdown.graceful",
+            "must be more than nothing",
+        );
+        found.note(
+            force <= self.graceful,
+            "shutdown.force",
+            "must be later than `shutdown.graceful`",
+        );
+        found.note(
+            kill <= force,
+            "shutdown.kill",
+            "must be later than `shutdown.force`",
+        );
     }
 }
 
 impl LoggingSettings {
-    fn checks(&self) -> [Check; 3] {
-        let is_tiny = (1..4_096).contains(&self.max_file_size_bytes);
-        let no_age = self.max_file_age.is_some_and(|age| age.is_zero());
-        [
-            (
-                self.max_files == 0,
-                "logging.max_files",
-                "must be 1 at least: the file that is written to",
-            ),
-            (
-                is_tiny,
-                "logging.max_file_size_bytes",
-                "must be 0 (never) or 4096 at least",
-            ),
-            (no_age, "logging.max_file_age", "must be more than nothing"),
-        ]
+    fn check(&self, found: &mut Contradictions) {
+        found.note(
+            self.max_files == 0,
+            "logging.max_files",
+            "must be 1 at least: the file that is written to",
+        );
+        found.note(
+            (1..4_096).contains(&self.max_file_size_bytes),
+            "logging.max_file_size_bytes",
+            "must be 0 (never) or 4096 at least",
+        );
+        found.note(
+            self.max_file_age.is_some_and(|age| age.is_zero()),
+            "logging.max_file_age",
+            "must be more than nothing",
+        );
     }
 }
 
 impl RuntimeSettings {
-    fn checks(&self) -> [Check; 5] {
-        let no_nice = self.nice.is_some_and(|nice| !(-20..20).contains(&nice));
-        [
-            (
-                self.worker_threads > 4_096,
-                "runtime.worker_threads",
-                "must be 4096 at most",
-            ),
-            (
-                self.max_blocking_threads == 0,
-                "runtime.max_blocking_threads",
-                "must be 1 at least",
-            ),
-            (
-                self.stack_size_bytes < 64 * 1024,
-                "runtime.stack_size_bytes",
-                "must be 65536 at least",
-            ),
-            (
-                self.thread_name.contains('\0'),
-                "runtime.thread_name",
-                "must not contain a zero byte",
-            ),
-            (no_nice, "runtime.nice", "must be from -20 to 19"),
-        ]
+    fn check(&self, found: &mut Contradictions) {
+        found.note(
+            self.worker_threads > 4_096,
+            "runtime.worker_threads",
+            "must be 4096 at most",
+        );
+        found.note(
+            self.max_blocking_threads == 0,
+            "runtime.max_blocking_threads",
+            "must be 1 at least",
+        );
+        found.note(
+            self.stack_size_bytes < 64 * 1024,
+            "runtime.stack_size_bytes",
+            "must be 65536 at least",
+        );
+        found.note(
+            self.thread_name.contains('\0'),
+            "runtime.thread_name",
+            "must not contain a zero byte",
+        );
+        found.note(
+            self.nice.is_some_and(|nice| !(-20..20).contains(&nice)),
+            "runtime.nice",
+            "must be from -20 to 19",
+        );
     }
 }
 
 impl Limits {
-    fn contradictions(&self) -> Vec<(&'static str, String)> {
+    fn check(&self, found: &mut Contradictions) {
         let as_number = |limit: Option<u64>| limit.map(|limit| limit as f64);
         let pairs = [
             (
@@ -144,20 +162,14 @@ impl Limits {
                 as_number(self.hard_descriptors),
             ),
         ];
-        let mut found = Vec::new();
         for (key, soft, hard) in pairs {
-            if let (Some(soft), Some(hard)) = (soft, hard)
-                && soft >= hard
-            {
-                found.push((key, "must be more than the soft limit".to_owned()));
-            }
-            if hard.is_some_and(|hard| hard.is_nan() || hard <= 0.0) {
-                found.push((
-                    key,
-                    "must be more than nothing: it would end the program at once".to_owned(),
-                ));
-            }
+            let is_below = soft.zip(hard).is_some_and(|(soft, hard)| soft >= hard);
+            found.note(is_below, key, "must be more than the soft limit");
+            found.note(
+                hard.is_some_and(|hard| hard.is_nan() || hard <= 0.0),
+                key,
+                "must be more than nothing: it would end the program at once",
+            );
         }
-        found
     }
 }

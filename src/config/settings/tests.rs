@@ -22,6 +22,7 @@ fn the_sections_are_those_of_the_struct() {
 fn the_defaults_do_not_contradict_each_other_and_are_those_of_the_earlier_system() {
     let settings = Settings::default();
     assert_eq!(settings.contradictions(), []);
+    assert!(settings.validate().is_ok());
     let shutdown = &settings.shutdown;
     let ladder = [shutdown.graceful, shutdown.force(), shutdown.kill()];
     assert_eq!(ladder, [5, 10, 15].map(Duration::from_secs));
@@ -63,6 +64,8 @@ fn a_contradiction_names_the_key_to_blame() {
             [key],
             "{text}"
         );
+        let refused = settings.validate().expect_err("it can't be used");
+        assert_eq!(refused.problems()[0].key, key, "{text}");
     }
 }
 
