@@ -1,15 +1,18 @@
-//! A daemon before it runs, its errors and metrics, and its configuration.
+//! A daemon before it runs, its errors, metrics and logs, and its configuration.
 //!
 //! The work of the first two topics is that of proc-daemon's own benches. What is in scope differs where the
 //! designs do, and the names say so: a daemon of ours reads its configuration when it runs, theirs is given
 //! one; theirs looks a metric up by its name each time, ours is held.
 
 mod config;
+mod files;
+mod logs;
 mod ours;
 #[cfg(feature = "peers")]
 mod proc_daemon;
 
 use std::hint::black_box;
+use std::time::Duration;
 
 use tokio::time::Instant;
 
@@ -18,16 +21,39 @@ use crate::heat::{Contender, Effort, Figures, Heat, Measure, Must, nanoseconds};
 /// How often a short piece of work is done.
 const MANY: usize = 1_000_000;
 
-/// Returns how long one of many took.
+/// Returns how long one of many took, its drop included. What is made stays where it was made: to move it
+/// into a `black_box` would cost more than some of it.
 fn each<T>(count: usize, mut work: impl FnMut() -> T) -> Option<Figures> {
+    let mut work = || _ = black_box(&work());
     for _warming_up in 0..count / 10 {
-        black_box(work());
+        work();
     }
     let began = Instant::now();
     for _ in 0..count {
-        black_box(work());
+        work();
     }
     Some(vec![nanoseconds(began.elapsed()) / count as f64])
+}
+
+/// Returns how long one of many took, without what had to be made ready before each.
+fn each_timed<P, T>(
+    count: usize,
+    mut prepare: impl FnMut() -> P,
+    mut work: impl FnMut(P) -> T,
+) -> Option<Figures> {
+    let mut took = Duration::ZERO;
+    for run in 0..count + count / 10 {
+        let prepared = prepare();
+        let began = Instant::now();
+        let done = work(prepared);
+        black_box(&done);
+        // The first tenth warms up.
+        if run >= count / 10 {
+            took += began.elapsed();
+        }
+        drop(done);
+    }
+    Some(vec![nanoseconds(took) / count as f64])
 }
 
 /// One run of a contender.
@@ -54,9 +80,13 @@ fn heat(
     }
 }
 
+const SETTINGS: &str = "make settings: defaults, four values set, validated";
+
 /// Everything that is measured here.
 pub(crate) fn heats() -> Vec<Heat> {
     let mut heats = config::heats();
+    heats.extend(files::heats());
+    heats.extend(logs::heats());
     #[cfg(feature = "peers")]
     heats.extend(beside_proc_daemon());
     #[cfg(not(feature = "peers"))]
@@ -90,7 +120,7 @@ fn beside_proc_daemon() -> Vec<Heat> {
             vec![(PEER, proc_daemon::histogram, AtMost(0.5))],
         ),
         heat(
-            ("config", "build settings in the program"),
+            ("config", SETTINGS),
             ours::settings,
             vec![(PEER, proc_daemon::settings, AtMost(0.5))],
         ),
@@ -123,11 +153,7 @@ fn alone() -> Vec<Heat> {
             ours::histogram,
             Vec::new(),
         ),
-        heat(
-            ("config", "build settings in the program"),
-            ours::settings,
-            Vec::new(),
-        ),
+        heat(("config", SETTINGS), ours::settings, Vec::new()),
         heat(("errors", "make an error"), ours::error, Vec::new()),
         heat(
             ("errors", "make an error with a source"),

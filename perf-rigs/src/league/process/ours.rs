@@ -33,6 +33,7 @@ pub(crate) fn settings(effort: Effort) -> Option<Figures> {
         settings.runtime.worker_threads = black_box(4);
         settings.shutdown.graceful = Duration::from_secs(2);
         settings.shutdown.force = Some(Duration::from_secs(5));
+        settings.validate().expect("it is valid");
         settings
     })
 }
