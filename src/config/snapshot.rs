@@ -1,7 +1,7 @@
 //! A configuration as it was at one moment: whole, valid, and never changed again.
 
 use std::collections::BTreeSet;
-use std::fmt;
+use std::fmt::{self, Write};
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
@@ -53,12 +53,12 @@ impl<C: Config> Snapshot<C> {
         version: u64,
     ) -> Result<Self, ConfigError> {
         let is_ours = |name: &String| SECTIONS.contains(&name.as_str());
-        let (ours, theirs): (Table, Table) = given
-            .clone()
-            .into_iter()
-            .partition(|(name, _)| is_ours(name));
+        let (ours, mut theirs): (Table, Table) =
+            given.into_iter().partition(|(name, _)| is_ours(name));
         let settings = reader::read::<Settings>(&ours, &[]);
         let config = reader::read::<C>(&theirs, &SECTIONS);
+        let mut given = ours;
+        given.append(&mut theirs);
         let (settings, config) = match (settings, config) {
             (Ok(settings), Ok(config)) => (settings, config),
             (settings, config) => {
@@ -79,7 +79,7 @@ impl<C: Config> Snapshot<C> {
         Ok(Self {
             version,
             settings: settings.0.complete(),
-            secrets: secrets(config.1, &defaults_of(&config.0)),
+            secrets: secrets(config.1, written_out(&config.0)),
             config: config.0,
             given,
             files: files.iter().map(|file| file.path.clone()).collect(),
@@ -165,53 +165,71 @@ impl<C> fmt::Debug for Snapshot<C> {
 /// Of a value that serde has put aside the reader does not learn the type. The struct written out tells:
 /// a secret is written as what is shown in its stead. Where nothing is written in the same place, as with
 /// an alias, the value may have become one.
-fn secrets(findings: Findings, written: &Table) -> BTreeSet<String> {
-    let mut keys = Written::default();
-    for (name, node) in written {
-        keys.add(name.clone(), node);
-    }
-    let mut secrets = findings.secrets;
-    let untyped = findings.untyped.into_iter();
-    secrets.extend(untyped.filter(|key| !keys.plain.contains(key)));
-    secrets.extend(keys.redacted);
-    secrets
+fn secrets(findings: Findings, written: toml::Table) -> BTreeSet<String> {
+    let mut seen = Written {
+        secrets: findings.secrets,
+        untyped: findings.untyped,
+    };
+    seen.look_into(&mut String::new(), &toml::Value::Table(written));
+    seen.secrets.append(&mut seen.untyped);
+    seen.secrets
 }
 
-/// The keys of single values in a struct that was written out.
-#[derive(Default)]
+/// What is looked for in a struct that was written out, by key.
 struct Written {
-    plain: BTreeSet<String>,
-    redacted: BTreeSet<String>,
+    /// The secrets; each that is found is added.
+    secrets: BTreeSet<String>,
+    /// What has been put aside; what is found in the open is taken out.
+    untyped: BTreeSet<String>,
 }
 
 impl Written {
-    fn add(&mut self, key: String, node: &Node) {
-        match &node.value {
-            Value::Table(table) => {
-                for (name, node) in table {
-                    self.add(reader::join(&key, name), node);
+    /// Looks at a value and what is in it; the key is as before when it returns.
+    fn look_into(&mut self, key: &mut String, value: &toml::Value) {
+        let length = key.len();
+        match value {
+            toml::Value::Table(table) => {
+                for (name, value) in table {
+                    if length > 0 {
+                        key.push('.');
+                    }
+                    key.push_str(name);
+                    self.look_into(key, value);
+                    key.truncate(length);
                 }
             }
-            Value::Array(nodes) => {
-                for (index, node) in nodes.iter().enumerate() {
-                    self.add(format!("{key}[{index}]"), node);
+            toml::Value::Array(values) => {
+                for (index, value) in values.iter().enumerate() {
+                    // Never fails: it is written to memory.
+                    let _is_written = write!(key, "[{index}]");
+                    self.look_into(key, value);
+                    key.truncate(length);
                 }
             }
-            Value::String(text) if text == REDACTED => drop(self.redacted.insert(key)),
-            _ => drop(self.plain.insert(key)),
+            toml::Value::String(text) if text == REDACTED => {
+                self.secrets.insert(key.clone());
+            }
+            _ => {
+                self.untyped.remove(key);
+            }
         }
     }
 }
 
-/// Writes a struct out as a document; one that is no table, or holds what TOML can't, shows nothing.
-fn defaults_of(value: &impl Serialize) -> Table {
+/// Writes a struct out; one that is no table, or holds what TOML can't, shows nothing.
+fn written_out(value: &impl Serialize) -> toml::Table {
     match toml::Value::try_from(value) {
-        Ok(toml::Value::Table(table)) => table
-            .into_iter()
-            .map(|(name, value)| (name, default_node(value)))
-            .collect(),
-        _ => Table::new(),
+        Ok(toml::Value::Table(table)) => table,
+        _ => toml::Table::new(),
     }
+}
+
+/// Writes a struct out as a document.
+fn defaults_of(value: &impl Serialize) -> Table {
+    let written = written_out(value).into_iter();
+    written
+        .map(|(name, value)| (name, default_node(value)))
+        .collect()
 }
 
 fn default_node(value: toml::Value) -> Node {
