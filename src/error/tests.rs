@@ -1,5 +1,7 @@
 //! Numbers, words, and errors that carry them.
 
+use std::backtrace::{Backtrace, BacktraceStatus};
+
 use super::{Category, CodedError, ErrorCode};
 
 #[test]
@@ -30,6 +32,15 @@ fn an_error_says_what_it_comes_from_and_whether_to_try_again() {
         outer.report().messages,
         ["the store did not open", "the disk is slow"]
     );
+}
+
+#[test]
+fn an_error_has_a_backtrace_if_and_only_if_the_environment_asks_for_it() {
+    let error = CodedError::new(ErrorCode::FULL, "it is full");
+    let status = Backtrace::capture().status();
+    assert_eq!(error.backtrace().status(), status);
+    let shows_one = format!("{error:?}").contains('\n');
+    assert_eq!(shows_one, status == BacktraceStatus::Captured);
 }
 
 #[cfg(all(feature = "serde", feature = "http"))]
