@@ -1,0 +1,176 @@
+//! Lets a tree run for hours while its children crash, and says whether anything grows: memory, descriptors, threads,
+//! series.
+
+#![allow(clippy::expect_used, reason = "what fails is no measurement")]
+#![allow(clippy::panic, reason = "what is restarted has crashed")]
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use perennial::metrics::Exposition;
+use perennial::{Backoff, CastError, Child, Handle, Inbox, Running, Supervisor};
+use perf_rigs::arguments::{Arguments, Opt, Preset, Rig};
+use perf_rigs::report::{Figure, Measured, Series};
+use perf_rigs::{rig, slope::slope, usage};
+use tokio::time::{Instant, sleep_until};
+
+const RIG: Rig = Rig {
+    name: "perf_soak",
+    about: "a tree whose children crash at a steady rate, read and scraped meanwhile; 3600 s or more tell something",
+    seconds: "3600",
+    rate: "10",
+    options: &[
+        Opt::count("children", "1000", "how many, in groups"),
+        Opt::count("groups", "10", "supervisors that they stand under"),
+        Opt::word(
+            "scrape",
+            &["yes", "no"],
+            "whether the metrics are rendered at each look",
+        ),
+        Opt::share(
+            "warm-up",
+            "0.2",
+            "share of the time before slopes are taken",
+        ),
+    ],
+    presets: &[Preset {
+        name: "night",
+        sets: &[("seconds", "28800")],
+    }],
+};
+
+/// What a child is sent.
+enum Message {
+    Work,
+    Crash,
+}
+
+fn worker(number: usize) -> Child<Message> {
+    Child::worker(
+        format!("worker-{number}"),
+        |_cx, mut inbox: Inbox<Message>| async move {
+            while let Some(message) = inbox.recv().await {
+                if let Message::Crash = message {
+                    panic!("on purpose");
+                }
+            }
+            Ok(())
+        },
+    )
+    .backoff(Backoff::none())
+}
+
+fn tree(arguments: &Arguments) -> (Supervisor, Vec<Handle<Message>>) {
+    let groups = arguments.number::<usize>("groups").max(1);
+    let children: usize = arguments.number("children");
+    let mut root = Supervisor::one_for_one("app");
+    let mut handles = Vec::new();
+    for group in 0..groups {
+        let supervisor = Supervisor::one_for_one(format!("group-{group}"));
+        let mut supervisor = supervisor.intensity(1_000_000, Duration::from_secs(1));
+        for number in (group..children).step_by(groups) {
+            let child = worker(number);
+            handles.push(child.handle());
+            supervisor = supervisor.child(child);
+        }
+        root = root.child(supervisor);
+    }
+    (root, handles)
+}
+
+/// Crashes one child after the other, and gives another some work each time.
+async fn crash(handles: Vec<Handle<Message>>, rate: f64) {
+    if handles.is_empty() || rate <= 0.0 {
+        return;
+    }
+    let mut random = fastrand::Rng::with_seed(1);
+    let mut due = Instant::now();
+    loop {
+        due += Duration::from_secs_f64(1.0 / rate);
+        sleep_until(due).await;
+        for message in [Message::Work, Message::Crash] {
+            let to = &handles[random.usize(..handles.len())];
+            // One that is just down is spared.
+            let _refused: Result<(), CastError<Message>> = to.cast(message);
+        }
+    }
+}
+
+fn restarts(running: &Running) -> f64 {
+    let mut restarts = 0;
+    running
+        .snapshot()
+        .root
+        .visit(&mut |node| restarts += node.restart_count());
+    restarts as f64
+}
+
+async fn load(arguments: &Arguments) -> Measured {
+    rig::keep_quiet_about_panics();
+    let (tree, handles) = tree(arguments);
+    let running = tree.start().await.expect("it starts");
+    let scrape = (arguments.text("scrape") == "yes").then(Exposition::new);
+    let crashing = tokio::spawn(crash(handles, arguments.rate()));
+    let series = Series::new(
+        "seconds",
+        "MB",
+        &["resident"],
+        &["descriptors", "threads", "series", "restarts"],
+    );
+    let series = rig::watch(&RIG, arguments.duration(), series, || {
+        let text = scrape
+            .as_ref()
+            .map_or_else(String::new, |scrape| scrape.render(&running));
+        let lines = text
+            .lines()
+            .filter(|line| !line.starts_with('#') && !line.is_empty())
+            .count();
+        drop(text);
+        let used = usage::now();
+        vec![
+            used.resident_bytes as f64 / 1e6,
+            used.descriptors as f64,
+            used.threads as f64,
+            lines as f64,
+            restarts(&running),
+        ]
+    });
+    let series = series.await;
+    crashing.abort();
+    let restarts = restarts(&running);
+    let report = running.stop(Duration::from_secs(30)).await;
+    let mut figures = figures(arguments, &series, restarts);
+    let unclean = if report.is_clean() { 0.0 } else { 1.0 };
+    figures.push(Figure::lower("stops that were not clean", unclean, "").objective(0.0));
+    Measured { figures, series }
+}
+
+fn figures(arguments: &Arguments, series: &Series, restarts: f64) -> Vec<Figure> {
+    let settled = arguments.duration().as_secs_f64() * arguments.number::<f64>("warm-up");
+    let hourly = |column| slope(&series.column(column, settled)) * 3_600.0;
+    let most = |column| {
+        series
+            .column(column, 0.0)
+            .iter()
+            .fold(0.0, |most: f64, point| most.max(point.1))
+    };
+    vec![
+        Figure::plain("restarts", restarts, ""),
+        Figure::plain(
+            "restarts a second",
+            restarts / arguments.duration().as_secs_f64(),
+            "/s",
+        ),
+        Figure::plain("growth of memory", hourly("resident"), "MB/h"),
+        Figure::plain("growth of descriptors", hourly("descriptors"), "/h"),
+        Figure::plain("growth of threads", hourly("threads"), "/h"),
+        Figure::plain("growth of series", hourly("series"), "/h"),
+        Figure::lower("most memory", most("resident"), "MB").objective(100.0),
+        Figure::lower("most descriptors", most("descriptors"), "").objective(256.0),
+        Figure::plain("most series", most("series"), ""),
+    ]
+}
+
+fn main() -> ExitCode {
+    rig::run(&RIG, load)
+}

@@ -1,0 +1,183 @@
+//! Compares two builds by the figures of their rigs: is the one slower, or is the machine noisy?
+//!
+//! Both are run in turns, so that whatever the machine does befalls both; the ratios of one round are compared and
+//! no figures of different rounds. The base runs twice in each round: how far it comes out from itself is what a
+//! ratio of this machine means. A figure counts as worse when the middle ratio is past its threshold *and* three
+//! quarters of the rounds say so of its direction beyond that noise. It is too noisy to tell when the base itself
+//! came out further from itself than the threshold, unless the ratios say that nothing got worse at all.
+
+use serde::{Deserialize, Serialize};
+
+use crate::report::Better;
+
+/// By how much a figure may get worse.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Threshold {
+    /// Which rig's; `*` for every one.
+    pub rig: &'static str,
+    /// How the figure's name begins.
+    pub figure: &'static str,
+    /// As a share: 0.1 is a tenth.
+    pub share: f64,
+}
+
+/// What is compared, the first that fits a figure. What fits none is not compared.
+pub const THRESHOLDS: &[Threshold] = &[
+    threshold("perf_bus_fanout", "p95", 0.10),
+    threshold("perf_bus_fanout", "p99", 0.15),
+    threshold("perf_bus_fanout", "received", 0.10),
+    threshold("perf_restart_storm", "respawn p95", 0.20),
+    threshold("perf_restart_storm", "respawn p50", 0.20),
+    threshold("perf_restart_storm", "restarts", 0.10),
+    threshold("perf_config_reload", "swap p95", 0.20),
+    threshold("perf_messages", "handled", 0.10),
+    threshold("perf_shutdown", "stop of a child", 0.20),
+    threshold("*", "cpu", 0.15),
+    threshold("*", "memory", 0.15),
+];
+
+const fn threshold(rig: &'static str, figure: &'static str, share: f64) -> Threshold {
+    Threshold { rig, figure, share }
+}
+
+/// Returns by how much a figure may get worse; `None` where it is not compared.
+#[must_use]
+pub fn threshold_of(rig: &str, figure: &str) -> Option<f64> {
+    let fits = |known: &&Threshold| {
+        (known.rig == "*" || known.rig == rig) && figure.starts_with(known.figure)
+    };
+    THRESHOLDS.iter().find(fits).map(|known| known.share)
+}
+
+/// One figure in one round.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Round {
+    /// What the base measured.
+    pub base: f64,
+    /// What the build measured that is judged.
+    pub current: f64,
+    /// What the base measured when it ran again.
+    pub again: f64,
+}
+
+/// What became of a figure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// No worse than it may be.
+    Kept,
+    /// Worse.
+    Worse,
+    /// Nobody can tell: the base came out further from itself than the figure may get worse.
+    Noisy,
+}
+
+/// A figure that was judged.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Judgement {
+    /// What became of it.
+    pub verdict: Verdict,
+    /// The middle of the ratios, turned so that more than 1 is worse.
+    pub ratio: f64,
+    /// The quarter of them that says the least bad.
+    pub low: f64,
+    /// The quarter of them that says the worst.
+    pub high: f64,
+    /// How far the base came out from itself, as a share: the middle of the rounds.
+    pub noise: f64,
+}
+
+/// Judges one figure.
+#[must_use]
+pub fn judge(rounds: &[Round], better: Better, share: f64) -> Judgement {
+    let worse = |base: f64, current: f64| match better {
+        Better::Higher => ratio(base, current),
+        Better::Lower | Better::Neither => ratio(current, base),
+    };
+    let ratios: Vec<f64> = rounds
+        .iter()
+        .map(|round| worse((round.base * round.again).sqrt(), round.current))
+        .collect();
+    let apart: Vec<f64> = rounds
+        .iter()
+        .map(|round| ratio(round.again, round.base).ln().abs().exp_m1())
+        .collect();
+    let (low, ratio, high) = (
+        quantile(&ratios, 0.25),
+        quantile(&ratios, 0.5),
+        quantile(&ratios, 0.75),
+    );
+    let noise = quantile(&apart, 0.5);
+    // The base is the mean of two runs, and so is as far off as one of them divided by the root of two.
+    let is_beyond_noise = low > 1.0 + noise / 2.0;
+    let is_past = ratio > 1.0 + share;
+    let verdict = if is_past && is_beyond_noise {
+        Verdict::Worse
+    } else if is_past || (noise > share && high > 1.0) {
+        Verdict::Noisy
+    } else {
+        Verdict::Kept
+    };
+    Judgement {
+        verdict,
+        ratio,
+        low,
+        high,
+        noise,
+    }
+}
+
+/// Divides; two zeros are equal, and something beside nothing is very much more.
+fn ratio(above: f64, below: f64) -> f64 {
+    const LEAST: f64 = 1e-9;
+    above.max(LEAST) / below.max(LEAST)
+}
+
+fn quantile(values: &[f64], share: f64) -> f64 {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let index = (sorted.len().saturating_sub(1) as f64 * share).round() as usize;
+    sorted.get(index).copied().unwrap_or(f64::NAN)
+}
+
+/// A figure that may be worse, and why.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Waiver {
+    /// Which rig's.
+    pub rig: String,
+    /// Which figure, by its whole name.
+    pub figure: String,
+    /// Why that is accepted.
+    pub reason: String,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Waivers {
+    #[serde(default)]
+    waiver: Vec<Waiver>,
+}
+
+/// Reads a file of `[[waiver]]` tables with `rig`, `figure` and `reason`.
+///
+/// # Errors
+///
+/// What is wrong with it; a waiver without a reason is.
+pub fn waivers(text: &str) -> Result<Vec<Waiver>, String> {
+    let read: Waivers = toml::from_str(text).map_err(|error| error.to_string())?;
+    match read
+        .waiver
+        .iter()
+        .find(|waiver| waiver.reason.trim().is_empty())
+    {
+        Some(waiver) => Err(format!(
+            "the waiver of {}, {} has no reason; say why it may be worse",
+            waiver.rig, waiver.figure
+        )),
+        None => Ok(read.waiver),
+    }
+}
+
+#[cfg(test)]
+mod tests;
