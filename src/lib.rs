@@ -37,6 +37,7 @@ pub mod path;
 pub mod exit;
 pub mod error;
 pub mod resource;
+pub mod pool;
 pub mod policy;
 pub mod shutdown;
 pub mod health;

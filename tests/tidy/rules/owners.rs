@@ -26,6 +26,7 @@ const OWNED: &[(&[&str], &[&str])] = &[
     (&["fastrand"], &["src/policy/"]),
     (&["futures_core"], &["src/bus/"]),
     (&["crossbeam_channel"], &["src/bus/"]),
+    (&["crossbeam_queue"], &["src/pool.rs"]),
     (&["pin_project_lite"], &["src/context/", "src/child/"]),
     (&["shuttle"], &["src/sync/"]),
     (&["toml"], &["src/config.rs", "src/config/"]),
