@@ -63,8 +63,15 @@ fn exit_of(report: &StopReport, course: &Course, orders: &Orders) -> DaemonExit 
     match DaemonExit::of(report, graceful) {
         // A tree that failed is not forgiven for the signals that came meanwhile.
         exit @ (DaemonExit::Failed | DaemonExit::Meltdown | DaemonExit::Exhausted) => exit,
+        // A process that was stopped, or had no processor, may find the time over before it begins.
+        DaemonExit::Clean if is_late(report, course) => course.forced().unwrap_or(DaemonExit::Late),
         exit => course.forced().unwrap_or(exit),
     }
+}
+
+/// Tells whether the tree took longer than it had left, and that was for being begun with too late.
+fn is_late(report: &StopReport, course: &Course) -> bool {
+    report.root.spent > report.root.allotted && course.is_past_graceful(Instant::now())
 }
 
 /// What could not be killed has until `force` to end by itself: it may be writing.

@@ -116,6 +116,11 @@ impl Course {
         self.forced
     }
 
+    /// Tells whether the tree should have ended.
+    pub(super) fn is_past_graceful(&self, now: Instant) -> bool {
+        self.steps.is_some_and(|steps| now > steps.graceful)
+    }
+
     /// Returns how long the tree had, if it was told to stop.
     pub(super) fn graceful(&self) -> Option<Duration> {
         Some(self.wish?.ladder.graceful())

@@ -160,14 +160,15 @@ impl Orders {
             Some(_) => ladder.kill(),
             None => ladder.force(),
         };
-        let is_first = self.told.send_if_modified(|told| {
+        self.told.send_if_modified(|told| {
             let is_first = told.wish.is_none();
-            told.wish.get_or_insert(wish);
+            if is_first {
+                // Before anybody is told: who hears of it asks how much time there is.
+                self.switch.arm(later(later(now, drain), patience), LATE);
+                told.wish = Some(wish);
+            }
             is_first
         });
-        if is_first {
-            self.switch.arm(later(later(now, drain), patience), LATE);
-        }
     }
 
     /// Says that the tree has begun to stop without a wish, and by when the process is to be gone.
@@ -217,9 +218,10 @@ impl Orders {
         *lock(&self.stage) = stage;
     }
 
-    /// Returns how much time is left until the process ends.
+    /// Returns how much time is left until the process ends; the whole ladder before that is known.
     pub(super) fn time_left(&self) -> Duration {
-        self.switch.time_left().unwrap_or_default()
+        let left = self.switch.time_left();
+        left.unwrap_or_else(|| self.ladder().kill())
     }
 
     /// Returns how much of `patience` there is before the process ends.
