@@ -144,8 +144,8 @@ fn quantile(values: &[f64], share: f64) -> f64 {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Waiver {
-    /// Which rig's.
-    pub rig: String,
+    /// In which work of the gate, by the name in its table.
+    pub work: String,
     /// Which figure, by its whole name.
     pub figure: String,
     /// Why that is accepted.
@@ -159,7 +159,7 @@ struct Waivers {
     waiver: Vec<Waiver>,
 }
 
-/// Reads a file of `[[waiver]]` tables with `rig`, `figure` and `reason`.
+/// Reads a file of `[[waiver]]` tables with `work`, `figure` and `reason`.
 ///
 /// # Errors
 ///
@@ -173,7 +173,7 @@ pub fn waivers(text: &str) -> Result<Vec<Waiver>, String> {
     {
         Some(waiver) => Err(format!(
             "the waiver of {}, {} has no reason; say why it may be worse",
-            waiver.rig, waiver.figure
+            waiver.work, waiver.figure
         )),
         None => Ok(read.waiver),
     }

@@ -122,7 +122,7 @@ fn a_waiver_lets_a_figure_be_worse_and_says_why() {
     let file = builds.0.join("waivers.toml");
     let waive = |reason: &str| {
         let text = format!(
-            "[[waiver]]\nrig = \"perf_bus_fanout\"\nfigure = \"p95\"\nreason = \"{reason}\"\n"
+            "[[waiver]]\nwork = \"bus, 50 000/s\"\nfigure = \"p95\"\nreason = \"{reason}\"\n"
         );
         fs::write(&file, text).unwrap();
         builds.gate(&base, &slower, &["--waivers", file.to_str().unwrap()])

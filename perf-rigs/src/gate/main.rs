@@ -21,13 +21,60 @@ use perf_rigs::gate::{self, Judgement, Round, Verdict, Waiver};
 use perf_rigs::report::{Better, Figure, Report};
 use serde::Serialize;
 
-/// The work of the gate: a rig and what it is called with.
-const WORK: &[(&str, &[&str])] = &[
-    ("perf_bus_fanout", &["--preset", "50k"]),
-    ("perf_restart_storm", &["--rate", "0"]),
-    ("perf_config_reload", &["--rate", "50"]),
-    ("perf_shutdown", &["--preset", "100"]),
-    ("perf_messages", &[]),
+/// One thing that both builds do.
+struct Work {
+    /// What it is called in the table and in waivers.
+    name: &'static str,
+    rig: &'static str,
+    arguments: &'static [&'static str],
+    /// How the figures begin that mean something in this work.
+    figures: &'static [&'static str],
+}
+
+/// The work of the gate. Where a rig spins to be on time, or does as much as it can, its processor time says nothing.
+const WORK: &[Work] = &[
+    Work {
+        name: "bus, 50 000/s",
+        rig: "perf_bus_fanout",
+        arguments: &["--preset", "50k"],
+        figures: &["p95", "p99", "memory"],
+    },
+    Work {
+        name: "bus, as fast as it can",
+        rig: "perf_bus_fanout",
+        arguments: &["--rate", "0", "--burst", "64"],
+        figures: &["received"],
+    },
+    Work {
+        name: "bus, 100 000/s by the tick",
+        rig: "perf_bus_fanout",
+        arguments: &["--preset", "cpu"],
+        figures: &["cpu"],
+    },
+    Work {
+        name: "restarts",
+        rig: "perf_restart_storm",
+        arguments: &["--rate", "0"],
+        figures: &["respawn", "restarts", "memory"],
+    },
+    Work {
+        name: "configuration",
+        rig: "perf_config_reload",
+        arguments: &["--rate", "50"],
+        figures: &["swap", "cpu", "memory"],
+    },
+    Work {
+        name: "shutdown of 100",
+        rig: "perf_shutdown",
+        arguments: &["--preset", "100"],
+        figures: &["stop of a child", "memory"],
+    },
+    Work {
+        name: "messages",
+        rig: "perf_messages",
+        arguments: &[],
+        figures: &["handled", "memory"],
+    },
 ];
 
 const USAGE: &str = "usage: perf-rigs gate --base DIR --current DIR [--rounds N] [--seconds S] [--only RIG] [--waivers FILE] [--out DIR]";
@@ -89,7 +136,7 @@ impl Arguments {
 /// A figure and what became of it.
 #[derive(Serialize)]
 struct Row {
-    rig: &'static str,
+    work: &'static str,
     figure: String,
     threshold: f64,
     #[serde(flatten)]
@@ -112,9 +159,9 @@ fn run() -> Result<ExitCode, String> {
         .transpose()?
         .unwrap_or_default();
     let mut rows = Vec::new();
-    for (rig, given) in WORK {
-        if arguments.only.as_ref().is_none_or(|only| only == rig) {
-            rows.extend(compare(&arguments, rig, given)?);
+    for work in WORK {
+        if arguments.only.as_ref().is_none_or(|only| only == work.rig) {
+            rows.extend(compare(&arguments, work)?);
         }
     }
     for row in &mut rows {
@@ -127,12 +174,17 @@ fn run() -> Result<ExitCode, String> {
     Ok(code(&rows))
 }
 
-/// Runs one rig of both builds in turns.
-fn compare(arguments: &Arguments, rig: &'static str, given: &[&str]) -> Result<Vec<Row>, String> {
+/// Does one work with both builds in turns.
+fn compare(arguments: &Arguments, work: &Work) -> Result<Vec<Row>, String> {
     let mut rounds: BTreeMap<(usize, String), (Better, Vec<Round>)> = BTreeMap::new();
     for number in 0..arguments.rounds {
-        eprintln!("{rig}: round {} of {}", number + 1, arguments.rounds);
-        let measure = |build: &Path| measure(arguments, build, (rig, given));
+        eprintln!(
+            "{}: round {} of {}",
+            work.name,
+            number + 1,
+            arguments.rounds
+        );
+        let measure = |build: &Path| measure(arguments, build, work);
         let base = measure(&arguments.base)?;
         let current = measure(&arguments.current)?;
         let again = measure(&arguments.base)?;
@@ -156,14 +208,14 @@ fn compare(arguments: &Arguments, rig: &'static str, given: &[&str]) -> Result<V
     let judged = rounds
         .into_iter()
         .filter_map(|((_, figure), (better, rounds))| {
-            let threshold =
-                gate::threshold_of(rig, &figure).filter(|_| better != Better::Neither)?;
-            let judgement = gate::judge(&rounds, better, threshold);
+            let is_meant = work.figures.iter().any(|meant| figure.starts_with(meant));
+            let is_compared = is_meant && better != Better::Neither;
+            let threshold = gate::threshold_of(work.rig, &figure).filter(|_| is_compared)?;
             Some(Row {
-                rig,
-                figure,
+                work: work.name,
                 threshold,
-                judgement,
+                judgement: gate::judge(&rounds, better, threshold),
+                figure,
                 waived: None,
             })
         });
@@ -171,17 +223,13 @@ fn compare(arguments: &Arguments, rig: &'static str, given: &[&str]) -> Result<V
 }
 
 /// Runs one rig of one build, and returns its figures, with what it used.
-fn measure(
-    arguments: &Arguments,
-    build: &Path,
-    (rig, given): (&str, &[&str]),
-) -> Result<Vec<Figure>, String> {
-    let program = build.join(rig);
+fn measure(arguments: &Arguments, build: &Path, work: &Work) -> Result<Vec<Figure>, String> {
+    let program = build.join(work.rig);
     let failed = |what: String| format!("{}: {what}", program.display());
     let scratch = arguments.out.join("gate-round");
     let mut command = Command::new(&program);
     command
-        .args(given)
+        .args(work.arguments)
         .args(["--seconds", &arguments.seconds, "--json", "--out"])
         .arg(&scratch);
     let output = command
@@ -192,7 +240,7 @@ fn measure(
     if !output.status.success() {
         return Err(failed(String::from_utf8_lossy(&output.stderr).into_owned()));
     }
-    let text = std::fs::read_to_string(scratch.join(format!("{rig}.json")));
+    let text = std::fs::read_to_string(scratch.join(format!("{}.json", work.rig)));
     std::fs::remove_dir_all(&scratch).map_err(|error| failed(error.to_string()))?;
     let text = text.map_err(|error| failed(error.to_string()))?;
     let report: Report = serde_json::from_str(&text).map_err(|error| failed(error.to_string()))?;
@@ -204,7 +252,7 @@ fn measure(
 }
 
 fn reason(waivers: &[Waiver], row: &Row) -> Option<String> {
-    let fits = |waiver: &&Waiver| waiver.rig == row.rig && waiver.figure == row.figure;
+    let fits = |waiver: &&Waiver| waiver.work == row.work && waiver.figure == row.figure;
     waivers
         .iter()
         .find(fits)
@@ -213,7 +261,7 @@ fn reason(waivers: &[Waiver], row: &Row) -> Option<String> {
 
 fn table(rows: &[Row]) -> String {
     let mut text = String::from(
-        "| rig | figure | ratio, more is worse (quarters) | at most | noise | |\n|---|---|---|---|---|---|\n",
+        "| work | figure | ratio, more is worse (quarters) | at most | noise | |\n|---|---|---|---|---|---|\n",
     );
     for row in rows {
         let Judgement {
@@ -231,7 +279,7 @@ fn table(rows: &[Row]) -> String {
         };
         let line = format!(
             "| {} | {} | {ratio:.2} ({low:.2}–{high:.2}) | {:.2} | {:.0} % | {verdict} |\n",
-            row.rig,
+            row.work,
             row.figure,
             1.0 + row.threshold,
             noise * 100.0,

@@ -87,10 +87,10 @@ fn a_figure_has_the_threshold_of_its_rig() {
 #[test]
 fn a_waiver_needs_a_reason() {
     let with = |reason: &str| {
-        format!("[[waiver]]\nrig = \"r\"\nfigure = \"p95\"\nreason = \"{reason}\"\n")
+        format!("[[waiver]]\nwork = \"r\"\nfigure = \"p95\"\nreason = \"{reason}\"\n")
     };
     assert_eq!(waivers(&with("the lock is fair now")).unwrap().len(), 1);
     assert!(waivers(&with(" ")).unwrap_err().contains("has no reason"));
-    assert!(waivers("[[waiver]]\nrig = \"r\"\nfigure = \"p95\"\n").is_err());
+    assert!(waivers("[[waiver]]\nwork = \"r\"\nfigure = \"p95\"\n").is_err());
     assert_eq!(waivers("").unwrap(), []);
 }
