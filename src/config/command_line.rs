@@ -117,6 +117,7 @@ impl CommandLine {
     /// # Errors
     ///
     /// [`UsageError::NotRead`] for a question that is asked together with what is not heeded.
+    #[cfg(any(test, feature = "daemon"))]
     pub(crate) fn parse_questions(
         arguments: impl IntoIterator<Item = OsString>,
     ) -> Result<Self, UsageError> {
