@@ -1,8 +1,8 @@
 //! When the runs of one supervisor's children are over: their task, their state and their subtasks.
 //!
 //! Each says so itself: a leaf's task or thread of ours as the last thing that it drops, ractor's task and
-//! that of a supervisor by waking its run, which waits for it. A set of futures would have to be polled for that, and polls
-//! whoever waits for it once more each time that it has polled all of its own.
+//! that of a supervisor by waking its run, which waits for it. A set of futures would have to be polled
+//! for that, and polls whoever waits for it once more each time that it has polled all of its own.
 
 use std::collections::HashMap;
 use std::future::Future;
