@@ -31,7 +31,7 @@ pub(super) async fn attend(
             biased;
             report = &mut life => {
                 let report = report?;
-                let exit = exit_of(&report, &course, orders);
+                let exit = course.exit(&report, orders.ladder(), Instant::now());
                 if exit == DaemonExit::Late && !report.hung().is_empty() {
                     return Ok(wait_for_hung(report, running, orders, course).await);
                 }
@@ -48,30 +48,14 @@ pub(super) async fn attend(
             due = until(course.next()) => {
                 course.done(due);
                 match due {
-                    Due::Stop { reason, budget } => running.shutdown(reason, budget),
+                    Due::Stop { reason, by } => {
+                        running.shutdown(reason, by.saturating_duration_since(Instant::now()));
+                    }
                     Due::GiveUp(exit) => return Ok(give_up_on(running, exit)),
                 }
             }
         }
     }
-}
-
-fn exit_of(report: &StopReport, course: &Course, orders: &Orders) -> DaemonExit {
-    let graceful = course
-        .graceful()
-        .unwrap_or_else(|| orders.ladder().graceful());
-    match DaemonExit::of(report, graceful) {
-        // A tree that failed is not forgiven for the signals that came meanwhile.
-        exit @ (DaemonExit::Failed | DaemonExit::Meltdown | DaemonExit::Exhausted) => exit,
-        // A process that was stopped, or had no processor, may find the time over before it begins.
-        DaemonExit::Clean if is_late(report, course) => course.forced().unwrap_or(DaemonExit::Late),
-        exit => course.forced().unwrap_or(exit),
-    }
-}
-
-/// Tells whether the tree took longer than it had left, and that was for being begun with too late.
-fn is_late(report: &StopReport, course: &Course) -> bool {
-    report.root.spent > report.root.allotted && course.is_past_graceful(Instant::now())
 }
 
 /// What could not be killed has until `force` to end by itself: it may be writing.

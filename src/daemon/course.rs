@@ -7,6 +7,7 @@ use tokio::time::Instant;
 use super::DaemonExit;
 use super::orders::{Told, Wish};
 use crate::shutdown::ladder::{Ladder, Steps};
+use crate::shutdown::report::StopReport;
 use crate::shutdown::{Shutdown, ShutdownReason};
 use crate::time::later;
 
@@ -21,11 +22,8 @@ const ERROR_PATIENCE: Duration = Duration::from_secs(1);
 /// What is due.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Due {
-    /// The tree begins to stop.
-    Stop {
-        reason: ShutdownReason,
-        budget: Duration,
-    },
+    /// The tree begins to stop, and has until `by`, however late it begins.
+    Stop { reason: ShutdownReason, by: Instant },
     /// Nobody waits any longer.
     GiveUp(DaemonExit),
 }
@@ -48,12 +46,13 @@ impl Course {
         if let (None, Some(wish)) = (self.wish, told.wish) {
             self.wish = Some(wish);
             let at = later(wish.at, wish.drain);
+            let steps = wish.ladder.from(at);
             let stop = Due::Stop {
                 reason: wish.reason,
-                budget: wish.ladder.graceful(),
+                by: steps.graceful,
             };
             self.stop = (!self.has_begun).then_some((at, stop));
-            self.step(wish.ladder.from(at));
+            self.step(steps);
         }
         if let (None, Some(signal)) = (self.forced, told.forced_by) {
             let reason = self
@@ -61,8 +60,7 @@ impl Course {
                 .map_or(ShutdownReason::Requested, |wish| wish.reason);
             let exit = DaemonExit::Forced(signal.number());
             self.forced = Some(exit);
-            let budget = Duration::ZERO;
-            self.stop = Some((now, Due::Stop { reason, budget }));
+            self.stop = Some((now, Due::Stop { reason, by: now }));
             self.give_up = Some((later(now, FORCE_PATIENCE), exit));
         }
     }
@@ -116,14 +114,24 @@ impl Course {
         self.forced
     }
 
-    /// Tells whether the tree should have ended.
-    pub(super) fn is_past_graceful(&self, now: Instant) -> bool {
-        self.steps.is_some_and(|steps| now > steps.graceful)
+    /// Reads how a tree ended whose report came `now`; `ladder` is that of a tree nobody wished to end.
+    pub(super) fn exit(&self, report: &StopReport, ladder: Ladder, now: Instant) -> DaemonExit {
+        let ladder = self.wish.map_or(ladder, |wish| wish.ladder);
+        match DaemonExit::of(report, ladder.graceful()) {
+            // A tree that failed is not forgiven for the signals that came meanwhile.
+            exit @ (DaemonExit::Failed | DaemonExit::Meltdown | DaemonExit::Exhausted) => exit,
+            DaemonExit::Clean if self.was_begun_too_late(report, now) => {
+                self.forced.unwrap_or(DaemonExit::Late)
+            }
+            exit => self.forced.unwrap_or(exit),
+        }
     }
 
-    /// Returns how long the tree had, if it was told to stop.
-    pub(super) fn graceful(&self) -> Option<Duration> {
-        Some(self.wish?.ladder.graceful())
+    /// Tells whether the tree took longer than was left of its time when it began: a process that was
+    /// stopped, or had no processor, may find little of it.
+    fn was_begun_too_late(&self, report: &StopReport, now: Instant) -> bool {
+        let is_past = self.steps.is_some_and(|steps| now > steps.graceful);
+        report.root.spent > report.root.allotted && is_past
     }
 }
 

@@ -7,7 +7,10 @@ use tokio::time::Instant;
 use super::{Course, Due, ERROR_PATIENCE, FORCE_PATIENCE};
 use crate::daemon::DaemonExit;
 use crate::daemon::orders::{Told, Wish};
+use crate::exit::Exit;
+use crate::path::Path;
 use crate::shutdown::ladder::Ladder;
+use crate::shutdown::report::{Outcome, StopReport, Stopped};
 use crate::shutdown::{Shutdown, ShutdownReason};
 use crate::signals::Signal;
 
@@ -34,11 +37,8 @@ fn forced(told: Told) -> Told {
     }
 }
 
-fn stop(budget: Duration) -> Due {
-    Due::Stop {
-        reason: TERM,
-        budget,
-    }
+fn stop(by: Instant) -> Due {
+    Due::Stop { reason: TERM, by }
 }
 
 #[test]
@@ -48,8 +48,9 @@ fn after_the_drain_the_tree_stops_and_at_force_nobody_waits() {
     assert_eq!(course.next(), None);
     course.told(&wish(now, 7), now);
     // Longer than `graceful`: the ladder counts from its end.
-    assert_eq!(course.next(), Some((now + 7 * SECOND, stop(5 * SECOND))));
-    course.done(stop(5 * SECOND));
+    let begin = stop(now + 12 * SECOND);
+    assert_eq!(course.next(), Some((now + 7 * SECOND, begin)));
+    course.done(begin);
     let late = Due::GiveUp(DaemonExit::Late);
     assert_eq!(course.next(), Some((now + 17 * SECOND, late)));
     let shutdown = Shutdown {
@@ -69,8 +70,8 @@ fn a_second_signal_ends_the_drain_and_the_patience_at_once_and_only_once() {
     course.told(&told, now);
     let second = now + SECOND;
     course.told(&forced(told), second);
-    assert_eq!(course.next(), Some((second, stop(Duration::ZERO))));
-    course.done(stop(Duration::ZERO));
+    assert_eq!(course.next(), Some((second, stop(second))));
+    course.done(stop(second));
     let by = (second + FORCE_PATIENCE, Due::GiveUp(DaemonExit::Forced(2)));
     assert_eq!(course.next(), Some(by));
     course.told(&forced(told), second + SECOND);
@@ -100,4 +101,58 @@ fn a_shutdown_that_the_tree_began_itself_has_the_same_steps() {
     assert_eq!(failed.next(), Some((at, Due::GiveUp(DaemonExit::Failed))));
     failed.told(&wish(now + SECOND, 3), now + SECOND);
     assert_eq!(failed.next(), Some((at, Due::GiveUp(DaemonExit::Failed))));
+}
+
+#[test]
+fn how_it_ended_is_read_from_the_report_the_instants_and_the_second_signal() {
+    use DaemonExit::{Clean, Forced, Late};
+    let now = Instant::now();
+    let (early, late) = (now + SECOND, now + 6 * SECOND);
+    let begun = |told: Option<Told>, shutdown: Shutdown| {
+        let mut course = Course::default();
+        if let Some(told) = told {
+            course.told(&told, now);
+        }
+        course.tree_began(shutdown, Ladder::default());
+        course
+    };
+    let by = |seconds| Shutdown {
+        reason: TERM,
+        deadline: now + seconds * SECOND,
+    };
+    let asked = || begun(Some(wish(now, 0)), by(5));
+    let forced = || begun(Some(forced(wish(now, 0))), by(0));
+    let (clean, hung) = (Outcome::Stopped, Outcome::Hung);
+    for (what, course, (allotted, spent, outcome), at, exit) in [
+        ("in time", asked(), (5, 1, &clean), early, Clean),
+        ("begun late", asked(), (0, 1, &clean), late, Late),
+        // The program gave it no time, and it took none of what the ladder gives.
+        ("at once", begun(None, by(5)), (0, 1, &clean), early, Clean),
+        ("too long", asked(), (5, 6, &clean), late, Late),
+        ("hangs", asked(), (5, 1, &hung), early, Late),
+        ("forced", forced(), (0, 1, &clean), early, Forced(2)),
+        ("both", forced(), (5, 1, &hung), late, Forced(2)),
+    ] {
+        let report = report(TERM, (allotted, spent), outcome);
+        assert_eq!(course.exit(&report, Ladder::default(), at), exit, "{what}");
+    }
+    // No signal makes a success, or an end of another kind, of a tree that failed.
+    let failed = report(ShutdownReason::Error, (5, 1), &hung);
+    let exit = forced().exit(&failed, Ladder::default(), late);
+    assert_eq!(exit, DaemonExit::Failed);
+}
+
+fn report(reason: ShutdownReason, (allotted, spent): (u32, u32), outcome: &Outcome) -> StopReport {
+    StopReport {
+        reason,
+        exit: Exit::Shutdown,
+        root: Stopped {
+            path: Path::root("app"),
+            allotted: allotted * SECOND,
+            spent: spent * SECOND,
+            outcome: outcome.clone(),
+            children: Vec::new(),
+        },
+        guards: Vec::new(),
+    }
 }
