@@ -264,7 +264,7 @@ impl<C: Config> Daemon<C> {
                 .map_err(DaemonError::Signals)?;
         Ok(Ears {
             orders,
-            _listener: listener,
+            listener: Some(listener),
         })
     }
 }
@@ -272,7 +272,7 @@ impl<C: Config> Daemon<C> {
 /// Hears signals until it is dropped; then the process is the program's own again.
 struct Ears {
     orders: Arc<Orders>,
-    _listener: Listener,
+    listener: Option<Listener>,
 }
 
 impl Ears {
@@ -285,6 +285,8 @@ impl Ears {
 
 impl Drop for Ears {
     fn drop(&mut self) {
+        // First: a signal that comes between the two does what it does by default.
+        drop(self.listener.take());
         self.orders.let_go();
     }
 }

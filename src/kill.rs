@@ -20,9 +20,8 @@ use tokio::time::Instant;
 
 use crate::sync::{Mutex, lock};
 
-/// How long before its instant the process begins to end: enough to write a report down, little beside
-/// any step of a shutdown.
-const LAST_WORDS: Duration = Duration::from_millis(200);
+/// How long the last words may take of a process that ends at once.
+const AT_ONCE: Duration = Duration::from_millis(100);
 
 /// Ends the process when its time is over. Clones speak of the same one.
 #[derive(Clone)]
@@ -37,8 +36,10 @@ struct Shared {
 
 #[derive(Default)]
 struct State {
-    at: Option<Instant>,
+    /// When to begin to end, and when to be gone.
+    at: Option<(Instant, Instant)>,
     code: u8,
+    is_over: bool,
     report: Option<Arc<Report>>,
     thread: Option<Thread>,
 }
@@ -58,10 +59,17 @@ impl KillSwitch {
         }
     }
 
-    /// Ends the process at `at` with `code`, or at the instant that it already has if that is earlier.
-    pub fn arm(&self, at: Instant, code: u8) {
+    /// Ends the process at `at` with `code`, or at the instant that it already has if that is earlier. Of
+    /// the time until then `last_words` are for the report: it is made and written in them. Does nothing
+    /// once it has been [put away](Self::put_away).
+    pub fn arm(&self, at: Instant, last_words: Duration, code: u8) {
         let mut state = lock(&self.shared.state);
-        state.at = Some(state.at.map_or(at, |known| known.min(at)));
+        if state.is_over {
+            return;
+        }
+        let begin = at.checked_sub(last_words).unwrap_or(at);
+        let wanted = (begin, at);
+        state.at = Some(state.at.map_or(wanted, |known| known.min(wanted)));
         state.code = code;
         if let Some(thread) = &state.thread {
             thread.unpark();
@@ -88,10 +96,11 @@ impl KillSwitch {
         lock(&self.shared.state).report = Some(report);
     }
 
-    /// Takes the instant back.
-    pub fn disarm(&self) {
+    /// Takes the instant back, and any that would follow.
+    pub fn put_away(&self) {
         let mut state = lock(&self.shared.state);
         state.at = None;
+        state.is_over = true;
         if let Some(thread) = &state.thread {
             thread.unpark();
         }
@@ -100,13 +109,13 @@ impl KillSwitch {
     /// Returns how much time is left; `None` where there is no instant.
     #[must_use]
     pub fn time_left(&self) -> Option<Duration> {
-        let at = lock(&self.shared.state).at?;
+        let (_, at) = lock(&self.shared.state).at?;
         Some(at.saturating_duration_since(Instant::now()))
     }
 
     /// Ends the process now, with the report.
     pub fn fire(&self, code: u8) -> ! {
-        self.shared.fire(code)
+        self.shared.fire(AT_ONCE, code)
     }
 }
 
@@ -117,19 +126,20 @@ impl Shared {
                 let state = lock(&self.state);
                 (state.at, state.code)
             };
-            let Some(at) = at else {
+            let Some((begin, at)) = at else {
                 thread::park();
                 continue;
             };
-            let left = at.saturating_duration_since(Instant::now());
-            if left <= LAST_WORDS {
-                self.fire(code);
+            let left = begin.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                // What is left is for the system to take the process down.
+                self.fire(at.saturating_duration_since(begin) / 2, code);
             }
-            thread::park_timeout(left - LAST_WORDS);
+            thread::park_timeout(left);
         }
     }
 
-    fn fire(&self, code: u8) -> ! {
+    fn fire(&self, last_words: Duration, code: u8) -> ! {
         // Held by nobody who could be stuck: only this file takes it, and never for long.
         let report = lock(&self.state).report.clone();
         if let Some(report) = report {
@@ -143,7 +153,7 @@ impl Shared {
             };
             if thread::Builder::new().spawn(write).is_ok() {
                 // Too late or not at all: the process ends all the same.
-                let _is_written = is_done.recv_timeout(LAST_WORDS / 2);
+                let _is_written = is_done.recv_timeout(last_words);
             }
         }
         (self.exit)(code)

@@ -49,12 +49,17 @@ pub enum ShutdownReason {
     ResourceExhausted,
 }
 
-/// The signals that have one number wherever there are signals (POSIX) and end programs.
-const NAMES: [(i32, &str); 6] = [
+/// The signals that end programs: those that have one number wherever there are signals (POSIX), and those
+/// of a program's own with the numbers of Linux.
+const NAMES: &[(i32, &str)] = &[
     (1, "SIGHUP"),
     (2, "SIGINT"),
     (3, "SIGQUIT"),
     (6, "SIGABRT"),
+    #[cfg(target_os = "linux")]
+    (10, "SIGUSR1"),
+    #[cfg(target_os = "linux")]
+    (12, "SIGUSR2"),
     (14, "SIGALRM"),
     (15, "SIGTERM"),
 ];

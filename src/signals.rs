@@ -53,6 +53,12 @@ impl Signal {
         self.0
     }
 
+    /// Tells whether any system has a signal of this number: 1 to 127 fit into the code of a process that
+    /// one has ended (POSIX).
+    pub(crate) fn is_possible(self) -> bool {
+        (1..128).contains(&self.0)
+    }
+
     /// Returns its name, such as `"SIGTERM"`; `None` for a number without one.
     #[must_use]
     pub fn name(self) -> Option<&'static str> {
@@ -91,8 +97,9 @@ impl FromStr for Signal {
         let unknown = || UnknownSignal {
             text: text.to_owned(),
         };
-        if let Ok(number) = text.parse() {
-            return Ok(Self(number));
+        if let Ok(number) = text.parse::<i32>() {
+            let signal = Self(number);
+            return signal.is_possible().then_some(signal).ok_or_else(unknown);
         }
         let upper = text.to_ascii_uppercase();
         let wanted = upper.strip_prefix("SIG").unwrap_or(&upper);
@@ -120,8 +127,10 @@ mod tests {
         }
         assert_eq!(Signal::HANGUP.to_string(), "SIGHUP");
         assert_eq!(Signal::new(63).to_string(), "signal 63");
-        let unknown = "SIGNOTHING".parse::<Signal>().expect_err("it is none");
-        assert!(unknown.to_string().contains("`SIGNOTHING` is no signal"));
+        for text in ["SIGNOTHING", "0", "-5", "128"] {
+            let unknown = text.parse::<Signal>().expect_err("it is none");
+            assert!(unknown.to_string().contains("is no signal"), "{unknown}");
+        }
     }
 
     #[cfg(unix)]

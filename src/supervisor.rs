@@ -27,7 +27,7 @@ use std::time::Duration;
 pub(crate) use self::door::Door;
 pub use self::door::SupervisorHandle;
 pub use self::spawn::ShutdownProgress;
-pub(crate) use self::spawn::Tree;
+pub(crate) use self::spawn::{Leaving, Tree};
 pub use self::stop_plan::{ImpossiblePlan, PlannedStop, StopPlan};
 pub use self::validate::InvalidTree;
 pub(crate) use self::validate::validate;

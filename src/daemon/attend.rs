@@ -12,6 +12,7 @@ use super::course::{Course, Due};
 use super::orders::Orders;
 use super::view::still_alive;
 use super::{DaemonError, DaemonExit};
+use crate::shutdown::guard::GuardReport;
 use crate::shutdown::report::StopReport;
 use crate::tree::Running;
 
@@ -24,6 +25,7 @@ pub(super) async fn attend(
     let mut life = pin!(life);
     // Whoever asked for it: a signal, a child, or one that hangs and ends the process.
     let mut begun = pin!(running.shutdown_began());
+    let mut left = pin!(running.leaves());
     let mut told = orders.watch();
     let mut course = Course::default();
     loop {
@@ -43,7 +45,11 @@ pub(super) async fn attend(
             }
             shutdown = &mut begun, if !course.has_begun() => {
                 let steps = course.tree_began(shutdown, orders.ladder());
-                orders.end_by(steps.kill);
+                orders.end_by(steps.kill, DaemonExit::Late);
+            }
+            leaving = &mut left, if !course.is_left() => {
+                let (steps, exit) = course.tree_leaves(&leaving, orders.ladder());
+                orders.end_by(steps.kill, exit);
             }
             due = until(course.next()) => {
                 course.done(due);
@@ -97,7 +103,15 @@ async fn wait_for_hung(
 
 /// Makes the report of a tree that nobody waits for any longer.
 fn give_up_on(running: &Running, exit: DaemonExit) -> (StopReport, DaemonExit) {
-    let report = still_alive(&running.snapshot());
+    let mut report = still_alive(&running.snapshot());
+    let kept = running.shutdown_handle().guards().into_iter();
+    report.guards = kept
+        .map(|(name, spent)| GuardReport {
+            name,
+            spent,
+            is_released: false,
+        })
+        .collect();
     for path in report.hung() {
         tracing::error!(%path, "still alive");
     }

@@ -6,9 +6,11 @@ use tokio::time::Instant;
 
 use super::DaemonExit;
 use super::orders::{Told, Wish};
+use crate::exit::Exit;
 use crate::shutdown::ladder::{Ladder, Steps};
 use crate::shutdown::report::StopReport;
 use crate::shutdown::{Shutdown, ShutdownReason};
+use crate::supervisor::Leaving;
 use crate::time::later;
 
 /// How long a tree that is told to end at once may take to say what it left behind. It needs the grace
@@ -37,6 +39,7 @@ pub(super) struct Course {
     give_up: Option<(Instant, DaemonExit)>,
     forced: Option<DaemonExit>,
     has_begun: bool,
+    is_left: bool,
     has_failed: bool,
 }
 
@@ -61,23 +64,48 @@ impl Course {
             let exit = DaemonExit::Forced(signal.number());
             self.forced = Some(exit);
             self.stop = Some((now, Due::Stop { reason, by: now }));
-            self.give_up = Some((later(now, FORCE_PATIENCE), exit));
+            // Before the process is killed, also where there is little time until then.
+            let half = self.wish.map(|wish| wish.ladder.patience() / 2);
+            let patience = half.map_or(FORCE_PATIENCE, |half| half.min(FORCE_PATIENCE));
+            self.give_up = Some((later(now, patience), exit));
         }
     }
 
     /// Takes in that the tree has begun to stop, whoever asked for it.
     pub(super) fn tree_began(&mut self, shutdown: Shutdown, ladder: Ladder) -> Steps {
         self.has_begun = true;
+        // A wish has its ladder: a reload changes the next shutdown and not this one.
+        let ladder = self.wish.map_or(ladder, |wish| wish.ladder);
         if self.forced.is_none() {
             self.stop = None;
         }
         let steps = self.step(ladder.ending(shutdown.deadline));
         if shutdown.reason == ShutdownReason::Error {
-            let at = later(shutdown.deadline, ERROR_PATIENCE).min(steps.force);
-            self.give_up = Some((at, DaemonExit::Failed));
-            self.has_failed = true;
+            self.fail(DaemonExit::Failed, shutdown.deadline, steps);
         }
         steps
+    }
+
+    /// Takes in that the tree has begun to end by itself, which nobody asked for. Returns the instants, and
+    /// how the daemon has ended if it must be killed.
+    pub(super) fn tree_leaves(&mut self, leaving: &Leaving, ladder: Ladder) -> (Steps, DaemonExit) {
+        self.is_left = true;
+        let steps = self.step(ladder.ending(leaving.deadline));
+        let exit = match leaving.exit {
+            Exit::Meltdown => DaemonExit::Meltdown,
+            ref exit if exit.is_abnormal() => DaemonExit::Failed,
+            _ => return (steps, DaemonExit::Late),
+        };
+        self.fail(exit, leaving.deadline, steps);
+        (steps, exit)
+    }
+
+    fn fail(&mut self, exit: DaemonExit, deadline: Instant, steps: Steps) {
+        if self.forced.is_none() && !self.has_failed {
+            let at = later(deadline, ERROR_PATIENCE).min(steps.force);
+            self.give_up = Some((at, exit));
+        }
+        self.has_failed = true;
     }
 
     fn step(&mut self, steps: Steps) -> Steps {
@@ -107,6 +135,11 @@ impl Course {
 
     pub(super) fn has_begun(&self) -> bool {
         self.has_begun
+    }
+
+    /// Tells whether the tree has begun to end by itself.
+    pub(super) fn is_left(&self) -> bool {
+        self.is_left
     }
 
     /// Returns the exit that a second signal has decided on.

@@ -18,6 +18,7 @@ use crate::lock::LockError;
 use crate::logging::LoggingError;
 use crate::shutdown::ShutdownReason;
 use crate::shutdown::report::StopReport;
+use crate::signals::Signal;
 use crate::tree::StartError;
 
 /// `EX_USAGE` of `sysexits.h`.
@@ -36,7 +37,7 @@ const CONFIGURATION: u8 = 78;
 const LATE: u8 = 124;
 
 /// What a shell adds to the number of the signal that ended a command.
-pub(super) const SIGNALLED: u8 = 128;
+const SIGNALLED: u8 = 128;
 
 /// How a daemon whose tree was begun came to its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -113,7 +114,13 @@ impl fmt::Display for DaemonExit {
             Self::Meltdown => f.write_str("the tree restarted its children too often"),
             Self::Exhausted => f.write_str("the process used more than it may"),
             Self::Late => f.write_str("the tree did not end in time"),
-            Self::Forced(signal) => write!(f, "forced to end by a second signal, {signal}"),
+            Self::Forced(signal) => {
+                write!(
+                    f,
+                    "forced to end by a second signal, {}",
+                    Signal::new(*signal)
+                )
+            }
         }
     }
 }

@@ -194,7 +194,7 @@ async fn tell_of_end(
 async fn conduct(
     begun: Begun,
     up: impl FnOnce(),
-    (orders, configuration, news): (&Orders, &Arc<dyn Configuration>, &News),
+    (orders, configuration, news): (&Arc<Orders>, &Arc<dyn Configuration>, &News),
 ) -> Result<(StopReport, DaemonExit), DaemonError> {
     let running = begun.running().observer();
     let notifier = notifier();
@@ -212,7 +212,7 @@ async fn conduct(
 
 /// Does what signals ask for that do not end the process.
 async fn serve_requests(
-    orders: &Orders,
+    orders: &Arc<Orders>,
     configuration: &Arc<dyn Configuration>,
     news: &News,
     notifier: &Notifier,
@@ -223,8 +223,8 @@ async fn serve_requests(
     while told.changed().await.is_ok() {
         let now = *told.borrow_and_update();
         if now.reloads != done.reloads {
-            notifier.reloading();
-            tokio::spawn(reload(Arc::clone(configuration), notifier.clone()));
+            let manager = (Arc::clone(orders), notifier.clone());
+            tokio::spawn(reload(Arc::clone(configuration), manager));
         }
         if now.reopens != done.reopens
             && let Some(logging) = &news.logging
@@ -235,7 +235,16 @@ async fn serve_requests(
     }
 }
 
-async fn reload(configuration: Arc<dyn Configuration>, notifier: Notifier) {
+/// Reads the configuration anew. The manager hears of it only while the daemon serves: READY would end a
+/// start before the tree is up, and take back that it stops.
+async fn reload(
+    configuration: Arc<dyn Configuration>,
+    (orders, notifier): (Arc<Orders>, Notifier),
+) {
+    let is_told = orders.is_serving();
+    if is_told {
+        notifier.reloading();
+    }
     let status = match configuration.reload(Cause::Signal).await {
         Ok(_reloaded) => "running",
         // That was told already, with every reason.
@@ -245,7 +254,9 @@ async fn reload(configuration: Arc<dyn Configuration>, notifier: Notifier) {
             "running; the configuration could not be read anew"
         }
     };
-    notifier.ready(status);
+    if is_told && orders.is_serving() {
+        notifier.ready(status);
+    }
 }
 
 /// Reaches the service manager, if there is one.
@@ -322,7 +333,7 @@ async fn live(
             Ok(up.wait().await)
         }
         // A shutdown that comes during the start is no failure of the start.
-        Err(_ended) if running.snapshot().shutdown.is_some() => Ok(running.wait().await),
+        Err(StartError::ShutDown) => Ok(running.wait().await),
         Err(error) => Err(error.into()),
     }
 }

@@ -18,7 +18,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::configuration::Configuration;
-use super::ending::SIGNALLED;
+use super::ending::DaemonExit;
 use super::view;
 use crate::kill::KillSwitch;
 use crate::shutdown::ladder::Ladder;
@@ -29,9 +29,6 @@ use crate::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use crate::sync::{Mutex, lock};
 use crate::time::later;
 use crate::tree::Running;
-
-/// What GNU `timeout` returns: the code of a process that had to be killed.
-const LATE: u8 = 124;
 
 /// How many signals that end the daemon it takes to end the process at once.
 const AT_ONCE: u32 = 3;
@@ -67,6 +64,7 @@ pub(super) struct Orders {
     running: OnceLock<Running>,
     /// What the start is doing, while it does.
     stage: Mutex<&'static str>,
+    /// Whether the manager was told so.
     is_up: AtomicBool,
     notice: EarlyNotice,
 }
@@ -124,15 +122,14 @@ impl Orders {
     fn hear_end(&self, signal: Signal) {
         let heard = self.endings_heard.fetch_add(1, Ordering::SeqCst) + 1;
         if heard >= AT_ONCE {
-            let number = u8::try_from(signal.number()).unwrap_or(0);
-            self.switch.fire(SIGNALLED.saturating_add(number));
+            self.switch.fire(forced_by(signal));
         }
         if heard == 1 {
             return self.end(ShutdownReason::Signal(signal.number()));
         }
         let ladder = self.ladder();
-        self.switch
-            .arm(later(Instant::now(), ladder.kill() - ladder.force()), LATE);
+        let (at, code) = (later(Instant::now(), ladder.patience()), forced_by(signal));
+        self.switch.arm(at, ladder.last_words(), code);
         self.told
             .send_modify(|told| told.forced_by = told.forced_by.or(Some(signal)));
     }
@@ -144,7 +141,8 @@ impl Orders {
             .configuration
             .get()
             .map(|configuration| configuration.settings().shutdown.drain_delay);
-        let is_up = self.is_up.load(Ordering::SeqCst);
+        // Before it is up nobody was told to send anything here.
+        let is_up = self.running.get().is_some_and(Running::is_up);
         let drain = match delay {
             Some(delay) if is_up && !is_impatient(reason) => delay,
             _ => Duration::ZERO,
@@ -164,16 +162,20 @@ impl Orders {
             let is_first = told.wish.is_none();
             if is_first {
                 // Before anybody is told: who hears of it asks how much time there is.
-                self.switch.arm(later(later(now, drain), patience), LATE);
+                let at = later(later(now, drain), patience);
+                let code = DaemonExit::Late.exit_code();
+                self.switch.arm(at, ladder.last_words(), code);
                 told.wish = Some(wish);
             }
             is_first
         });
     }
 
-    /// Says that the tree has begun to stop without a wish, and by when the process is to be gone.
-    pub(super) fn end_by(&self, kill: Instant) {
-        self.switch.arm(kill, LATE);
+    /// Says that the tree has begun to stop without a wish, by when the process is to be gone, and how it
+    /// has ended if it must be killed.
+    pub(super) fn end_by(&self, kill: Instant, exit: DaemonExit) {
+        self.switch
+            .arm(kill, self.ladder().last_words(), exit.exit_code());
     }
 
     /// Tells whether anybody wishes the end.
@@ -208,6 +210,11 @@ impl Orders {
         self.is_up.store(true, Ordering::SeqCst);
     }
 
+    /// Tells whether the tree is up and nobody wishes its end.
+    pub(super) fn is_serving(&self) -> bool {
+        self.is_up.load(Ordering::SeqCst) && self.wish().is_none()
+    }
+
     /// Returns what tells of the tree's shutdown.
     pub(super) fn notice(&self) -> &EarlyNotice {
         &self.notice
@@ -240,7 +247,7 @@ impl Orders {
 
     /// Gives the process back to a program that goes on.
     pub(super) fn let_go(&self) {
-        self.switch.disarm();
+        self.switch.put_away();
     }
 
     /// Says who still runs.
@@ -270,6 +277,11 @@ impl Orders {
         // Writing to a text does not fail.
         written.map_or_else(|_failed| String::new(), |()| text)
     }
+}
+
+/// Returns the code of a process that a signal has ended.
+fn forced_by(signal: Signal) -> u8 {
+    DaemonExit::Forced(signal.number()).exit_code()
 }
 
 /// Tells whether somebody waits in front of a terminal.

@@ -112,6 +112,7 @@ impl<C: Config> Daemon<C> {
         orders.set_stage("the tree was being made");
         let tree = with_bus(self.tree.make(&live)?, &snapshot);
         let tree = with_health_interval(tree, &snapshot);
+        let tree = tree.shutdown_budget(settings.shutdown.graceful);
         warn_of_what_does_nothing(&snapshot, threads);
         if orders.wish().is_some() {
             tracing::info!("asked to end before the tree began");

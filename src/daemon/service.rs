@@ -54,11 +54,12 @@ async fn tell_of_stop(notifier: &Notifier, running: &Running, orders: &Orders) {
     tokio::select! {
         _wish = told.wait_for(|told| told.wish.is_some()) => {}
         _shutdown = running.shutdown_began() => {}
+        _leaving = running.leaves() => {}
     }
-    notifier.stopping(orders.time_left() + MARGIN, "stopping");
+    notifier.stopping(orders.time_left().saturating_add(MARGIN), "stopping");
     loop {
         sleep(STOPPING_PERIOD).await;
         let status = view::stopping_in_words(&running.snapshot());
-        notifier.extend(orders.time_left() + MARGIN, &status);
+        notifier.extend(orders.time_left().saturating_add(MARGIN), &status);
     }
 }

@@ -10,6 +10,9 @@ use tokio::time::Instant;
 use super::DEFAULT_SHUTDOWN_BUDGET;
 use crate::time::later;
 
+/// How long before `kill` the process begins to end, at most: enough to write a report down.
+const LAST_WORDS: Duration = Duration::from_millis(200);
+
 /// How long each step of a shutdown may take: `graceful < force < kill`, all counted from its beginning.
 ///
 /// Default: 5 s, 10 s, 15 s.
@@ -99,6 +102,20 @@ impl Ladder {
         self.kill
     }
 
+    /// Returns how long the process may take to end once nobody waits any more: what is between `force` and
+    /// `kill`.
+    #[must_use]
+    pub fn patience(&self) -> Duration {
+        self.kill - self.force
+    }
+
+    /// Returns how long before `kill` the process begins to end, to say who still runs: 200 ms, but no more
+    /// than a quarter of what is between `force` and `kill`.
+    #[must_use]
+    pub fn last_words(&self) -> Duration {
+        LAST_WORDS.min(self.patience() / 4)
+    }
+
     /// Returns the instants of a shutdown whose tree begins to stop at `begin`.
     #[must_use]
     pub fn from(&self, begin: Instant) -> Steps {
@@ -180,5 +197,22 @@ mod tests {
         let long =
             Ladder::try_new(second, Duration::MAX - second, Duration::MAX).expect("it rises");
         assert!(long.from(now).kill >= long.from(now).force);
+    }
+
+    #[test]
+    fn the_last_words_leave_most_of_the_time_between_force_and_kill() {
+        let millis = |[graceful, force, kill]: [u64; 3]| {
+            let [graceful, force, kill] = [graceful, force, kill].map(Duration::from_millis);
+            Ladder::try_new(graceful, force, kill).expect("each is later")
+        };
+        for (ladder, patience, last_words) in [
+            ([5_000, 10_000, 15_000], 5_000, 200),
+            ([50, 100, 150], 50, 12),
+            ([1_000, 29_900, 30_000], 100, 25),
+        ] {
+            let ladder = millis(ladder);
+            assert_eq!(ladder.patience().as_millis(), patience);
+            assert_eq!(ladder.last_words().as_millis(), last_words);
+        }
     }
 }

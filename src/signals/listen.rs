@@ -2,15 +2,16 @@
 
 use std::io;
 
+#[cfg(not(unix))]
+use self::other as system;
+#[cfg(unix)]
+use self::unix as system;
 use super::Signal;
 
 /// Hears signals on a thread of its own until it is dropped.
 #[derive(Debug)]
 pub struct Listener {
-    #[cfg(unix)]
-    inner: unix::Inner,
-    #[cfg(not(unix))]
-    _inner: other::Inner,
+    _inner: system::Inner,
 }
 
 impl Listener {
@@ -20,34 +21,20 @@ impl Listener {
     /// # Errors
     ///
     /// `InvalidInput` for a signal that no program can hear (SIGKILL, SIGSTOP, and those that the
-    /// processor raises); else the operating system's, when it refuses a handler or a thread.
+    /// processor raises) and for a number that none has; else the operating system's, when it refuses a handler or a thread.
     pub fn start(
         signals: &[Signal],
         heard: impl FnMut(Signal) + Send + 'static,
     ) -> io::Result<Self> {
-        #[cfg(unix)]
-        {
-            let inner = unix::start(signals, heard)?;
-            Ok(Self { inner })
-        }
-        #[cfg(not(unix))]
-        {
-            let inner = other::start(signals, heard)?;
-            Ok(Self { _inner: inner })
-        }
-    }
-}
-
-#[cfg(unix)]
-impl Drop for Listener {
-    fn drop(&mut self) {
-        self.inner.end();
+        let inner = system::start(signals, heard)?;
+        Ok(Self { _inner: inner })
     }
 }
 
 #[cfg(unix)]
 mod unix {
     use std::collections::BTreeMap;
+    use std::collections::btree_map::Entry;
     use std::io;
     use std::sync::atomic::{AtomicBool, Ordering};
     use std::sync::{Arc, LazyLock};
@@ -81,15 +68,20 @@ mod unix {
         let numbers: Vec<i32> = signals.iter().map(|signal| signal.number()).collect();
         if let Some(signal) = signals
             .iter()
-            .find(|signal| FORBIDDEN.contains(&signal.number()))
+            .find(|signal| !signal.is_possible() || FORBIDDEN.contains(&signal.number()))
         {
             let message = format!("no program can hear {signal}");
             return Err(io::Error::new(io::ErrorKind::InvalidInput, message));
         }
         let mut stream = Signals::new(&numbers)?;
-        let handle = stream.handle();
+        // Taken back as a whole when one of them, or the thread, is refused.
+        let mut inner = Inner {
+            handle: stream.handle(),
+            signals: Vec::new(),
+        };
         for signal in signals {
             begin(*signal)?;
+            inner.signals.push(*signal);
         }
         let named = std::thread::Builder::new().name("perennial-signals".to_owned());
         let _detached = named.spawn(move || {
@@ -97,28 +89,27 @@ mod unix {
                 heard(Signal::new(number));
             }
         })?;
-        Ok(Inner {
-            handle,
-            signals: signals.to_vec(),
-        })
+        Ok(inner)
     }
 
     fn begin(signal: Signal) -> io::Result<()> {
         let mut all = lock(&HEARD);
-        let is_first = !all.contains_key(&signal);
-        let heard = all.entry(signal).or_default();
-        heard.listeners += 1;
-        heard.by_nobody.store(false, Ordering::SeqCst);
-        if is_first {
+        if let Entry::Vacant(first) = all.entry(signal) {
+            let heard = Heard::default();
             let by_nobody = Arc::clone(&heard.by_nobody);
             // Once in the life of the process: a handler can't be taken away again.
             signal_hook::flag::register_conditional_default(signal.number(), by_nobody)?;
+            first.insert(heard);
+        }
+        if let Some(heard) = all.get_mut(&signal) {
+            heard.listeners += 1;
+            heard.by_nobody.store(false, Ordering::SeqCst);
         }
         Ok(())
     }
 
-    impl Inner {
-        pub(super) fn end(&self) {
+    impl Drop for Inner {
+        fn drop(&mut self) {
             for signal in &self.signals {
                 if let Some(heard) = lock(&HEARD).get_mut(signal) {
                     heard.listeners -= 1;
@@ -264,5 +255,10 @@ mod tests {
     fn what_no_program_can_hear_is_refused_by_its_name() {
         let refused = Listener::start(&[Signal::new(9)], |_| {}).expect_err("it can't");
         assert_eq!(refused.to_string(), "no program can hear SIGKILL");
+        for number in [-1, 0, 128, 200] {
+            let refused = Listener::start(&[Signal::new(number)], |_| {});
+            let refused = refused.expect_err("there is none").kind();
+            assert_eq!(refused, std::io::ErrorKind::InvalidInput, "{number}");
+        }
     }
 }

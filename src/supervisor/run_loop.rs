@@ -41,6 +41,7 @@ use crate::path::Path;
 use crate::policy::restart::Strategy;
 use crate::shutdown::plan::StopNeed;
 use crate::shutdown::report::Stopped;
+use crate::time::later;
 
 /// How many ends, starts and commands are handled before one command and the due timers get their
 /// turn.
@@ -230,9 +231,12 @@ impl RunLoop {
         let said = || tracing::error!(path = %self.cell.path(), %panic, "the supervisor panicked");
         // It may be the subscriber of that very line that panics.
         drop(catch_blocking(said));
-        self.finished = Some(Exit::Panicked(panic));
-        self.declared.door.close();
+        let exit = Exit::Panicked(panic);
         let began = Instant::now();
+        let by = later(began, self.need.worst_case);
+        self.tree.note_leaving(&self.run, &exit, by);
+        self.finished = Some(exit);
+        self.declared.door.close();
         let reaped = self.reaper().walk().await;
         (self.report, self.lives, self.ends) = (reaped.report, reaped.lives, reaped.ends);
         self.asked.get_or_insert((began, Instant::now()));
@@ -382,9 +386,10 @@ impl RunLoop {
         }
         // A meltdown was asked for by nobody: its time counts from the decision.
         if self.asked.is_none()
-            && let Mode::Leaving { walk, .. } = &self.supervision.mode
+            && let Mode::Leaving { exit, walk } = &self.supervision.mode
         {
             self.asked = Some((now, walk.deadline()));
+            self.tree.note_leaving(&self.run, exit, walk.deadline());
         }
     }
 

@@ -5,6 +5,7 @@ use std::sync::{Arc, OnceLock};
 use std::thread::Thread;
 use std::time::Duration;
 
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
@@ -16,6 +17,7 @@ use crate::bus::Bus;
 use crate::child::Kind;
 use crate::context::{Above, Identity, Run};
 use crate::event::{EventKind, Events};
+use crate::exit::Exit;
 use crate::path::Path;
 use crate::policy::backoff::{Jitter, random_seed};
 use crate::policy::restart::Restart;
@@ -46,7 +48,18 @@ pub(crate) struct Tree {
     /// How many runs were killed.
     killed: AtomicU64,
     ending: Mutex<Option<ShutdownProgress>>,
+    leaving: watch::Sender<Option<Leaving>>,
     health_interval: Arc<Interval>,
+}
+
+/// The end that a root has come to by itself: it restarted too often, a child did not start, or its work
+/// is done. Nobody announces that as a shutdown.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Leaving {
+    /// How it will have ended.
+    pub(crate) exit: Exit,
+    /// By when its children have stopped.
+    pub(crate) deadline: Instant,
 }
 
 /// How far the shutdown of a tree is.
@@ -94,6 +107,7 @@ impl Tree {
             begun: AtomicU64::new(0),
             killed: AtomicU64::new(0),
             ending: Mutex::default(),
+            leaving: watch::Sender::new(None),
             health_interval,
         })
     }
@@ -141,6 +155,26 @@ impl Tree {
         // From now on it beats faster.
         if let Some(pulse) = self.pulse.get() {
             pulse.unpark();
+        }
+    }
+
+    /// Notes that a supervisor ends by itself, if it is the root.
+    pub(super) fn note_leaving(&self, of: &Arc<Run>, exit: &Exit, deadline: Instant) {
+        let is_root = self.root.get().is_some_and(|(_, run)| Arc::ptr_eq(run, of));
+        if is_root {
+            let exit = exit.clone();
+            self.leaving.send_replace(Some(Leaving { exit, deadline }));
+        }
+    }
+
+    /// Waits until the root begins to end by itself.
+    #[cfg(feature = "daemon")]
+    pub(crate) async fn leaves(&self) -> Leaving {
+        let mut leaving = self.leaving.subscribe();
+        match leaving.wait_for(Option::is_some).await.as_deref() {
+            Ok(Some(leaving)) => leaving.clone(),
+            // The sender is part of this.
+            _ => std::future::pending().await,
         }
     }
 

@@ -19,8 +19,12 @@ use crate::path::Path;
 use crate::shutdown::guard::ShutdownHandle;
 use crate::shutdown::report::StopReport;
 use crate::shutdown::{EarlyNotice, ShutdownReason};
+#[cfg(feature = "daemon")]
+use crate::supervisor::Leaving;
 use crate::supervisor::cell::Cell;
 use crate::supervisor::spawn;
+#[cfg(feature = "daemon")]
+use crate::supervisor::status::State;
 use crate::supervisor::{self, Door, Node, NodeKind, Supervisor, SupervisorHandle, Tree};
 use crate::time::WallClock;
 
@@ -221,6 +225,18 @@ impl Running {
     #[cfg(feature = "daemon")]
     pub(crate) async fn shutdown_began(&self) -> crate::shutdown::Shutdown {
         self.shared.tree.early_notice().begun().await
+    }
+
+    /// Tells whether the whole tree is up: the root's own state says so, which readiness goes by as well.
+    #[cfg(feature = "daemon")]
+    pub(crate) fn is_up(&self) -> bool {
+        self.shared.root.kind_and_state().1 == State::Running
+    }
+
+    /// Waits until the root begins to end by itself, which nobody asked for.
+    #[cfg(feature = "daemon")]
+    pub(crate) async fn leaves(&self) -> Leaving {
+        self.shared.tree.leaves().await
     }
 
     /// Waits until the tree has ended, by a shutdown or by itself, and returns its report.

@@ -53,6 +53,15 @@ fn a_child_that_blocks_its_thread_for_ever_is_given_up_on_before_kill() {
 }
 
 #[test]
+fn a_start_that_fails_ends_the_process_although_every_thread_is_blocked() {
+    let set = &["runtime.worker_threads=1"];
+    let daemon = Daemon::start_with("fails-and-blocks", [300, 600, NEVER], set, &[]);
+    daemon
+        .end()
+        .is(70, NEVER, &["/app/blocks-at-the-end", "still alive"]);
+}
+
+#[test]
 fn what_cannot_be_killed_has_until_force_to_end_by_itself() {
     let mut daemon = Daemon::start("blocks-a-while", [300, NEVER, 2 * NEVER]).serves_and_says("up");
     daemon.signal("TERM");

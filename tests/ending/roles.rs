@@ -121,6 +121,12 @@ fn tree(role: &str, live: &Live<NoConfig>) -> Result<Supervisor, BoxError> {
         "panics" => tree
             .child(Child::actor("panics", |_cx| (Panics, ())))
             .child(says_up),
+        "fails-and-blocks" => fails_and_blocks(),
+        "starts-on-order" => tree.child(Child::step("migrates", |_cx| async {
+            say("up");
+            tokio::task::spawn_blocking(hear_line).await?;
+            Ok(())
+        })),
         "slow-step" => tree.child(Child::step("migrates", |_cx| async {
             say("up");
             std::future::pending::<()>().await;
@@ -177,6 +183,18 @@ fn all_blocked(mut tree: Supervisor) -> Supervisor {
         cx.shutdown().await;
         Ok(())
     }))
+}
+
+/// Fails in the start, and blocks the only worker thread when that is taken back.
+fn fails_and_blocks() -> Supervisor {
+    let blocks = Child::task("blocks-at-the-end", |cx: Context| async move {
+        cx.shutdown().await;
+        block()
+    });
+    let fails = Child::step("fails", |_cx| async { Err("on purpose".into()) });
+    Supervisor::one_for_one("app")
+        .child(blocks.stop_timeout(Duration::from_millis(300)))
+        .child(fails)
 }
 
 /// Blocks every worker thread when it is told to.

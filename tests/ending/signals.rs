@@ -54,6 +54,16 @@ fn a_second_signal_forces_the_end_and_names_what_hangs() {
 }
 
 #[test]
+fn a_second_signal_is_the_code_although_there_is_little_time_to_say_so() {
+    let daemon = Daemon::start("blocks", [400_000, 500_000, 500_100]).serves_and_says("up");
+    daemon.signal("TERM");
+    daemon.until("/readyz", |answer| {
+        answer.contains("\"shutting_down\":true")
+    });
+    daemon.end_by("INT").is(130, 400_000, &["blocks"]);
+}
+
+#[test]
 fn a_second_signal_ends_a_drain_as_well() {
     let set = &["shutdown.drain_delay=\"300s\""];
     let daemon = Daemon::start_with("idle", LONG, set, &[]).serves_and_says("up");

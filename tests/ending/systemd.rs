@@ -45,12 +45,17 @@ impl Manager {
         Daemon::start_with(role, LONG, set, &variables)
     }
 
+    /// Reads the next datagram.
+    fn next(&self) -> String {
+        let mut bytes = [0; 4096];
+        let count = self.socket.recv(&mut bytes).expect("the daemon speaks");
+        String::from_utf8_lossy(&bytes[..count]).into_owned()
+    }
+
     /// Reads datagrams until one has all these lines, and returns it.
     fn hears(&self, lines: &[&str]) -> String {
-        let mut bytes = [0; 4096];
         loop {
-            let count = self.socket.recv(&mut bytes).expect("the daemon speaks");
-            let text = String::from_utf8_lossy(&bytes[..count]).into_owned();
+            let text = self.next();
             if lines
                 .iter()
                 .all(|line| text.lines().any(|said| said.starts_with(line)))
@@ -88,6 +93,30 @@ fn the_manager_hears_of_start_reload_drain_and_stop() {
     // While it still serves.
     manager.hears(&["EXTEND_TIMEOUT_USEC=", "STATUS=stopping: "]);
     daemon.end().is(0, 400_000, &["app: ended in time"]);
+}
+
+#[test]
+fn a_reload_during_the_start_does_not_end_the_start() {
+    let file = std::env::temp_dir().join(format!("perennial-start-{}.toml", std::process::id()));
+    std::fs::write(&file, "").expect("it can be written");
+    let manager = Manager::with_abstract_name("start");
+    let variables = [
+        ("NOTIFY_SOCKET", manager.address.as_str()),
+        ("PERENNIAL_TEST_ENDING_FILE", file.to_str().expect("text")),
+    ];
+    let mut daemon = Daemon::start_with("starts-on-order", LONG, &[], &variables);
+    daemon = daemon.serves_and_says("up");
+    std::fs::write(&file, "[daemon]\nnonsense = 1\n").expect("it can be written");
+    daemon.signal("HUP");
+    daemon.until("/metrics", |answer| {
+        answer.contains("perennial_config_reloads_total{result=\"rejected\"} 1")
+    });
+    std::fs::remove_file(&file).expect("it is there");
+    daemon.tell("go on");
+    assert_eq!(manager.next(), "READY=1\nSTATUS=running\n");
+    daemon
+        .end_by("TERM")
+        .is(0, 400_000, &["app: ended in time"]);
 }
 
 #[test]

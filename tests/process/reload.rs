@@ -118,8 +118,10 @@ fn a_bad_one_is_told_in_log_and_metrics_and_changes_nothing_and_a_good_one_is_li
     );
     let (status, _, log) = running.stop();
     assert_eq!(status.code(), Some(0), "{log}");
+    let budget = log.split("reason=SIGTERM budget=").nth(1);
+    // What is left of 3 s when the tree hears of it.
     assert!(
-        log.contains("reason=SIGTERM budget=3s"),
+        budget.is_some_and(|budget| budget.starts_with("2.") || budget.starts_with("3s")),
         "the shutdown goes by the new ladder: {log}"
     );
 }

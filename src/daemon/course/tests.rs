@@ -13,6 +13,7 @@ use crate::shutdown::ladder::Ladder;
 use crate::shutdown::report::{Outcome, StopReport, Stopped};
 use crate::shutdown::{Shutdown, ShutdownReason};
 use crate::signals::Signal;
+use crate::supervisor::Leaving;
 
 const SECOND: Duration = Duration::from_secs(1);
 const TERM: ShutdownReason = ShutdownReason::Signal(15);
@@ -101,6 +102,31 @@ fn a_shutdown_that_the_tree_began_itself_has_the_same_steps() {
     assert_eq!(failed.next(), Some((at, Due::GiveUp(DaemonExit::Failed))));
     failed.told(&wish(now + SECOND, 3), now + SECOND);
     assert_eq!(failed.next(), Some((at, Due::GiveUp(DaemonExit::Failed))));
+}
+
+#[test]
+fn a_tree_that_ends_by_itself_has_the_same_steps_and_can_still_be_told_to_stop() {
+    let now = Instant::now();
+    let leaving = |exit| Leaving {
+        exit,
+        deadline: now + 2 * SECOND,
+    };
+    let soon = now + 2 * SECOND + ERROR_PATIENCE;
+    for (exit, at, ends) in [
+        (Exit::Shutdown, now + 7 * SECOND, DaemonExit::Late),
+        (Exit::Meltdown, soon, DaemonExit::Meltdown),
+        (Exit::Killed, soon, DaemonExit::Failed),
+    ] {
+        let mut course = Course::default();
+        let (steps, killed) = course.tree_leaves(&leaving(exit), Ladder::default());
+        assert_eq!((steps.kill, killed), (now + 12 * SECOND, ends));
+        let give_up = (at, Due::GiveUp(ends));
+        assert_eq!(course.next(), Some(give_up));
+        course.told(&wish(now, 1), now);
+        assert_eq!(course.next(), Some((now + SECOND, stop(now + 6 * SECOND))));
+        course.done(stop(now + 6 * SECOND));
+        assert_eq!(course.next(), Some(give_up), "no later for the signal");
+    }
 }
 
 #[test]

@@ -79,11 +79,9 @@ fn what_waits_at_an_end_that_does_not_come_is_counted_as_dropped_and_nobody_wait
     // A pipe has room for 16 of them.
     assert!(!queue.end(Duration::from_millis(10)));
     let left = queue.statistics();
-    assert_eq!(
-        left.written + left.dropped,
-        lines - 1,
-        "one is being written"
-    );
+    // One may be in the middle of being written.
+    let counted = left.written + left.dropped;
+    assert!((lines - 1..=lines).contains(&counted), "{left:?}");
     assert!(left.dropped > 50, "{left:?}");
     for _ in 0..lines {
         // A second for each of them, if each waited for a writer that stands still.
