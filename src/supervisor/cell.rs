@@ -9,28 +9,27 @@
 //! 2. A cell outlives the incarnations of its node, and of its supervisor: incarnations count on.
 //! 3. Locks are taken from parent to child and never held while user code runs.
 
+mod facts;
 mod reading;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Weak};
-use std::time::Duration;
 
 use tokio::time::Instant;
 
+use self::facts::{Facts, ended_by, next_run_after, state_after};
 use self::reading::Messages;
 use super::door::Door;
-use super::past::{Past, Pressure};
-use super::status::{NodeStatus, PastRun, State};
+use super::past::Pressure;
+use super::status::NodeStatus;
 use crate::child::{Kind, Treatment};
 use crate::context::Run;
 use crate::event::{self, EventKind, Events};
-use crate::exit::Exit;
 use crate::handle::AnyAddress;
 use crate::health::{Duty, Health};
 use crate::path::Path;
 use crate::policy::intensity::Intensity;
 use crate::policy::restart::Restart;
-use crate::shutdown::report::Outcome;
 use crate::sync::{Mutex, lock};
 
 /// A node's own status, as its supervisor's loop keeps it.
@@ -101,37 +100,14 @@ impl Children {
 /// Enough to see what the last connections of a busy listener died of, at about 300 bytes each.
 const RECENTLY_ENDED_KEPT: usize = 32;
 
-#[derive(Debug)]
-struct Facts {
-    state: State,
-    incarnation: u64,
-    since: Instant,
-    /// Absent before there is anything in it: most children end once, if ever.
-    past: Option<Box<Past>>,
-    last_run: Option<Box<PastRun>>,
-    last_seq: u64,
-    is_dynamic: bool,
-    stuck: u32,
-}
-
 impl Cell {
     /// Makes the cell of a node that has not begun. The mailbox is where its messages go, the same for
     /// all its incarnations.
     pub(crate) fn new(path: Path, role: Role, mailbox: Option<Arc<dyn AnyAddress>>) -> Arc<Self> {
-        let facts = Facts {
-            state: State::Pending,
-            incarnation: 0,
-            since: Instant::now(),
-            past: None,
-            last_run: None,
-            last_seq: 0,
-            is_dynamic: false,
-            stuck: 0,
-        };
         Arc::new(Self {
             path,
             role,
-            facts: Mutex::new(facts),
+            facts: Mutex::new(Facts::new()),
             mailbox,
             children: Mutex::default(),
             run: Mutex::default(),
@@ -296,7 +272,7 @@ impl Cell {
 
     /// Returns what the node is, and what it is doing.
     #[cfg(feature = "testkit")]
-    pub(crate) fn kind_and_state(&self) -> (Kind, State) {
+    pub(crate) fn kind_and_state(&self) -> (Kind, super::status::State) {
         (self.role.kind, lock(&self.facts).state)
     }
 
@@ -364,108 +340,5 @@ impl Cell {
             .iter()
             .find(|(_, cell)| cell.path == path)?;
         children.doors.get(key).cloned()
-    }
-}
-
-impl Facts {
-    /// Counts what an event is one more of.
-    fn count(&mut self, kind: &EventKind) {
-        if let EventKind::HealthChanged { health } = kind {
-            self.past.get_or_insert_default().health = health.clone();
-        }
-        // Another run begins well, and one that has ended has no health.
-        if let Some(past) = &mut self.past
-            && state_after(kind)
-                .is_some_and(|state| !matches!(state, State::Running | State::Stopping))
-        {
-            past.health = Health::Ok;
-        }
-        match kind {
-            EventKind::Starting if self.incarnation > 1 => {
-                let before = self
-                    .last_run
-                    .as_deref()
-                    .map_or("normal", |run| run.exit.code());
-                if let Some(slot) = Exit::CODES.iter().position(|code| *code == before) {
-                    self.past.get_or_insert_default().restarts[slot] += 1;
-                }
-            }
-            EventKind::Meltdown => self.past.get_or_insert_default().meltdowns += 1,
-            EventKind::Exited {
-                exit: Exit::Meltdown,
-                ..
-            } => self.past.get_or_insert_default().escalations += 1,
-            _ => {}
-        }
-    }
-
-    /// Remembers how a run ended, and the one before it.
-    fn end(&mut self, exit: Exit, uptime: Option<Duration>, ended: Instant) {
-        let run = PastRun {
-            incarnation: self.incarnation,
-            exit,
-            uptime,
-            ended,
-        };
-        if let Some(before) = self.last_run.replace(Box::new(run)) {
-            self.past.get_or_insert_default().keep(before);
-        }
-    }
-}
-
-/// How a run ended, and how long it had been up, if an event says that.
-fn ended_by(kind: &EventKind) -> Option<(Exit, Option<Duration>)> {
-    match kind {
-        EventKind::Exited { exit, uptime } => Some((exit.clone(), Some(*uptime))),
-        EventKind::StartFailed { exit } => Some((exit.clone(), None)),
-        EventKind::Stopped { outcome, .. } => exit_after(outcome).map(|exit| (exit, None)),
-        _ => None,
-    }
-}
-
-/// When the next run begins, if an event says so.
-fn next_run_after(kind: &EventKind) -> Option<Instant> {
-    match kind {
-        EventKind::BackingOff { until, .. } => Some(*until),
-        _ => None,
-    }
-}
-
-/// How a run ended that was asked to; `None` where it had ended before.
-fn exit_after(outcome: &Outcome) -> Option<Exit> {
-    match outcome {
-        Outcome::Stopped => Some(Exit::Shutdown),
-        Outcome::CleanupFailed(exit) => Some(exit.clone()),
-        Outcome::Killed => Some(Exit::Killed),
-        Outcome::Hung => Some(Exit::Hung),
-        Outcome::AlreadyDown => None,
-    }
-}
-
-/// The state in which an event leaves a node; `None` where it says nothing of it.
-fn state_after(kind: &EventKind) -> Option<State> {
-    match kind {
-        EventKind::Starting => Some(State::Starting),
-        EventKind::Started => Some(State::Running),
-        EventKind::Exited {
-            exit: Exit::Hung, ..
-        } => Some(State::Hung),
-        EventKind::Exited { .. } | EventKind::StartFailed { .. } => Some(State::Down),
-        EventKind::Quarantined => Some(State::Quarantined),
-        EventKind::BackingOff { .. } => Some(State::BackingOff),
-        EventKind::StopRequested { .. } => Some(State::Stopping),
-        EventKind::Stopped { outcome, .. } => Some(match outcome {
-            Outcome::Hung => State::Hung,
-            _ => State::Down,
-        }),
-        EventKind::Restarted { .. }
-        | EventKind::Stuck { .. }
-        | EventKind::Meltdown
-        | EventKind::ShutdownBegan { .. }
-        | EventKind::ShutdownEnded { .. }
-        | EventKind::ConfigUpdated { .. }
-        | EventKind::ConfigRejected { .. }
-        | EventKind::LimitReached { .. }
-        | EventKind::HealthChanged { .. } => None,
     }
 }
