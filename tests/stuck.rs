@@ -153,6 +153,33 @@ async fn a_worker_is_stuck_from_a_message_to_the_next_wish_for_one() {
     );
 }
 
+/// What keeps the worker from its message is somebody else, who has the only thread.
+#[tokio::test]
+async fn a_worker_that_waited_long_is_not_stuck_because_it_has_to_wait_for_a_thread() {
+    let (handled, mut heard) = tokio::sync::mpsc::channel(2);
+    let child = Child::worker("works", move |_cx, mut inbox: Inbox<u8>| {
+        let handled = handled.clone();
+        async move {
+            while let Some(message) = inbox.recv().await {
+                handled.send(message).await?;
+            }
+            Ok(())
+        }
+    });
+    let child = child.stuck_after(SOON);
+    let handle = child.handle();
+    let (running, _events) = start(child).await;
+    handle.cast(1).expect("it is up");
+    assert_eq!(heard.recv().await, Some(1));
+    tokio::time::sleep(3 * SOON).await;
+    handle.cast(2).expect("it is up");
+    // Ends by its timeout, some looks of the watchdog later: nobody holds a thread longer on purpose.
+    let (_sender, nothing) = mpsc::channel::<()>();
+    nothing.recv_timeout(3 * SOON).expect_err("nobody sends");
+    assert_eq!(heard.recv().await, Some(2));
+    assert_eq!(running.snapshot().root.children[0].stuck, 0);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_task_is_watched_once_it_says_that_it_is_alive() {
     let silent = Child::task("silent", |_cx| std::future::pending()).stuck_after(SOON);

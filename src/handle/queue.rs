@@ -37,7 +37,7 @@ pub(crate) type Messages<M> = VecDeque<(Instant, M)>;
 struct State<M> {
     waiting: Messages<M>,
     receiver: Option<Waker>,
-    /// When messages were last taken, by the coarse clock; 0 for never.
+    /// When messages were taken that the receiver is at, by the coarse clock; 0 while it is at none.
     taken: u64,
     admission: Admission,
     is_stopped: bool,
@@ -142,6 +142,8 @@ impl<M> Queue<M> {
             return Poll::Ready(None);
         }
         if before == 0 {
+            // Who is woken has not received anything yet, however long it takes until it runs.
+            state.taken = 0;
             let is_known = |known: &Waker| known.will_wake(cx.waker());
             let stale = if state.receiver.as_ref().is_some_and(is_known) {
                 None
@@ -228,9 +230,8 @@ impl<M> Queue<M> {
     /// it waits for messages. In a drain or after a stop there are none to ask for.
     pub(super) fn busy_since(&self) -> Option<u64> {
         let state = lock(&self.state);
-        let is_waiting = state.receiver.is_some();
         let is_over = state.is_stopped || state.admission != Admission::Open;
-        (state.taken > 0 && !is_waiting && !is_over).then_some(state.taken)
+        (state.taken > 0 && !is_over).then_some(state.taken)
     }
 
     /// Returns how many messages wait, and when the oldest was sent.

@@ -105,6 +105,26 @@ async fn the_age_is_that_of_the_oldest_message_that_waits() {
 }
 
 #[tokio::test]
+async fn a_worker_that_waits_is_not_busy_though_a_message_is_on_its_way_to_it() {
+    let seat = seat(2, WhileDown::Reject);
+    let mut run = seat.run();
+    seat.handle.cast(1).expect("room");
+    assert_eq!(run.inbox.recv().await, Some(1));
+    assert!(run.queue.busy_since().is_some(), "it is at what it took");
+    let mut cx = Context::from_waker(Waker::noop());
+    let mut next = pin!(run.inbox.recv());
+    assert!(next.as_mut().poll(&mut cx).is_pending());
+    seat.handle.cast(2).expect("room");
+    assert_eq!(
+        run.queue.busy_since(),
+        None,
+        "it is woken and has not run yet"
+    );
+    assert_eq!(next.await, Some(2));
+    assert!(run.queue.busy_since().is_some());
+}
+
+#[tokio::test]
 async fn an_inbox_ends_when_a_stop_is_asked_for_ahead_of_what_is_queued() {
     let seat = seat(2, WhileDown::Reject);
     let mut run = seat.run();
