@@ -17,11 +17,13 @@ pub(crate) use std::sync::{
     Mutex, MutexGuard, OnceLock, RwLock, RwLockReadGuard, RwLockWriteGuard, atomic,
 };
 #[cfg(not(all(test, shuttle)))]
+pub(crate) use std::thread;
+#[cfg(not(all(test, shuttle)))]
 pub(crate) use tokio::sync::Notify;
 
 #[cfg(all(test, shuttle))]
 pub(crate) use self::races::{
-    Mutex, MutexGuard, Notify, OnceLock, RwLock, RwLockReadGuard, RwLockWriteGuard, atomic,
+    Mutex, MutexGuard, Notify, OnceLock, RwLock, RwLockReadGuard, RwLockWriteGuard, atomic, thread,
 };
 
 /// Locks, and goes on with what a panicking holder left.

@@ -163,6 +163,26 @@ fn one_who_comes_while_others_publish_and_leave_has_no_hole() {
     });
 }
 
+#[test]
+fn threads_of_which_the_publisher_calls_one_lose_no_wake_up() {
+    check(|| {
+        let bus = Bus::new(8);
+        // One leaves early, and the others wait for more.
+        let receiving = [1, 3, 3].map(|many| {
+            let mut subscriber = bus.subscribe("x");
+            spawn(move || {
+                for seq in 1..=many {
+                    assert_eq!(subscriber.recv_blocking(), Ok(seq));
+                }
+            })
+        });
+        publish(&bus, 3);
+        for one in receiving {
+            one.join().expect("no panic");
+        }
+    });
+}
+
 #[expect(
     clippy::expect_used,
     reason = "a test fails by panicking, its helpers too"

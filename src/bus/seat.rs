@@ -71,6 +71,11 @@ impl Seat {
         self.wanted.store(0, Ordering::Release);
     }
 
+    /// The same, and tells whether the subscriber had been called, or did not wait.
+    pub(super) fn rise_if_called(&self) -> bool {
+        self.wanted.swap(0, Ordering::AcqRel) == 0
+    }
+
     /// Whether the subscriber waits for `seq` or less.
     pub(super) fn waits_for(&self, seq: u64) -> bool {
         let wanted = self.wanted.load(Ordering::Acquire);

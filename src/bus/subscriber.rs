@@ -268,7 +268,7 @@ impl<T> Subscriber<T> {
                 self.has_slept = true;
                 return Poll::Pending;
             }
-            self.seat.rise();
+            self.rise();
         }
         if std::mem::take(&mut self.has_slept)
             && let Some(place) = self.place
@@ -283,10 +283,13 @@ impl<T> Subscriber<T> {
         if self.place == Some(place) {
             return;
         }
-        let waiting = &self.reader.shared.waiting;
-        if let Some(before) = self.place.replace(place) {
-            waiting.leave(&self.seat, before);
+        if self.place.is_some() {
+            self.leave();
+            // Whoever still has the old one in hand finds nobody in it.
+            self.seat = Arc::new(Seat::new(self.seat.sieve.clone()));
         }
+        self.place = Some(place);
+        let waiting = &self.reader.shared.waiting;
         if waiting.join(&self.seat, place) {
             // Nobody to run it is as good as a runtime that goes down: the publisher wakes then.
             let relay = Relay::new(waiting, place);
@@ -296,9 +299,20 @@ impl<T> Subscriber<T> {
         }
     }
 
-    /// Wakes the other threads that wait; called when this one has waited.
-    pub(super) fn pass_on_to_threads(&self) {
-        self.reader.shared.waiting.pass_on_to_threads();
+    /// Says that the subscriber does not wait any more. A thread that was called meanwhile, asleep or not,
+    /// wakes the other threads: nobody else does.
+    pub(super) fn rise(&self) {
+        if self.seat.rise_if_called() && self.place == Some(Place::Thread) {
+            self.reader.shared.waiting.pass_on_to_threads();
+        }
+    }
+
+    /// Leaves its place, if it has one.
+    fn leave(&self) {
+        if let Some(place) = self.place {
+            self.reader.shared.waiting.leave(&self.seat, place);
+            self.rise();
+        }
     }
 }
 
@@ -318,9 +332,7 @@ impl<T: Clone> Stream for Subscriber<T> {
 
 impl<T> Drop for Subscriber<T> {
     fn drop(&mut self) {
-        if let Some(place) = self.place {
-            self.reader.shared.waiting.leave(&self.seat, place);
-        }
+        self.leave();
         let shared = &self.reader.shared;
         shared
             .writer()

@@ -1,7 +1,12 @@
 //! Claims on the bus: order, exact lag, counting without the subscriber's help.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::task::{Wake, Waker};
+
 use super::Bus;
-use super::subscriber::ReceiveError;
+use super::seat::Place;
+use super::subscriber::{ReceiveError, SpawnRelay};
 
 #[tokio::test]
 async fn every_subscriber_receives_every_value_in_order() {
@@ -67,4 +72,60 @@ fn a_dropped_subscriber_is_forgotten() {
     let bus: Bus<u8> = Bus::new(4);
     drop(bus.subscribe("gone"));
     assert_eq!(bus.statistics().subscribers, []);
+}
+
+/// Counts how often it is called.
+#[derive(Default)]
+struct Called(AtomicU32);
+
+impl Wake for Called {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// A waker that publishes when it is dropped: between sitting down, where a new one takes its place, and
+/// the word that somebody waits.
+struct PublishesWhenDropped(Bus<u8>);
+
+impl Wake for PublishesWhenDropped {
+    fn wake(self: Arc<Self>) {}
+}
+
+impl Drop for PublishesWhenDropped {
+    fn drop(&mut self) {
+        self.0.publish(1);
+    }
+}
+
+fn in_a_thread() -> (Place, Option<SpawnRelay>) {
+    (Place::Thread, None)
+}
+
+#[test]
+fn a_thread_that_is_called_before_it_sleeps_calls_the_other_threads() {
+    let bus = Bus::new(4);
+    let (mut first, mut other) = (bus.subscribe("first"), bus.subscribe("other"));
+    let publishes = Waker::from(Arc::new(PublishesWhenDropped(bus.clone())));
+    assert!(first.poll_place(&publishes, in_a_thread).is_pending());
+    drop(publishes);
+    let called = Arc::new(Called::default());
+    let waker = Waker::from(Arc::clone(&called));
+    assert!(other.poll_place(&waker, in_a_thread).is_pending());
+    assert!(first.poll_place(Waker::noop(), in_a_thread).is_ready());
+    assert_eq!(called.0.load(Ordering::Relaxed), 1);
+}
+
+#[test]
+fn a_thread_that_is_called_and_leaves_calls_the_other_threads() {
+    let bus = Bus::new(4);
+    let (mut first, mut other) = (bus.subscribe("first"), bus.subscribe("other"));
+    assert!(first.poll_place(Waker::noop(), in_a_thread).is_pending());
+    let called = Arc::new(Called::default());
+    let waker = Waker::from(Arc::clone(&called));
+    assert!(other.poll_place(&waker, in_a_thread).is_pending());
+    bus.publish(1);
+    assert_eq!(called.0.load(Ordering::Relaxed), 0, "the first one calls");
+    drop(first);
+    assert_eq!(called.0.load(Ordering::Relaxed), 1);
 }

@@ -6,7 +6,6 @@
 use std::fmt;
 use std::sync::Arc;
 use std::task::{Poll, Wake, Waker};
-use std::thread::Thread;
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
@@ -14,6 +13,7 @@ use tokio::time::Instant;
 
 use super::seat::Place;
 use super::subscriber::{ReceiveError, Subscriber};
+use crate::sync::thread::{self, Thread};
 
 /// Wakes a parked thread.
 struct Unpark(Thread);
@@ -53,18 +53,13 @@ impl<T> Subscriber<T> {
         if self.check()? {
             return Ok(());
         }
-        let waker = Waker::from(Arc::new(Unpark(std::thread::current())));
-        let mut has_slept = false;
+        let waker = Waker::from(Arc::new(Unpark(thread::current())));
         loop {
-            let polled = self.poll_place(&waker, || (Place::Thread, None));
-            if has_slept {
-                self.pass_on_to_threads();
-            }
-            if let Poll::Ready(ready) = polled {
+            if let Poll::Ready(ready) = self.poll_place(&waker, || (Place::Thread, None)) {
                 return ready;
             }
-            std::thread::park();
-            has_slept = true;
+            thread::park();
+            self.rise();
         }
     }
 

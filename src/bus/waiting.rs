@@ -3,8 +3,8 @@
 //! Waking a task costs its waker up to tens of microseconds when a sleeping worker thread has to be
 //! roused for it, and a publisher is often an actor with work to do. So the publisher wakes one task
 //! for each runtime, the relay, which has the subscribers there woken. A single subscriber needs no
-//! relay and is woken directly. A thread that waits is woken by the publisher and wakes the other threads
-//! before it goes on: a thread that was parked certainly runs.
+//! relay and is woken directly. One thread that waits is called by the publisher and wakes the other
+//! threads before it goes on, also if it did not come to sleep, or leaves: it certainly runs.
 //!
 //! A relay lives on the runtime of those it wakes: a runtime that is blocked or gone holds up nobody
 //! else. It is spawned by the second subscriber that waits there and ends when fewer than two are left.
@@ -93,7 +93,7 @@ impl Waiting {
         calls.make(seq);
     }
 
-    /// Wakes the other threads that have something; called by each thread that was woken.
+    /// Wakes the other threads that have something; called by each thread that was called.
     pub(super) fn pass_on_to_threads(&self) {
         let seq = self.tail.end().seq();
         let mut calls = Calls::default();

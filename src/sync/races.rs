@@ -27,7 +27,7 @@ pub(crate) use shuttle::future::block_on;
 pub(crate) use shuttle::sync::{
     Mutex, MutexGuard, RwLock, RwLockReadGuard, RwLockWriteGuard, atomic,
 };
-pub(crate) use shuttle::thread::spawn;
+pub(crate) use shuttle::thread::{self, spawn};
 
 /// How many schedules of each kind a scenario is run in.
 const SCHEDULES: usize = 300;
