@@ -43,6 +43,8 @@ pub(super) struct Reaper {
 /// A child that was asked to stop.
 struct Asked {
     at: Instant,
+    /// By when the supervisor itself had to end then.
+    told: Option<Instant>,
     deadline: Instant,
     turn: Turn,
 }
@@ -114,31 +116,30 @@ impl Reaper {
             reserved_after,
         };
         let at = Instant::now();
-        let deadline = self.allot(at, turn);
+        let told = self.supervisor.stop().deadline();
+        let deadline = allot(at, told, turn);
         live.ask_to_stop(StopTimes::fixed(deadline));
         self.note(live, EventKind::StopRequested { deadline });
-        Some(Asked { at, deadline, turn })
-    }
-
-    /// Computes by when a child must have ended (invariant 1).
-    fn allot(&self, now: Instant, turn: Turn) -> Instant {
-        let Some(told) = self.supervisor.stop().deadline() else {
-            return later(now, turn.stop_timeout.unwrap_or_default());
-        };
-        plan::allot(now, spawn::deadline_of_children(now, told), turn)
+        Some(Asked {
+            at,
+            told,
+            deadline,
+            turn,
+        })
     }
 
     async fn stop(&mut self, live: &Live, run: &Arc<Run>, asked: Asked) -> Stopped {
         let mut deadline = asked.deadline;
         let mut kill_at = Some(plan::kill_at(asked.at, deadline));
-        let mut told = self.supervisor.stop().deadline();
+        // What came while another child was waited for is news for this one.
+        let mut told = asked.told;
         let outcome = loop {
             match self.ends_by(run, kill_at.unwrap_or(deadline), told).await {
                 Waited::Over => break outcome_of(run.exit()),
                 Waited::Tightened => {
                     told = self.supervisor.stop().deadline();
                     let now = Instant::now();
-                    deadline = deadline.min(self.allot(now, asked.turn));
+                    deadline = deadline.min(allot(now, told, asked.turn));
                     kill_at = kill_at.map(|_| plan::kill_at(now, deadline));
                     live.ask_to_stop(StopTimes::fixed(deadline));
                 }
@@ -200,6 +201,14 @@ impl Reaper {
     fn note(&self, live: &Live, kind: EventKind) {
         live.cell.note(self.tree.events(), kind);
     }
+}
+
+/// Computes by when a child must have ended (invariant 1).
+fn allot(now: Instant, told: Option<Instant>, turn: Turn) -> Instant {
+    let Some(told) = told else {
+        return later(now, turn.stop_timeout.unwrap_or_default());
+    };
+    plan::allot(now, spawn::deadline_of_children(now, told), turn)
 }
 
 fn outcome_of(exit: Exit) -> Outcome {

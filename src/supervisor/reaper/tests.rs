@@ -179,6 +179,24 @@ async fn the_children_of_a_dropped_dynamic_supervisor_stop_all_at_once_and_for_g
     assert!(matches!(handle.cast(1), Err(CastError::Gone(_))));
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_stop_that_comes_while_one_child_is_waited_for_counts_for_the_others_too() {
+    let trace = Trace::default();
+    let mut dropped = start(Supervisor::dynamic("inner")).await;
+    for name in ["a", "b"] {
+        let added = dropped.handle.start_child(deaf(name, &trace)).await;
+        added.expect("there is room");
+    }
+    dropped.task.abort();
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let told = Instant::now();
+    let deadline = told + Duration::from_millis(500);
+    dropped.run.stop().request(deadline, deadline);
+    dropped.end().await;
+    assert_eq!(*lock(&trace), ["b killed", "a killed"]);
+    assert!(Instant::now() <= deadline, "{:?}", told.elapsed());
+}
+
 /// A leaf that is launched once, and then never again.
 struct LaunchedOnce(Arc<dyn Launch>, AtomicBool);
 
