@@ -401,6 +401,8 @@ impl RunLoop {
             door::retire(&command);
             drop_elsewhere(command);
         }
+        // Nothing is decided any more: what hangs is waited for here, and by nobody else.
+        self.answers.clear();
         forget_run_time_children(&mut self.lives, self.declared.children.len());
         let exit = self.finished.take().unwrap_or(Exit::Shutdown);
         let now = Instant::now();

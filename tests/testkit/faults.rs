@@ -7,7 +7,7 @@ use perennial::supervisor::status::State;
 use perennial::testkit::{self, Fault, FaultError, Recorder};
 use perennial::{
     Actor, ActorProcessingErr, ActorRef, Backoff, BoxError, Child, Context, Handle, Inbox, Restart,
-    SupervisionEvent, Supervisor,
+    ShutdownReason, SupervisionEvent, Supervisor,
 };
 
 use crate::{idle, start, two};
@@ -383,5 +383,34 @@ async fn faults_reach_their_children_on_several_threads_too() -> Result<(), BoxE
             recorder.wait_for_event(path, "restarted").await?;
         }
     }
+    Ok(())
+}
+
+/// On the real clock: a paused one does not wait for a thread to begin.
+#[tokio::test]
+async fn who_waits_for_a_supervisor_that_panics_is_answered_though_a_child_of_it_hangs()
+-> Result<(), BoxError> {
+    let (release, released) = std::sync::mpsc::channel::<()>();
+    let released = Arc::new(Mutex::new(released));
+    let blocks = Child::blocking("blocks", move |_cx| {
+        // Ends when the test lets it.
+        drop(released.lock().map(|released| released.recv()));
+        Ok(())
+    });
+    let minute = Duration::from_secs(60);
+    let inner = Supervisor::one_for_one("inner").child(blocks.stop_timeout(minute));
+    let handle = inner.handle();
+    let running = start(Supervisor::one_for_one("app").child(inner)).await;
+    let mut recorder = Recorder::new(&running);
+    let asked = tokio::spawn(async move { handle.stop_child("blocks").await });
+    recorder
+        .wait_for_state("/app/inner/blocks", State::Stopping)
+        .await?;
+    testkit::crash(&running, "/app/inner")?;
+    // What is left is given up at once, and still lives.
+    running.shutdown(ShutdownReason::Requested, Duration::ZERO);
+    let answered = tokio::time::timeout(minute, asked).await??;
+    assert_eq!(answered.map_err(|error| error.code()), Err("shutting_down"));
+    drop(release);
     Ok(())
 }
