@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use perennial::health::{Health, HealthCheck, OnFailed};
+use perennial::policy::auto_shutdown::AutoShutdown;
 use perennial::policy::limit::OnLimit;
 use perennial::policy::stop::Stop;
 use perennial::supervisor::status::State;
@@ -236,6 +237,43 @@ async fn optional_children_are_done_without_and_one_of_a_group_is_enough() {
 }
 
 /// Fails once it is told to; a second run takes a while to be up.
+#[tokio::test(start_paused = true)]
+async fn a_subtree_that_has_finished_is_not_missed() {
+    let done = Arc::new(Notify::new());
+    let finishes = Arc::clone(&done);
+    let work = Child::task("work", move |_cx| {
+        let finishes = Arc::clone(&finishes);
+        async move {
+            finishes.notified().await;
+            Ok(())
+        }
+    });
+    let batch = Supervisor::one_for_one("batch")
+        .restart(Restart::Transient)
+        .auto_shutdown(AutoShutdown::AnySignificant)
+        .child(idle("helper"))
+        .child(work.restart(Restart::Transient).significant());
+    let running = start(Supervisor::one_for_one("app").child(batch)).await;
+    assert!(running.readiness().is_ready());
+    done.notify_one();
+    until(&running, "/app/batch", |state, _| *state == State::Down).await;
+    assert_eq!(missing(&running), [""; 0]);
+    let status = running.node_status("/app/batch").expect("it is there");
+    assert_eq!(status.last_exit, Some(Exit::Shutdown));
+    assert!(status.is_settled());
+    running
+        .restart_child("/app/batch")
+        .await
+        .expect("it starts");
+    assert!(running.readiness().is_ready());
+    running.stop_child("/app/batch").await.expect("it stops");
+    assert_eq!(
+        missing(&running),
+        ["/app/batch", "/app/batch/helper", "/app/batch/work"],
+        "that was asked for, and did not come of itself"
+    );
+}
+
 fn crashing(crash: &Arc<Notify>) -> Child {
     let crash = Arc::clone(crash);
     Child::task_with("crash", crash, |cx: Context, crash| async move {

@@ -30,6 +30,7 @@ fn node(path: Path, state: State) -> NodeStatus {
         since: Instant::now(),
         restarts: [0; Exit::CODES.len()],
         last_exit: None,
+        ended_by_itself: false,
         mailbox_depth: Some(3),
         mailbox_oldest: Some(Duration::from_millis(2500)),
         mailbox_capacity: Some(8),

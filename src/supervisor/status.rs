@@ -87,6 +87,8 @@ pub struct NodeStatus {
     pub restarts: [u64; Exit::CODES.len()],
     /// How its last run ended.
     pub last_exit: Option<Exit>,
+    /// Whether that run ended without having been asked to.
+    pub ended_by_itself: bool,
     /// How many messages wait for it, those held for its next run included; `None` for what has no
     /// mailbox. Exact for a worker. For an actor it covers what went through its handle: messages
     /// sent past it, by an `ActorRef`, make it read low.
@@ -137,7 +139,8 @@ impl NodeStatus {
     /// Tells whether this node alone is as its declaration wants it: up, or finished well.
     #[must_use]
     pub fn is_settled(&self) -> bool {
-        is_settled(self.state, self.restart, self.last_exit.as_ref())
+        let exit = self.last_exit.as_ref();
+        is_settled(self.state, self.restart, (exit, self.ended_by_itself))
     }
 
     /// Returns the total number of restarts.
@@ -176,11 +179,17 @@ impl NodeStatus {
 }
 
 /// Tells whether a node is as its declaration wants it: up, or finished well.
-fn is_settled(state: State, restart: Restart, last_exit: Option<&Exit>) -> bool {
+fn is_settled(state: State, restart: Restart, (exit, by_itself): (Option<&Exit>, bool)) -> bool {
+    let is_good = match exit {
+        Some(Exit::Normal) => true,
+        // A supervisor whose significant children have ended. What was asked to stop is missed.
+        Some(Exit::Shutdown) => by_itself,
+        _ => false,
+    };
     match state {
         State::Running => true,
-        // A permanent child has no good end, and one that was asked to stop is missed.
-        State::Down => restart != Restart::Permanent && last_exit == Some(&Exit::Normal),
+        // A permanent child has no good end.
+        State::Down => restart != Restart::Permanent && is_good,
         _ => false,
     }
 }
@@ -194,6 +203,7 @@ pub(crate) struct Outline {
     pub(crate) state: State,
     pub(crate) restart: Restart,
     pub(crate) last_exit: Option<Exit>,
+    pub(crate) ended_by_itself: bool,
     pub(crate) health: Health,
     /// Those that were declared, in start order.
     pub(crate) children: Vec<Outline>,
@@ -202,7 +212,13 @@ pub(crate) struct Outline {
 impl Outline {
     /// Tells whether this node alone is as its declaration wants it.
     pub(crate) fn is_settled(&self) -> bool {
-        is_settled(self.state, self.restart, self.last_exit.as_ref())
+        let exit = self.last_exit.as_ref();
+        is_settled(self.state, self.restart, (exit, self.ended_by_itself))
+    }
+
+    /// Tells whether this node has finished, and with it all that was below.
+    pub(crate) fn has_finished(&self) -> bool {
+        self.state == State::Down && self.is_settled()
     }
 }
 

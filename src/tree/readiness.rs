@@ -40,8 +40,8 @@ impl Readiness {
 }
 
 impl Running {
-    /// Tells whether the program can do its work: every required child is up, or has finished well, and
-    /// is not failed; of each group one is; the shutdown has not begun.
+    /// Tells whether the program can do its work: every required child is up, or has finished well (a
+    /// supervisor with all below it), and is not failed; of each group one is; the shutdown has not begun.
     ///
     /// A child that restarts, alone or with its group, is in quarantine, waits for its next run, or hangs
     /// is not up. Children added while the program runs come and go with its work and do not count.
@@ -89,6 +89,9 @@ fn collect_all(node: &Outline, found: &mut Vec<Requirement>, groups: &mut Groups
         name: node.path.to_string(),
         failure: why_missing(node),
     });
+    if node.has_finished() {
+        return;
+    }
     for child in &node.children {
         collect(child, found, groups);
     }
@@ -141,6 +144,7 @@ mod tests {
             state,
             restart: Restart::Permanent,
             last_exit: None,
+            ended_by_itself: false,
             health: Health::Ok,
             children: Vec::new(),
         }
@@ -161,19 +165,23 @@ mod tests {
             let expected = usize::from(state != State::Running);
             assert_eq!(missing(vec![node("a", state)]).len(), expected, "{state:?}");
         }
-        for (restart, exit, is_missed) in [
-            (Restart::Transient, Exit::Normal, false),
-            (Restart::Temporary, Exit::Normal, false),
-            (Restart::Transient, Exit::Shutdown, true),
-            (Restart::Transient, Exit::Killed, true),
-            (Restart::Permanent, Exit::Normal, true),
+        for (restart, exit, by_itself, is_missed) in [
+            (Restart::Transient, Exit::Normal, true, false),
+            (Restart::Temporary, Exit::Normal, true, false),
+            (Restart::Transient, Exit::Shutdown, false, true),
+            (Restart::Transient, Exit::Shutdown, true, false),
+            (Restart::Transient, Exit::Killed, true, true),
+            (Restart::Permanent, Exit::Normal, true, true),
+            (Restart::Permanent, Exit::Shutdown, true, true),
         ] {
             let mut finished = node("a", State::Down);
             (finished.restart, finished.last_exit) = (restart, Some(exit.clone()));
+            finished.ended_by_itself = by_itself;
+            finished.children = vec![node("below", State::Down)];
             assert_eq!(
                 !missing(vec![finished]).is_empty(),
                 is_missed,
-                "{restart:?} {exit:?}"
+                "{restart:?} {exit:?} {by_itself}"
             );
         }
     }

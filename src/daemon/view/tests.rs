@@ -24,6 +24,7 @@ fn node(path: Path, state: State) -> NodeStatus {
         since: Instant::now(),
         restarts: [0; Exit::CODES.len()],
         last_exit: None,
+        ended_by_itself: false,
         mailbox_depth: None,
         mailbox_oldest: None,
         mailbox_capacity: None,

@@ -22,6 +22,8 @@ pub(super) struct Facts {
     pub(super) last_run: Option<Box<PastRun>>,
     pub(super) last_seq: u64,
     pub(super) is_dynamic: bool,
+    /// Whether the last run ended without having been asked to.
+    pub(super) ended_by_itself: bool,
     pub(super) stuck: u32,
 }
 
@@ -36,6 +38,7 @@ impl Facts {
             last_run: None,
             last_seq: 0,
             is_dynamic: false,
+            ended_by_itself: false,
             stuck: 0,
         }
     }
@@ -73,6 +76,9 @@ impl Facts {
 
     /// Remembers how a run ended, and the one before it.
     pub(super) fn end(&mut self, exit: Exit, uptime: Option<Duration>, ended: Instant) {
+        // One that hung, and ends after all, had been asked to as well.
+        let was_asked = matches!(self.state, State::Stopping | State::Hung);
+        self.ended_by_itself = uptime.is_some() && !was_asked;
         let run = PastRun {
             incarnation: self.incarnation,
             exit,

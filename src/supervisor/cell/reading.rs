@@ -94,6 +94,7 @@ impl Cell {
             state: facts.state,
             restart: self.role.restart,
             last_exit: facts.last_run.as_deref().map(|run| run.exit.clone()),
+            ended_by_itself: facts.ended_by_itself,
             health: past.map(|past| past.health.clone()).unwrap_or_default(),
             children: Vec::new(),
         };
@@ -133,6 +134,7 @@ impl Cell {
             since: facts.since,
             restarts: past.map(|past| past.restarts).unwrap_or_default(),
             last_exit: facts.last_run.as_deref().map(|run| run.exit.clone()),
+            ended_by_itself: facts.ended_by_itself,
             mailbox_depth: depth,
             mailbox_oldest: oldest.map(|sent_at| sent_at.elapsed()),
             mailbox_capacity: capacity,
