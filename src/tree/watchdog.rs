@@ -5,7 +5,8 @@
 //! blocks its thread, also when every worker is blocked, because it needs none of them: what it has to say
 //! it says itself.
 //!
-//! It lives by real time: on a paused clock nothing is ever stuck.
+//! It lives by real time: on a paused clock nothing is ever stuck. Time in which this thread did not run
+//! does not count: then the process was suspended, or there was no processor for those it judges either.
 //!
 //! # Invariants
 //!
@@ -13,6 +14,7 @@
 //! 2. Nothing is done to a run that was asked to stop: its deadline sees to it.
 //! 3. It keeps nothing alive: a tree that has ended is gone at once, with its runtime.
 
+mod clock;
 mod judge;
 
 use std::collections::HashMap;
@@ -22,6 +24,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use self::clock::Clock;
 use self::judge::{Reading, Stuck, judge};
 use crate::event::EventKind;
 use crate::exit::{ErrorChain, Exit, catch_blocking};
@@ -31,7 +34,7 @@ use crate::shutdown::report::readable;
 use crate::supervisor::Tree;
 use crate::supervisor::cell::{Cell, Watched};
 use crate::sync::{Mutex, lock};
-use crate::time::{closest_watch, coarse, set_coarse};
+use crate::time::{closest_watch, coarse};
 
 /// How often the coarse clock is moved on at least: a fortieth of the default, and four wake-ups a second.
 const LONGEST_TICK: Duration = Duration::from_millis(250);
@@ -83,21 +86,25 @@ pub(super) fn watch(tree: &Arc<Tree>) {
 }
 
 fn run() {
-    let began = Instant::now();
-    let mut scanned = began;
+    let mut clock = Clock::new();
+    let mut scanned = Instant::now();
     let mut told = HashMap::new();
     loop {
         let shortest = closest_watch().min(DEFAULT_STUCK_AFTER) / 4;
-        match is_idle() {
-            true => thread::park(),
-            false => thread::park_timeout(shortest.clamp(SHORTEST_TICK, LONGEST_TICK)),
+        let tick = shortest.clamp(SHORTEST_TICK, LONGEST_TICK);
+        if is_idle() {
+            thread::park();
+            // There was nobody to watch: the clock goes on where it was, with all it was read for.
+            clock.resume();
+            scanned = Instant::now();
+            continue;
         }
-        // From 1: nothing is marked by 0.
-        set_coarse(u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX) + 1);
+        thread::park_timeout(tick);
+        clock.advance(tick);
         if scanned.elapsed() >= shortest.min(LONGEST_SCAN) {
             scanned = Instant::now();
             // The host's subscriber is called, which may panic: what was told is then told again.
-            told = catch_blocking(|| scan(&present(), &told)).unwrap_or_default();
+            told = catch_blocking(|| scan(&present(), &told, &mut clock)).unwrap_or_default();
         }
     }
 }
@@ -120,14 +127,14 @@ fn present() -> Vec<Arc<Tree>> {
 type Told = HashMap<(Path, u64), u64>;
 
 /// Looks at every run, tells of those that are newly stuck, and returns those that are.
-fn scan(trees: &[Arc<Tree>], before: &Told) -> Told {
+fn scan(trees: &[Arc<Tree>], before: &Told, clock: &mut Clock) -> Told {
     let mut told = Told::new();
     for tree in trees {
         let Some(root) = tree.root_cell() else {
             continue;
         };
         root.visit_watched(&root, &mut |cell, owner, watched| {
-            let Some(stuck) = look(cell, watched) else {
+            let Some(stuck) = look(cell, watched, clock) else {
                 return;
             };
             let key = (cell.path().clone(), watched.run.incarnation());
@@ -145,7 +152,7 @@ fn scan(trees: &[Arc<Tree>], before: &Told) -> Told {
 }
 
 /// Judges a run; one that has a thread is looked at again before it is said to block it.
-fn look(cell: &Cell, watched: &Watched) -> Option<Stuck> {
+fn look(cell: &Cell, watched: &Watched, clock: &mut Clock) -> Option<Stuck> {
     let after = watched.treatment.stuck_after?;
     let judged = || {
         let reading = Reading {
@@ -162,6 +169,7 @@ fn look(cell: &Cell, watched: &Watched) -> Option<Stuck> {
             break;
         }
         thread::park_timeout(BETWEEN_LOOKS);
+        clock.advance(BETWEEN_LOOKS);
         stuck = judged().filter(|again| again.since == stuck.since)?;
     }
     Some(stuck)
