@@ -40,6 +40,7 @@ use std::sync::Arc;
 
 use self::filter::{Filter, Sieve};
 use self::reader::Reader;
+use self::ring::Evicted;
 use self::seat::{Seat, Sift};
 use self::shared::Shared;
 use self::subscriber::Subscriber;
@@ -72,6 +73,31 @@ pub enum Start {
     Seq(u64),
 }
 
+/// A value that is published, and of which nobody who waits has been told yet.
+#[must_use = "who waits for the value sleeps until it is told"]
+pub(crate) struct Pushed<'a, T> {
+    shared: &'a Shared<T>,
+    seq: u64,
+    is_awaited: bool,
+    evicted: Evicted<T>,
+}
+
+impl<T> Pushed<'_, T> {
+    /// Returns the value's sequence number.
+    pub(crate) fn seq(&self) -> u64 {
+        self.seq
+    }
+
+    /// Wakes who waits for the value, and drops what it has pushed out.
+    #[inline]
+    pub(crate) fn tell(self) {
+        if self.is_awaited {
+            self.shared.waiting.notify(self.seq);
+        }
+        self.shared.dispose(self.evicted);
+    }
+}
+
 impl<T> Bus<T> {
     /// Makes a bus that keeps `capacity_events` values, exactly so many, and at least one.
     ///
@@ -101,6 +127,16 @@ impl<T> Bus<T> {
     ///
     /// `make` runs while the bus is held: it must be short and must not use the bus.
     pub fn publish_with(&self, make: impl FnOnce(u64) -> T) -> u64 {
+        let pushed = self.push_with(make);
+        let seq = pushed.seq;
+        pushed.tell();
+        seq
+    }
+
+    /// Publishes a value and leaves it to the caller to tell who waits for it, once that holds no lock
+    /// any more: wakers and filters are foreign code.
+    #[inline]
+    pub(crate) fn push_with(&self, make: impl FnOnce(u64) -> T) -> Pushed<'_, T> {
         let mut writer = self.shared.writer();
         let evicted = writer.ring.push(make);
         let seq = writer.ring.published();
@@ -113,11 +149,12 @@ impl<T> Bus<T> {
             _ => evicted,
         };
         drop(writer);
-        if waiting > 0 {
-            self.shared.waiting.notify(seq);
+        Pushed {
+            shared: &self.shared,
+            seq,
+            is_awaited: waiting > 0,
+            evicted,
         }
-        self.shared.dispose(evicted);
-        seq
     }
 
     /// Subscribes to everything published from now on.
@@ -141,7 +178,7 @@ impl<T> Bus<T> {
     /// The filter is asked before the subscriber is woken, once for each value: by the task on the
     /// subscriber's runtime that wakes its subscribers, by the subscriber itself while it is awake, or
     /// by the publisher. It must be short and must not use the bus. What it does not want counts
-    /// neither as received nor as lagged.
+    /// neither as received nor as lagged. One that panics wakes its subscriber and panics there.
     #[must_use]
     pub fn subscribe_where(
         &self,

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::bus::Bus;
+use crate::bus::{Bus, Pushed};
 use crate::exit::Exit;
 use crate::health::Health;
 use crate::path::Path;
@@ -226,15 +226,16 @@ impl EventFilter {
 /// The tree's own bus.
 pub(crate) type Events = Bus<SubsystemEvent>;
 
-/// Publishes what happened to a node and returns the event's number and instant.
-pub(crate) fn publish(
-    events: &Events,
+/// Publishes what happened to a node, for its subscribers to be told of when no lock is held any more,
+/// and returns the event's instant.
+pub(crate) fn push<'a>(
+    events: &'a Events,
     path: &Path,
     incarnation: u64,
     kind: EventKind,
-) -> (u64, Instant) {
+) -> (Pushed<'a, SubsystemEvent>, Instant) {
     let mut happened = None;
-    let seq = events.publish_with(|seq| SubsystemEvent {
+    let pushed = events.push_with(|seq| SubsystemEvent {
         seq,
         // Read while the bus is held, so that it rises with `seq`.
         at: *happened.insert(Instant::now()),
@@ -242,5 +243,5 @@ pub(crate) fn publish(
         incarnation,
         kind,
     });
-    (seq, happened.unwrap_or_else(Instant::now))
+    (pushed, happened.unwrap_or_else(Instant::now))
 }

@@ -10,6 +10,7 @@ use super::position::Position;
 use super::seat::{Sift, Sifted};
 use super::segment::{Cursor, Found};
 use super::shared::Shared;
+use crate::exit::catch_blocking;
 use crate::sync::{Mutex, lock};
 
 /// Says whether a subscriber wants a value.
@@ -69,10 +70,14 @@ impl<T: Send + Sync> Sift for Sieve<T> {
         let end = self.shared.waiting.tail.end();
         let mut left = lock(&self.left);
         match left.as_mut() {
-            Some(cursor) if !end.is_closed() => match self.look(cursor, end.seq()) {
-                Found::Nothing => Sifted::Until(cursor.next_seq()),
-                Found::Value | Found::Evicted => Sifted::News,
-            },
+            Some(cursor) if !end.is_closed() => {
+                // A filter that panics does so again in its own subscriber: that is who has to hear of it,
+                // and not who publishes, or is to be woken after this one.
+                match catch_blocking(|| self.look(cursor, end.seq())) {
+                    Ok(Found::Nothing) => Sifted::Until(cursor.next_seq()),
+                    Ok(Found::Value | Found::Evicted) | Err(_) => Sifted::News,
+                }
+            }
             // It is awake, or has to hear of the end.
             _ => Sifted::News,
         }

@@ -4,9 +4,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::task::{Wake, Waker};
 
-use super::Bus;
 use super::seat::Place;
 use super::subscriber::{ReceiveError, SpawnRelay};
+use super::{Bus, Start};
+use crate::exit::catch_blocking;
 
 #[tokio::test]
 async fn every_subscriber_receives_every_value_in_order() {
@@ -128,4 +129,24 @@ fn a_thread_that_is_called_and_leaves_calls_the_other_threads() {
     assert_eq!(called.0.load(Ordering::Relaxed), 0, "the first one calls");
     drop(first);
     assert_eq!(called.0.load(Ordering::Relaxed), 1);
+}
+
+#[test]
+fn a_filter_that_panics_does_so_in_its_own_subscriber_alone() {
+    let bus = Bus::new(4);
+    let panics = |_: &u8| -> bool { panic!("on purpose") };
+    let mut filtered = bus.subscribe_where("filtered", Start::Next, panics);
+    let mut other = bus.subscribe("other");
+    let elsewhere = || (Place::Elsewhere, None);
+    let called = [Arc::new(Called::default()), Arc::new(Called::default())];
+    let [one, two] = called.clone().map(Waker::from);
+    assert!(filtered.poll_place(&one, elsewhere).is_pending());
+    assert!(other.poll_place(&two, elsewhere).is_pending());
+    bus.publish(1);
+    assert_eq!(
+        called.map(|called| called.0.load(Ordering::Relaxed)),
+        [1; 2]
+    );
+    assert_eq!(other.try_recv(), Ok(Some(1)));
+    catch_blocking(|| filtered.try_recv()).expect_err("it is its own");
 }

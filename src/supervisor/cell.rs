@@ -256,11 +256,14 @@ impl Cell {
     /// Notes what happened to one run, unless another has begun since. Tells whether it was noted.
     pub(crate) fn note_of(&self, incarnation: u64, events: &Events, kind: EventKind) -> bool {
         let mut facts = lock(&self.facts);
-        let is_present = facts.incarnation == incarnation;
-        if is_present {
-            (facts.last_seq, _) = event::publish(events, &self.path, incarnation, kind);
+        if facts.incarnation != incarnation {
+            return false;
         }
-        is_present
+        let (pushed, _) = event::push(events, &self.path, incarnation, kind);
+        facts.last_seq = pushed.seq();
+        drop(facts);
+        pushed.tell();
+        true
     }
 
     /// Returns the present run.
@@ -282,8 +285,8 @@ impl Cell {
         facts.count(&kind);
         let (ended, next_run) = (ended_by(&kind), next_run_after(&kind));
         let state = state_after(&kind);
-        let (seq, at) = event::publish(events, &self.path, facts.incarnation, kind);
-        facts.last_seq = seq;
+        let (pushed, at) = event::push(events, &self.path, facts.incarnation, kind);
+        facts.last_seq = pushed.seq();
         if let Some((exit, uptime)) = ended {
             facts.end(exit, uptime, at);
         }
@@ -294,6 +297,8 @@ impl Cell {
             facts.state = state;
             facts.since = at;
         }
+        drop(facts);
+        pushed.tell();
     }
 
     /// Says how many restarts of its children this supervisor accepts; none was counted yet.
@@ -342,3 +347,6 @@ impl Cell {
         children.doors.get(key).cloned()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,46 @@
+//! Claims on a node's own status: what is noted of it, and who hears of that when.
+
+use std::sync::Arc;
+use std::task::{Context, Poll, Wake, Waker};
+
+use super::{Cell, Role};
+use crate::child::Kind;
+use crate::event::{EventKind, Events};
+use crate::path::Path;
+use crate::policy::restart::Restart;
+use crate::supervisor::status::State;
+use crate::sync::{Mutex, lock};
+
+fn cell() -> Arc<Cell> {
+    let role = Role {
+        kind: Kind::Task,
+        restart: Restart::Permanent,
+        duty: None,
+    };
+    let cell = Cell::new(Path::root("app"), role, None);
+    cell.begin(1);
+    cell
+}
+
+/// Looks at a node when it is woken, as a subscriber may that runs where it is woken.
+struct Looks(Arc<Cell>, Mutex<Vec<State>>);
+
+impl Wake for Looks {
+    fn wake(self: Arc<Self>) {
+        let state = self.0.read().state;
+        lock(&self.1).push(state);
+    }
+}
+
+#[test]
+fn who_is_woken_by_an_event_finds_the_node_as_the_event_says() {
+    let (cell, events) = (cell(), Events::new(4));
+    let mut subscriber = events.subscribe("test");
+    let looks = Arc::new(Looks(Arc::clone(&cell), Mutex::default()));
+    let waker = Waker::from(Arc::clone(&looks));
+    let mut cx = Context::from_waker(&waker);
+    let mut next = Box::pin(subscriber.recv());
+    assert!(matches!(next.as_mut().poll(&mut cx), Poll::Pending));
+    cell.note(&events, EventKind::Starting);
+    assert_eq!(*lock(&looks.1), [State::Starting]);
+}
