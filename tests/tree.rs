@@ -6,6 +6,7 @@
     reason = "a test fails by panicking, its helpers too"
 )]
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -678,4 +679,41 @@ async fn what_a_removed_subtree_holds_may_panic_more_than_once_when_it_is_droppe
     app.delete_child("inner").await.expect("it is down");
     let both = dropped.acquire_many(2).await;
     drop(both.expect("both are dropped, and the process lives"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn restarts_that_are_decided_on_at_once_use_the_intensity_up_each() {
+    let crashes_once = |name: &str| {
+        let has_crashed = Arc::new(AtomicBool::new(false));
+        Child::task(name, move |cx: Context| {
+            let crashes = !has_crashed.swap(true, Ordering::Relaxed);
+            async move {
+                if crashes {
+                    tokio::time::sleep(Duration::from_millis(1)).await;
+                    return Err("once".into());
+                }
+                cx.shutdown().await;
+                Ok(())
+            }
+        })
+    };
+    // Both have crashed when the last one is up; nobody is restarted before that.
+    let slow = Child::step("slow", |_cx| async {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        Ok(())
+    });
+    let tree = Supervisor::one_for_one("app")
+        .backoff(Backoff::none())
+        .intensity(4, Duration::from_secs(60))
+        .child(crashes_once("a"))
+        .child(crashes_once("b"))
+        .child(slow);
+    let running = start(tree).await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let root = running.snapshot().root;
+    assert_eq!(
+        (root.children[0].incarnation, root.children[1].incarnation),
+        (2, 2)
+    );
+    assert_eq!(root.intensity_used, Some(0.5));
 }

@@ -21,7 +21,7 @@ use self::facts::{Facts, ended_by, next_run_after, state_after};
 use self::reading::Messages;
 use super::door::Door;
 use super::past::Pressure;
-use super::status::NodeStatus;
+use super::status::{NodeStatus, State};
 use crate::child::{Kind, Treatment};
 use crate::context::Run;
 use crate::event::{self, EventKind, Events};
@@ -253,10 +253,15 @@ impl Cell {
         lock(&self.facts).stuck += 1;
     }
 
-    /// Notes what happened to one run, unless another has begun since. Tells whether it was noted.
+    /// Notes what happened to one run, unless it has ended or another has begun since. Tells whether it was
+    /// noted.
     pub(crate) fn note_of(&self, incarnation: u64, events: &Events, kind: EventKind) -> bool {
         let mut facts = lock(&self.facts);
-        if facts.incarnation != incarnation {
+        let lives = matches!(
+            facts.state,
+            State::Starting | State::Running | State::Stopping
+        );
+        if facts.incarnation != incarnation || !lives {
             return false;
         }
         let (pushed, _) = event::push(events, &self.path, incarnation, kind);
@@ -275,7 +280,7 @@ impl Cell {
 
     /// Returns what the node is, and what it is doing.
     #[cfg(feature = "testkit")]
-    pub(crate) fn kind_and_state(&self) -> (Kind, super::status::State) {
+    pub(crate) fn kind_and_state(&self) -> (Kind, State) {
         (self.role.kind, lock(&self.facts).state)
     }
 

@@ -379,11 +379,12 @@ impl RunLoop {
             self.apply(action);
         }
         self.supervision.take_back(actions);
+        // A start that is over lets several be decided on at once.
         let (counted, last) = self.supervision.counted_restarts();
-        if counted != self.counted_restarts {
-            self.counted_restarts = counted;
+        for _ in self.counted_restarts..counted {
             last.into_iter().for_each(|at| self.cell.count_restart(at));
         }
+        self.counted_restarts = counted;
         // A meltdown was asked for by nobody: its time counts from the decision.
         if self.asked.is_none()
             && let Mode::Leaving { exit, walk } = &self.supervision.mode

@@ -124,7 +124,11 @@ fn present() -> Vec<Arc<Tree>> {
 }
 
 /// Which run, and since when it is stuck.
-type Told = HashMap<(Path, u64), u64>;
+type Told = HashMap<Which, u64>;
+
+/// A run: of which tree, by its place in memory, of which child, and which incarnation. Two trees may have
+/// the same names.
+type Which = (usize, Path, u64);
 
 /// Looks at every run, tells of those that are newly stuck, and returns those that are.
 fn scan(trees: &[Arc<Tree>], before: &Told, clock: &mut Clock) -> Told {
@@ -137,15 +141,18 @@ fn scan(trees: &[Arc<Tree>], before: &Told, clock: &mut Clock) -> Told {
             let Some(stuck) = look(cell, watched, clock) else {
                 return;
             };
-            let key = (cell.path().clone(), watched.run.incarnation());
-            if before.get(&key) != Some(&stuck.since) {
-                tell(tree, cell, watched, &stuck);
+            let place = Arc::as_ptr(tree).addr();
+            let which = (place, cell.path().clone(), watched.run.incarnation());
+            if before.get(&which) != Some(&stuck.since) {
+                if !tell(tree, cell, watched, &stuck) {
+                    return;
+                }
                 owner.count_stuck();
             }
-            told.insert(key, stuck.since);
+            told.insert(which, stuck.since);
         });
     }
-    for (path, incarnation) in before.keys().filter(|key| !told.contains_key(key)) {
+    for (_, path, incarnation) in before.keys().filter(|which| !told.contains_key(which)) {
         tracing::info!(%path, incarnation, "no longer stuck");
     }
     told
@@ -175,7 +182,8 @@ fn look(cell: &Cell, watched: &Watched, clock: &mut Clock) -> Option<Stuck> {
     Some(stuck)
 }
 
-fn tell(tree: &Tree, cell: &Cell, watched: &Watched, stuck: &Stuck) {
+/// Tells of a run, unless it has ended meanwhile; returns whether it was told of.
+fn tell(tree: &Tree, cell: &Cell, watched: &Watched, stuck: &Stuck) -> bool {
     let Watched { run, treatment } = watched;
     let lasted = Duration::from_millis(coarse().saturating_sub(stuck.since));
     let (hook, is_blocking) = (stuck.hook, stuck.is_blocking);
@@ -185,14 +193,14 @@ fn tell(tree: &Tree, cell: &Cell, watched: &Watched, stuck: &Stuck) {
         is_blocking,
     };
     if !cell.note_of(run.incarnation(), tree.events(), kind) {
-        return;
+        return false;
     }
     tracing::error!(
         path = %cell.path(), incarnation = run.incarnation(), hook, ?lasted, is_blocking,
         "stuck: it does not come to its end"
     );
     if run.stop().deadline().is_some() {
-        return;
+        return true;
     }
     match treatment.on_stuck {
         OnStuck::Restart if !is_blocking => {
@@ -202,4 +210,5 @@ fn tell(tree: &Tree, cell: &Cell, watched: &Watched, stuck: &Stuck) {
         OnStuck::Report | OnStuck::Restart => {}
         OnStuck::EndProcess => tree.end_process(cell.path(), "stuck"),
     }
+    true
 }

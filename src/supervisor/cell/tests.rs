@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
+use std::time::Duration;
 
 use super::{Cell, Role};
 use crate::child::Kind;
 use crate::event::{EventKind, Events};
+use crate::exit::Exit;
 use crate::path::Path;
 use crate::policy::restart::Restart;
 use crate::supervisor::status::State;
@@ -43,4 +45,22 @@ fn who_is_woken_by_an_event_finds_the_node_as_the_event_says() {
     assert!(matches!(next.as_mut().poll(&mut cx), Poll::Pending));
     cell.note(&events, EventKind::Starting);
     assert_eq!(*lock(&looks.1), [State::Starting]);
+}
+
+#[test]
+fn what_is_seen_of_a_run_is_not_told_once_that_has_ended() {
+    let (cell, events) = (cell(), Events::new(4));
+    let stuck = || EventKind::Stuck {
+        hook: "handle",
+        lasted: Duration::from_secs(1),
+        is_blocking: false,
+    };
+    cell.note(&events, EventKind::Starting);
+    assert!(cell.note_of(1, &events, stuck()));
+    assert!(!cell.note_of(2, &events, stuck()), "that is another run");
+    let exit = Exit::Normal;
+    let uptime = Duration::ZERO;
+    cell.note(&events, EventKind::Exited { exit, uptime });
+    assert!(!cell.note_of(1, &events, stuck()));
+    assert_eq!(events.last_seq(), 3);
 }
