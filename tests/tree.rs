@@ -6,8 +6,10 @@
     reason = "a test fails by panicking, its helpers too"
 )]
 
+use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
+use std::task::{Context as PollContext, Wake, Waker};
 use std::time::Duration;
 
 use perennial::exit::Exit;
@@ -16,8 +18,8 @@ use perennial::supervisor::status::State;
 use perennial::testkit::Recorder;
 use perennial::{
     Actor, ActorProcessingErr, ActorRef, Backoff, BoxError, CallError, CastError, Child, Context,
-    EventKind, Handle, Inbox, Reply, Restart, RpcReplyPort, Running, StartError, Subscriber,
-    SubsystemEvent, Supervisor,
+    EventKind, Handle, Inbox, Reply, Restart, RpcReplyPort, Running, ShutdownReason, StartError,
+    Subscriber, SubsystemEvent, Supervisor,
 };
 
 /// What happened, in order.
@@ -512,7 +514,7 @@ async fn a_thread_that_goes_on_after_a_subtask_of_it_panicked_is_named_as_hung()
 async fn the_last_event_carries_the_report() {
     let running = start(Supervisor::one_for_one("app").child(echo())).await;
     let mut events = running.subscribe("test");
-    running.shutdown(perennial::ShutdownReason::Requested, Duration::from_secs(1));
+    running.shutdown(ShutdownReason::Requested, Duration::from_secs(1));
     let told = loop {
         if let EventKind::ShutdownEnded { report } = events.recv().await.expect("it ends").kind {
             break report;
@@ -716,4 +718,33 @@ async fn restarts_that_are_decided_on_at_once_use_the_intensity_up_each() {
         (2, 2)
     );
     assert_eq!(root.intensity_used, Some(0.5));
+}
+
+/// Notes which events there are when it is woken.
+struct Hears(Mutex<Subscriber<SubsystemEvent>>, Trace);
+
+impl Wake for Hears {
+    fn wake(self: Arc<Self>) {
+        let mut events = self.0.lock().expect("no panic holds it");
+        while let Ok(Some(event)) = events.try_recv() {
+            self.1.add(event.kind.code());
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_shutdown_is_an_event_before_anybody_hears_of_it() {
+    let running = start(Supervisor::one_for_one("app")).await;
+    let trace = Trace::default();
+    let heard = Mutex::new(running.subscribe("test"));
+    let waker = Waker::from(Arc::new(Hears(heard, trace.clone())));
+    let shutdown = running.shutdown_handle();
+    let mut began = pin!(shutdown.began());
+    let polled = began.as_mut().poll(&mut PollContext::from_waker(&waker));
+    assert!(polled.is_pending());
+    running.shutdown(ShutdownReason::Requested, Duration::from_secs(60));
+    assert_eq!(
+        *trace.0.lock().expect("no panic holds it"),
+        ["shutdown_began"]
+    );
 }

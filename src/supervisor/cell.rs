@@ -22,9 +22,10 @@ use self::reading::Messages;
 use super::door::Door;
 use super::past::Pressure;
 use super::status::{NodeStatus, State};
+use crate::bus::Pushed;
 use crate::child::{Kind, Treatment};
 use crate::context::Run;
-use crate::event::{self, EventKind, Events};
+use crate::event::{self, EventKind, Events, SubsystemEvent};
 use crate::handle::AnyAddress;
 use crate::health::{Duty, Health};
 use crate::path::Path;
@@ -286,7 +287,23 @@ impl Cell {
 
     /// Notes what happened to this node and publishes it.
     pub(crate) fn note(&self, events: &Events, kind: EventKind) {
+        if let Some(pushed) = self.push(events, kind) {
+            pushed.tell();
+        }
+    }
+
+    /// The same, with who waits for it to be told by the caller, once that holds no lock. `None` when the
+    /// tree is over.
+    pub(crate) fn push<'a>(
+        &self,
+        events: &'a Events,
+        kind: EventKind,
+    ) -> Option<Pushed<'a, SubsystemEvent>> {
         let mut facts = lock(&self.facts);
+        if facts.is_over {
+            return None;
+        }
+        facts.is_over = matches!(kind, EventKind::ShutdownEnded { .. });
         facts.count(&kind);
         let (ended, next_run) = (ended_by(&kind), next_run_after(&kind));
         let state = state_after(&kind);
@@ -302,8 +319,7 @@ impl Cell {
             facts.state = state;
             facts.since = at;
         }
-        drop(facts);
-        pushed.tell();
+        Some(pushed)
     }
 
     /// Says how many restarts of its children this supervisor accepts; none was counted yet.

@@ -13,7 +13,7 @@ use super::Supervisor;
 use super::cell::{Cell, Role};
 use super::checks::Interval;
 use super::run_loop::RunLoop;
-use crate::bus::Bus;
+use crate::bus::{Bus, Pushed};
 use crate::child::Kind;
 use crate::context::{Above, Identity, Run};
 use crate::event::{EventKind, Events};
@@ -145,13 +145,20 @@ impl Tree {
             return;
         };
         let deadline = later(Instant::now(), budget);
-        self.note_shutdown(budget);
-        if self.early_notice.announce(Shutdown { reason, deadline }) {
+        let began = {
+            let mut ending = lock(&self.ending);
+            let is_first = ending.is_none() && self.early_notice.get().is_none();
+            note_shutdown(&mut ending, budget);
+            // Under the lock and before anybody hears of it: what it makes children do comes after it,
+            // also when a second caller is faster from here on.
             let kind = EventKind::ShutdownBegan { reason, deadline };
-            cell.note(&self.events, kind);
+            is_first.then(|| cell.push(&self.events, kind)).flatten()
+        };
+        if self.early_notice.announce(Shutdown { reason, deadline }) {
             tracing::info!(path = %cell.path(), %reason, ?budget, "shutdown began");
         }
         run.stop().request(deadline, deadline);
+        began.into_iter().for_each(Pushed::tell);
         // From now on it beats faster.
         if let Some(pulse) = self.pulse.get() {
             pulse.unpark();
@@ -202,20 +209,6 @@ impl Tree {
         Jitter::seeded(hash.wrapping_add(incarnation))
     }
 
-    /// Keeps when the shutdown began and how long it may take; a later call can only shorten that.
-    fn note_shutdown(&self, budget: Duration) {
-        let now = Instant::now();
-        let mut ending = lock(&self.ending);
-        let progress = ending.get_or_insert(ShutdownProgress {
-            began: now,
-            budget,
-            ended: None,
-            has_hung: false,
-        });
-        let until_then = now.saturating_duration_since(progress.began);
-        progress.budget = progress.budget.min(until_then.saturating_add(budget));
-    }
-
     /// Keeps when the shutdown was over.
     pub(crate) fn note_shutdown_over(&self, has_hung: bool) {
         if let Some(progress) = &mut *lock(&self.ending) {
@@ -261,6 +254,19 @@ impl Tree {
         let taken = std::mem::take(&mut *lock(&self.latencies));
         (taken.kept.into(), taken.lost)
     }
+}
+
+/// Keeps when the shutdown began and how long it may take; a later call can only shorten that.
+fn note_shutdown(ending: &mut Option<ShutdownProgress>, budget: Duration) {
+    let now = Instant::now();
+    let progress = ending.get_or_insert(ShutdownProgress {
+        began: now,
+        budget,
+        ended: None,
+        has_hung: false,
+    });
+    let until_then = now.saturating_duration_since(progress.began);
+    progress.budget = progress.budget.min(until_then.saturating_add(budget));
 }
 
 /// The root of a tree whose start has begun.

@@ -210,9 +210,7 @@ impl Running {
     /// says nothing more.
     #[cfg(feature = "daemon")]
     pub(crate) fn announce(&self, kind: EventKind) {
-        if self.shared.report.borrow().is_none() {
-            self.shared.root.note(self.shared.tree.events(), kind);
-        }
+        self.shared.root.note(self.shared.tree.events(), kind);
     }
 
     /// Sets how often health checks are asked that do not say it themselves; 0 is never. One that waits

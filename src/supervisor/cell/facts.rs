@@ -24,6 +24,8 @@ pub(super) struct Facts {
     pub(super) is_dynamic: bool,
     /// Whether the last run ended without having been asked to.
     pub(super) ended_by_itself: bool,
+    /// Whether the end of the whole tree was told of, which nothing follows; a root's.
+    pub(super) is_over: bool,
     pub(super) stuck: u32,
 }
 
@@ -39,6 +41,7 @@ impl Facts {
             last_seq: 0,
             is_dynamic: false,
             ended_by_itself: false,
+            is_over: false,
             stuck: 0,
         }
     }

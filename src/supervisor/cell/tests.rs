@@ -4,12 +4,16 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use super::{Cell, Role};
 use crate::child::Kind;
 use crate::event::{EventKind, Events};
 use crate::exit::Exit;
 use crate::path::Path;
 use crate::policy::restart::Restart;
+use crate::shutdown::ShutdownReason;
+use crate::shutdown::report::{Outcome, StopReport, Stopped};
 use crate::supervisor::status::State;
 use crate::sync::{Mutex, lock};
 
@@ -63,4 +67,26 @@ fn what_is_seen_of_a_run_is_not_told_once_that_has_ended() {
     cell.note(&events, EventKind::Exited { exit, uptime });
     assert!(!cell.note_of(1, &events, stuck()));
     assert_eq!(events.last_seq(), 3);
+}
+
+#[test]
+fn nothing_follows_the_end_of_the_tree() {
+    let (cell, events) = (cell(), Events::new(4));
+    let report = StopReport {
+        reason: ShutdownReason::Requested,
+        exit: Exit::Shutdown,
+        root: Stopped {
+            path: cell.path().clone(),
+            allotted: Duration::ZERO,
+            spent: Duration::ZERO,
+            outcome: Outcome::Stopped,
+            children: Vec::new(),
+        },
+        guards: Vec::new(),
+    };
+    let report = Arc::new(report);
+    cell.note(&events, EventKind::ShutdownEnded { report });
+    let (reason, deadline) = (ShutdownReason::Error, Instant::now());
+    cell.note(&events, EventKind::ShutdownBegan { reason, deadline });
+    assert_eq!(events.last_seq(), 1);
 }
