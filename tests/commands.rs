@@ -14,7 +14,7 @@ use perennial::exit::Exit;
 use perennial::supervisor::status::{NodeStatus, State};
 use perennial::testkit::Recorder;
 use perennial::{
-    Backoff, Child, Context, Handle, Inbox, Path, Running, Supervisor, SupervisorHandle,
+    Backoff, Child, Context, Handle, Inbox, Path, Reply, Running, Supervisor, SupervisorHandle,
 };
 use tokio::sync::{Notify, oneshot};
 use tokio::time::Instant;
@@ -500,4 +500,38 @@ async fn a_child_that_stops_or_restarts_its_supervisor_is_answered_when_that_is_
             Some(state_after)
         );
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_handle_is_one_childs_at_a_time_and_can_be_given_on() {
+    let handle = Handle::unbound();
+    let child = |name: &str| {
+        let echo = |_cx, mut inbox: Inbox<Reply<()>>| async move {
+            while let Some(reply) = inbox.recv().await {
+                reply.send(()).ok();
+            }
+            Ok(())
+        };
+        Child::worker(name, echo).address(&handle).address(&handle)
+    };
+    let pool = Supervisor::dynamic("app");
+    let supervisor = pool.handle();
+    let _running = pool.start().await.expect("it starts");
+    supervisor
+        .start_child(child("a"))
+        .await
+        .expect("it is its own");
+    let refused = supervisor.start_child(child("b")).await;
+    assert_eq!(refused.map_err(|error| error.code()), Err("invalid"));
+    handle.call(|reply| reply).await.expect("`a` has it still");
+    supervisor.stop_child("a").await.expect("it stops");
+    // Its declaration is dropped in a task of its own.
+    let given_on = async {
+        while supervisor.start_child(child("b")).await.is_err() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    let in_time = tokio::time::timeout(seconds(60), given_on).await;
+    in_time.expect("`a` is gone");
+    handle.call(|reply| reply).await.expect("`b` has it");
 }

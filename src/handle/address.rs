@@ -298,6 +298,10 @@ impl<M: Send + 'static> AnyAddress for Address<M> {
     }
 
     fn retire(&self) {
+        if self.is_shared() {
+            // Another child was given it, whose run it leads to or will.
+            return;
+        }
         let (previous, held) = {
             let mut route = write(&self.route);
             let previous = std::mem::replace(&mut *route, Route::Gone);
@@ -327,7 +331,7 @@ impl<M> fmt::Debug for Address<M> {
     }
 }
 
-/// A child's hold on its address. When it is dropped, with the specification, no run can follow.
+/// A child's hold on its address. When the last one is dropped, with the specification, no run can follow.
 ///
 /// A child that nobody can send to has no address before somebody asks for it.
 pub(crate) struct Claim<M: Send + 'static>(OnceLock<Arc<Address<M>>>);
@@ -355,7 +359,9 @@ impl<M: Send + 'static> Claim<M> {
 
 impl<M: Send + 'static> Drop for Claim<M> {
     fn drop(&mut self) {
-        if let Some(address) = self.known() {
+        if let Some(address) = self.known()
+            && address.claims.fetch_sub(1, Ordering::AcqRel) == 1
+        {
             address.retire();
         }
     }

@@ -408,8 +408,23 @@ fn a_run_that_comes_up_after_the_end_stays_unreachable() {
 fn an_address_claimed_twice_is_noticed() {
     let seat = seat::<u32>(1, WhileDown::Reject);
     assert!(!seat.address().is_shared());
-    let _second = Claim::of(seat.address());
+    let second = Claim::of(seat.address());
     assert!(seat.address().is_shared());
+    drop(second);
+    assert!(!seat.address().is_shared());
+    assert!(matches!(seat.handle.cast(1), Err(CastError::Down(1))));
+}
+
+#[test]
+fn an_address_is_gone_with_its_last_child() {
+    let seat = seat::<u32>(1, WhileDown::Reject);
+    let Seat { claim, handle } = seat;
+    let second = Claim::of(claim.address());
+    claim.address().retire();
+    drop(claim);
+    assert!(matches!(handle.cast(1), Err(CastError::Down(1))));
+    drop(second);
+    assert!(matches!(handle.cast(1), Err(CastError::Gone(1))));
 }
 
 #[cfg(shuttle)]
