@@ -229,10 +229,12 @@ impl<M: Send + 'static> Child<M> {
     /// Sets how long a handler may run before it counts as stuck: any hook of an actor but `pre_start`, a
     /// worker from the receipt of messages until it asks for more, and whatever calls
     /// [`Context::alive`](crate::context::Context::alive) between two calls. Default 10 s. It is noticed a
-    /// quarter of that time later at most. `Duration::MAX`: never.
+    /// quarter of that time later at most. Zero, as for a health check's interval, and `Duration::MAX`:
+    /// never.
     pub fn stuck_after(mut self, after: Duration) -> Self {
-        self.treatment().stuck_after = (after < Duration::MAX).then_some(after);
-        crate::time::watch_closely(after);
+        let watched = (!after.is_zero() && after < Duration::MAX).then_some(after);
+        self.treatment().stuck_after = watched;
+        watched.into_iter().for_each(crate::time::watch_closely);
         self
     }
 

@@ -190,3 +190,16 @@ async fn a_drain_while_it_starts_leaves_what_is_held_to_the_next_run() {
         assert_eq!(*lock(&trace), ["told"]);
     }
 }
+
+#[test]
+fn a_child_is_watched_unless_its_time_is_none_or_endless() {
+    let second = Duration::from_secs(1);
+    for (after, expected) in [
+        (second, Some(second)),
+        (Duration::ZERO, None),
+        (Duration::MAX, None),
+    ] {
+        let child = Child::task("child", |_cx| std::future::pending()).stuck_after(after);
+        assert_eq!(child.specification.treatment.stuck_after, expected);
+    }
+}

@@ -63,7 +63,8 @@ impl HealthCheck {
         }
     }
 
-    /// Sets how long to wait from one answer to the next question.
+    /// Sets how long to wait from one answer to the next question; 0 is never to ask. Default: what the
+    /// tree says.
     pub fn interval(mut self, interval: Duration) -> Self {
         self.interval = Some(interval);
         self
@@ -93,9 +94,10 @@ impl HealthCheck {
         async move { ask().await }
     }
 
-    /// Returns its own interval, or else the tree's; `None` when the tree's is never.
+    /// Returns its own interval, or else the tree's; `None` when that is never.
     pub(crate) fn interval_or(&self, of_tree: Duration) -> Option<Duration> {
-        self.interval.or((!of_tree.is_zero()).then_some(of_tree))
+        let interval = self.interval.unwrap_or(of_tree);
+        (!interval.is_zero()).then_some(interval)
     }
 
     pub(crate) fn tally(&self) -> Tally {
@@ -111,5 +113,34 @@ impl fmt::Debug for HealthCheck {
             .field("failures", &self.failures)
             .field("successes", &self.successes)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::HealthCheck;
+    use std::time::Duration;
+
+    #[test]
+    fn its_own_interval_comes_before_the_trees_and_zero_is_never() {
+        let (never, short, long) = (
+            Duration::ZERO,
+            Duration::from_secs(1),
+            Duration::from_secs(5),
+        );
+        for (own, of_tree, expected) in [
+            (None, long, Some(long)),
+            (None, never, None),
+            (Some(short), long, Some(short)),
+            (Some(short), never, Some(short)),
+            (Some(never), long, None),
+        ] {
+            let check = HealthCheck::new(|| async { Ok(()) });
+            let check = match own {
+                Some(own) => check.interval(own),
+                None => check,
+            };
+            assert_eq!(check.interval_or(of_tree), expected, "{own:?} {of_tree:?}");
+        }
     }
 }
