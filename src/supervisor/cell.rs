@@ -1,11 +1,14 @@
 //! What a tree's nodes are doing now: the truth behind every status.
 //!
-//! Each node has one `Cell`, written by its supervisor's loop alone. The change of a state and its
-//! event are made together, so that a snapshot and the events after it fit without a gap.
+//! Each node has one `Cell`, kept by its supervisor's loop. The change of a state and its event are made
+//! together, so that a snapshot and the events after it fit without a gap.
 //!
 //! # Invariants
 //!
-//! 1. Only the loop of a node's supervisor writes its cell.
+//! 1. Only the loop of a node's supervisor changes its state; when that loop is gone, the reaper, and of the
+//!    root, which has no supervisor, the task that watches the tree. Others only add what changes no state:
+//!    the watchdog what is stuck, a supervisor's own loop its meltdown, whoever shuts the tree down or
+//!    announces something that happened to the program.
 //! 2. A cell outlives the incarnations of its node, and of its supervisor: incarnations count on.
 //! 3. Locks are taken from parent to child and never held while user code runs.
 

@@ -86,7 +86,8 @@ impl Running {
         self.shared.tree.events().subscribe(name)
     }
 
-    /// Subscribes to everything from `start` on, as far as it is kept: the last 4 096 events.
+    /// Subscribes to everything from `start` on, as far as it is kept: the last 4 096 events, unless
+    /// [`bus_capacity`](crate::supervisor::Supervisor::bus_capacity) says otherwise.
     ///
     /// After a [`snapshot`](Self::snapshot): `Start::Seq(snapshot.from_seq + 1)`.
     #[must_use]
