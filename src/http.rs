@@ -16,6 +16,7 @@
 mod answer;
 mod events;
 mod guard;
+mod kept;
 mod page;
 mod patient;
 mod probes;

@@ -1,7 +1,7 @@
 //! From a request to its answer.
 //!
 //! What is quick is answered at once. A scrape and the whole tree are written on another thread, one
-//! at a time, and kept for a moment, so that neither a probe nor the program waits for them.
+//! of each at a time, and kept for a moment, so that neither a probe nor the program waits for them.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,11 +10,12 @@ use hyper::body::Bytes;
 use hyper::header::{ALLOW, CONTENT_LENGTH, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use hyper::http::request::Parts;
 use hyper::{Method, StatusCode};
-use tokio::sync::{Mutex, Semaphore};
+use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 use super::answer::{Answer, Content, METRICS_CONTENT_TYPE, answer, json, json_bytes, text, with};
 use super::guard::{Access, Guard, Refused};
+use super::kept::Kept;
 use super::probes::{Wish, decoded};
 use super::{Check, Source, TurnedAway, events, page, probes};
 
@@ -35,8 +36,8 @@ pub(super) struct Site {
     pub(super) source: Arc<dyn Source>,
     guard: Guard,
     pub(super) streams: Arc<Semaphore>,
-    metrics: Mutex<Option<(Instant, Option<Bytes>)>>,
-    tree: Mutex<Option<(Instant, Tree)>>,
+    metrics: Kept<Option<Bytes>>,
+    tree: Kept<Tree>,
 }
 
 /// The tree as JSON.
@@ -59,54 +60,41 @@ impl Site {
             source,
             guard,
             streams: Arc::new(Semaphore::new(MAX_STREAMS)),
-            metrics: Mutex::default(),
-            tree: Mutex::default(),
+            metrics: Kept::default(),
+            tree: Kept::default(),
         }
     }
 
     /// Returns the metrics, made anew when the last were made a while ago.
     async fn metrics(&self) -> Option<Bytes> {
-        let mut kept = self.metrics.lock().await;
-        if let Some((made, text)) = &*kept
-            && made.elapsed() < METRICS_KEPT
-        {
-            return text.clone();
-        }
         let source = Arc::clone(&self.source);
-        let made = tokio::task::spawn_blocking(move || source.metrics().map(Bytes::from));
-        let text = made.await.ok()?;
-        *kept = Some((Instant::now(), text.clone()));
-        text
+        let write = move || source.metrics().map(Bytes::from);
+        self.metrics.since(before(METRICS_KEPT), write).await?
     }
 
     /// Returns the tree, read anew when the last reading was a while ago.
     pub(super) async fn tree(&self) -> Option<Tree> {
-        let now = Instant::now();
-        self.tree_read_since(now.checked_sub(TREE_KEPT).unwrap_or(now))
-            .await
+        self.tree_read_since(before(TREE_KEPT)).await
     }
 
     /// Returns the tree as it was read at this instant or later.
     pub(super) async fn tree_read_since(&self, instant: Instant) -> Option<Tree> {
-        let mut kept = self.tree.lock().await;
-        if let Some((began, tree)) = &*kept
-            && *began >= instant
-        {
-            return Some(tree.clone());
-        }
-        let began = Instant::now();
         let source = Arc::clone(&self.source);
-        let read = tokio::task::spawn_blocking(move || {
+        let read = move || {
             let tree = source.tree();
             Tree {
                 from_seq: tree["from_seq"].as_u64().unwrap_or(0),
                 json: Bytes::from(tree.to_string()),
             }
-        });
-        let tree = read.await.ok()?;
-        *kept = Some((began, tree.clone()));
-        Some(tree)
+        };
+        self.tree.since(instant, read).await
     }
+}
+
+/// Returns the instant that lies so far back.
+fn before(time: Duration) -> Instant {
+    let now = Instant::now();
+    now.checked_sub(time).unwrap_or(now)
 }
 
 /// What is served.

@@ -4,13 +4,16 @@ use http_body_util::BodyExt;
 use hyper::Request;
 use serde_json::{Value, json};
 
+use std::future::poll_fn;
 use std::sync::Arc;
+use std::task::Poll;
 
 use super::{METRICS_CONTENT_TYPE, Site, respond};
 use crate::bus::subscriber::Subscriber;
 use crate::event::SubsystemEvent;
 use crate::http::guard::Guard;
 use crate::http::{Check, Readiness, Source, Token, TurnedAway};
+use crate::sync::atomic::{AtomicUsize, Ordering};
 use crate::sync::{Mutex, lock};
 
 #[derive(Debug, Default)]
@@ -19,6 +22,9 @@ struct Program {
     readiness: Readiness,
     has_no_metrics: bool,
     told: Mutex<Vec<TurnedAway>>,
+    /// Whoever holds this holds up the metrics.
+    gate: Mutex<()>,
+    scrapes: AtomicUsize,
 }
 
 impl Source for Program {
@@ -40,6 +46,8 @@ impl Source for Program {
     }
 
     fn metrics(&self) -> Option<String> {
+        self.scrapes.fetch_add(1, Ordering::Relaxed);
+        let _open = lock(&self.gate);
         (!self.has_no_metrics).then(|| "up 1\n".to_owned())
     }
 
@@ -351,6 +359,36 @@ fn a_scrape_has_the_content_type_of_its_format() {
         ..Program::default()
     };
     assert_eq!(get(off, "/metrics").status, 404);
+}
+
+#[test]
+fn clients_that_do_not_wait_for_a_scrape_leave_one_behind_and_no_more() {
+    let program = Arc::new(Program::default());
+    let source: Arc<dyn Source> = Arc::<Program>::clone(&program);
+    let guard = Guard {
+        token: None,
+        hosts: Vec::new(),
+    };
+    let site = Arc::new(Site::new(source, guard));
+    let request = Request::get("/metrics").header("host", "localhost");
+    let (parts, ()) = request.body(()).unwrap().into_parts();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .build()
+        .unwrap();
+    let closed = lock(&program.gate);
+    runtime.block_on(async {
+        for _ in 0..50 {
+            let mut asked = Box::pin(respond(&site, &parts, false));
+            // As far as it gets by itself; then its client is gone.
+            poll_fn(|cx| Poll::Ready(asked.as_mut().poll(cx).is_pending())).await;
+        }
+    });
+    drop(closed);
+    let answered = runtime.block_on(respond(&site, &parts, false)).answer;
+    assert_eq!(answered.status(), 200);
+    let scrapes = program.scrapes.load(Ordering::Relaxed);
+    assert!(scrapes <= 2, "{scrapes} were made");
 }
 
 #[test]
