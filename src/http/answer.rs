@@ -12,7 +12,7 @@ use hyper::header::{
 };
 use hyper::{Response, StatusCode};
 use serde_json::Value;
-use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use tokio::sync::mpsc;
 
 /// The content type of a scrape, as Prometheus' text format 0.0.4 defines it.
 pub const METRICS_CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -32,13 +32,13 @@ pub(super) type Answer = Response<Content>;
 pub(super) enum Content {
     /// All of it; taken when it was sent.
     Whole(Option<Bytes>),
-    /// Parts as they come, and a place among those who are sent such.
-    Stream(mpsc::Receiver<Bytes>, OwnedSemaphorePermit),
+    /// Parts as they come.
+    Stream(mpsc::Receiver<Bytes>),
 }
 
 impl Content {
     pub(super) fn is_stream(&self) -> bool {
-        matches!(self, Self::Stream(..))
+        matches!(self, Self::Stream(_))
     }
 }
 
@@ -52,7 +52,7 @@ impl Body for Content {
     ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
         match self.get_mut() {
             Self::Whole(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
-            Self::Stream(parts, _place) => parts
+            Self::Stream(parts) => parts
                 .poll_recv(cx)
                 .map(|part| part.map(|bytes| Ok(Frame::data(bytes)))),
         }
@@ -61,7 +61,7 @@ impl Body for Content {
     fn is_end_stream(&self) -> bool {
         match self {
             Self::Whole(bytes) => bytes.as_ref().is_none_or(Bytes::is_empty),
-            Self::Stream(..) => false,
+            Self::Stream(_) => false,
         }
     }
 
@@ -70,7 +70,7 @@ impl Body for Content {
             Self::Whole(bytes) => {
                 SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64))
             }
-            Self::Stream(..) => SizeHint::default(),
+            Self::Stream(_) => SizeHint::default(),
         }
     }
 }

@@ -59,8 +59,12 @@ pub(super) fn open(site: &Arc<Site>, request: &Parts) -> Answer {
         client,
         snapshot_due: Instant::now(),
     };
-    tokio::spawn(feed.run(after));
-    let body = Content::Stream(parts, place);
+    tokio::spawn(async move {
+        feed.run(after).await;
+        // Given back only now: what is still fed counts, whether its client is there or not.
+        drop(place);
+    });
+    let body = Content::Stream(parts);
     answer(StatusCode::OK, EVENT_STREAM, body)
 }
 
@@ -83,9 +87,14 @@ struct Feed {
 struct Gone;
 
 impl Feed {
+    /// Feeds the client until it has gone, or nothing follows: both are an end of the stream and no
+    /// error.
     async fn run(mut self, after: Option<u64>) {
-        // Ends with the client, or with the tree: both are an end of the stream and no error.
-        let _ended: Result<(), Gone> = self.feed(after).await;
+        let client = self.client.clone();
+        tokio::select! {
+            _ended = self.feed(after) => {}
+            () = client.closed() => {}
+        }
     }
 
     async fn feed(&mut self, after: Option<u64>) -> Result<(), Gone> {

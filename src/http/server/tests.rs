@@ -199,6 +199,27 @@ fn streams_have_a_limit_and_others_are_answered_all_the_same() {
 }
 
 #[test]
+fn a_stream_whose_client_is_gone_is_over_and_counted_until_it_is() {
+    let (server, program) = bind();
+    let subscribers = || program.0.statistics().subscribers.len();
+    for _ in 0..100 {
+        let mut answer = [0; 13];
+        // While as many are sent events as may be, others are turned away.
+        while !answer.ends_with(b" 200 ") {
+            let mut stream = follow(&server, "");
+            stream.read_exact(&mut answer).expect("it is answered");
+            if answer.ends_with(b" 200 ") {
+                until(&mut stream, "event: snapshot");
+            }
+        }
+        assert!(subscribers() <= 16, "{} are sent events", subscribers());
+    }
+    while subscribers() > 0 {
+        std::thread::yield_now();
+    }
+}
+
+#[test]
 fn a_flood_of_idle_connections_keeps_no_probe_out() {
     let (server, _program) = bind();
     let connect = |_| TcpStream::connect(server.local_addr()).expect("there is a queue");
