@@ -90,10 +90,11 @@ impl Guard {
         let Some(name) = without_port(host) else {
             return false;
         };
-        let is = |known: &str| name.eq_ignore_ascii_case(known);
-        ["localhost", "127.0.0.1", "[::1]"].into_iter().any(is)
-            || self.hosts.iter().any(|known| is(known))
-            || self.token.is_some() && is_address(name)
+        let address = address(name);
+        name.eq_ignore_ascii_case("localhost")
+            || address.is_some_and(|address| address.is_loopback())
+            || self.hosts.iter().any(|known| is_same_host(known, name))
+            || self.token.is_some() && address.is_some()
     }
 }
 
@@ -162,9 +163,23 @@ fn without_port(host: &str) -> Option<&str> {
     }
 }
 
-fn is_address(name: &str) -> bool {
-    let name = name.trim_start_matches('[').trim_end_matches(']');
-    name.parse::<IpAddr>().is_ok()
+fn address(name: &str) -> Option<IpAddr> {
+    let inside = name
+        .strip_prefix('[')
+        .and_then(|name| name.strip_suffix(']'));
+    inside.unwrap_or(name).parse().ok()
+}
+
+/// Compares the host of a request with one of the configuration's, whose port, if it has one, does not
+/// matter.
+fn is_same_host(known: &str, name: &str) -> bool {
+    // Asked first: an IPv6 address without brackets would lose its end as a port.
+    let known_address = address(known);
+    let known = without_port(known).unwrap_or(known);
+    match known_address.or_else(|| address(known)) {
+        Some(known) => address(name) == Some(known),
+        None => known.eq_ignore_ascii_case(name),
+    }
 }
 
 /// Tells whether a browser asks for a page that is not of this server. A person who follows a link to
@@ -194,7 +209,9 @@ mod tests {
     fn guard(token: Option<&str>) -> Guard {
         Guard {
             token: token.map(|token| Token::new(token).expect("long enough")),
-            hosts: vec!["metrics.internal".to_owned()],
+            hosts: ["metrics.internal", "App.internal:9600", "2001:db8::7"]
+                .map(str::to_owned)
+                .into(),
         }
     }
 
@@ -215,13 +232,19 @@ mod tests {
             ("localhost", true, true),
             ("LocalHost:1", true, true),
             ("127.0.0.1:9600", true, true),
+            ("127.0.0.2:9600", true, true),
+            ("127.1.2.3", true, true),
             ("[::1]:9600", true, true),
             ("[::1]", true, true),
             ("metrics.internal:9600", true, true),
+            ("app.internal:9600", true, true),
+            ("app.internal", true, true),
+            ("[2001:db8::7]:9600", true, true),
             ("10.0.0.7:9600", false, true),
             ("[fe80::1]:9600", false, true),
             ("evil.example", false, false),
             ("localhost.evil.example", false, false),
+            ("127.0.0.2.evil.example", false, false),
             ("127.0.0.1:80@evil.example", false, false),
             ("127.0.0.1:x", false, false),
             (":9600", false, false),
