@@ -156,6 +156,8 @@ pub(super) async fn respond(site: &Arc<Site>, request: &Parts, only_probes: bool
             site.source.turned_away(TurnedAway::Busy);
             busy("everything is taken; only probes are answered\n", "1")
         }
+        // Tersely, so that nobody holds the last places who does not read.
+        Ok((route, _)) if only_probes => serve(site, request, route, Access::Probes).await,
         Ok((route, access)) => serve(site, request, route, access).await,
     };
     Routed {

@@ -241,7 +241,7 @@ impl House {
                 Admission::Instead(oldest) => slots.leave(oldest),
                 _ => None,
             };
-            let only_probes = admission == Admission::Probes;
+            let only_probes = admission.is_for_probes();
             (slots.next_number(), only_probes, closed)
         };
         if let Some(idle) = closed {

@@ -2,7 +2,8 @@
 //!
 //! A client that has sent no request yet costs a place and wants nothing, so the oldest of these makes
 //! room for whoever comes; a flood of idle connections then keeps nobody out. What is being answered is
-//! not interrupted; when that fills all places but the last few, those serve probes alone.
+//! not interrupted; when that fills all places but the last few, those serve probes alone, and tersely:
+//! what is short is sent whether its client reads or not, so that nobody can hold these places.
 
 use std::collections::BTreeMap;
 
@@ -33,6 +34,14 @@ pub(super) enum Admission {
     Probes,
     /// There is none.
     Full,
+}
+
+impl Admission {
+    /// Tells whether a connection that comes now is served probes alone. It may come although there is
+    /// no room: what was idle, and would have made some, can be answered between a look and the accept.
+    pub(super) fn is_for_probes(self) -> bool {
+        matches!(self, Self::Probes | Self::Full)
+    }
 }
 
 /// All open connections, by their number; `T` is what closes one.
@@ -128,6 +137,15 @@ mod tests {
             slots.set_answered(number);
         }
         assert_eq!(slots.admission(), Admission::Full);
+        let all = [
+            (Admission::Open, false),
+            (Admission::Instead(1), false),
+            (Admission::Probes, true),
+            (Admission::Full, true),
+        ];
+        for (admission, is_for_probes) in all {
+            assert_eq!(admission.is_for_probes(), is_for_probes, "{admission:?}");
+        }
         slots.leave(3);
         assert_eq!(slots.admission(), Admission::Probes);
     }

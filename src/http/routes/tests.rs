@@ -298,6 +298,9 @@ fn when_all_is_taken_probes_are_answered_and_the_rest_is_put_off() {
         (503, "1")
     );
     assert_eq!(*lock(&program.told), [TurnedAway::Busy]);
+    let site = Arc::new(Site::new(Arc::new(without_disk()), site.guard.clone()));
+    let answered = ask_site(&site, ("GET", "/readyz?verbose"), &host, true);
+    assert_eq!((answered.status, &*answered.body), (503, "not ok"));
 }
 
 #[test]
