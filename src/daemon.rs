@@ -30,6 +30,7 @@ mod service;
 mod source;
 mod view;
 mod workers;
+mod written;
 
 use std::fmt;
 use std::io::Write;

@@ -25,6 +25,8 @@ mod server;
 mod slots;
 
 use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -34,6 +36,11 @@ pub use self::guard::Token;
 pub use self::server::{BindError, Server};
 use crate::bus::subscriber::Subscriber;
 use crate::event::SubsystemEvent;
+
+/// The configuration, once it is written: that may be code of the program's own, which takes its time, so
+/// the future must wait for it and not block. `None` when there is none; the error says why it can't be
+/// shown.
+pub type Showing = Pin<Box<dyn Future<Output = Result<Option<Arc<str>>, String>> + Send>>;
 
 /// What the server shows. Its functions must not wait for anything.
 pub trait Source: Send + Sync + 'static {
@@ -53,11 +60,12 @@ pub trait Source: Send + Sync + 'static {
     /// Returns everything known of the tree.
     fn tree(&self) -> Value;
 
-    /// Returns everything known of one node and its past; `None` when there is no such node.
+    /// Returns everything known of one node and its past, but what is below its children; `None` when
+    /// there is no such node.
     fn node(&self, path: &str) -> Option<Value>;
 
-    /// Returns the configuration in force, without its secrets; `None` when there is none.
-    fn config(&self) -> Option<String>;
+    /// Shows the configuration in force, without its secrets.
+    fn config(&self) -> Showing;
 
     /// Returns a word that differs from one run of the program to the next: the numbers of events begin
     /// anew with each.

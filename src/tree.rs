@@ -10,6 +10,8 @@ mod watchdog;
 use thiserror::Error;
 
 pub use self::readiness::{Readiness, Requirement};
+#[cfg(feature = "daemon")]
+pub(crate) use self::reading::Level;
 pub use self::reading::Snapshot;
 #[cfg(feature = "daemon")]
 pub(crate) use self::running::Begun;

@@ -106,10 +106,8 @@ impl Desk {
 
     /// Writes the configuration out, which is the program's own code.
     async fn config(&self) -> Answer {
-        let configuration = Arc::clone(&self.configuration);
-        let written = self.news.lane.run(move || configuration.effective());
-        match written.await {
-            Ok(text) => Ok(text.into()),
+        match self.news.written.text(&self.configuration).await {
+            Ok(text) => Ok((&*text).into()),
             Err(error) => Err(Refusal::new(
                 error.code(),
                 ErrorChain::new(&error).to_string(),

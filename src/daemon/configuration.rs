@@ -6,7 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use tokio::sync::watch;
 
-use super::lane::Lane;
+use super::written::Written;
 use crate::config::{Cause, Config, ConfigError, Live, ReloadError, Reloaded, Settings};
 use crate::event::EventKind;
 use crate::logging::Logging;
@@ -63,8 +63,8 @@ pub(super) struct News {
     pub(super) running: OnceLock<Running>,
     pub(super) logging: Option<Logging>,
     pub(super) registry: Registry,
-    /// Where code of the program's own runs that a client waits for.
-    pub(super) lane: Lane,
+    /// The configuration as text, which the program's own code writes.
+    pub(super) written: Written,
 }
 
 impl News {

@@ -11,8 +11,8 @@ use tokio::runtime::Handle;
 use super::builder::Make;
 use super::configuration::{Configuration, News};
 use super::govern::Plan;
-use super::lane::Lane;
 use super::orders::Orders;
+use super::written::Written;
 use super::{Daemon, DaemonError, LOG_FLUSH_PATIENCE, workers};
 use crate::config::{
     Color, CommandLine, Config, ConfigError, HELP, Invalid, Loader, LogFormat, LoggingSettings,
@@ -99,7 +99,7 @@ impl<C: Config> Daemon<C> {
             running: OnceLock::new(),
             logging,
             registry: self.registry.clone(),
-            lane: Lane::new(),
+            written: Written::new(),
         });
         news.begin(snapshot.version());
         let told = Arc::clone(&news);

@@ -14,7 +14,7 @@ use super::view;
 use crate::bus::Start;
 use crate::bus::subscriber::Subscriber;
 use crate::event::SubsystemEvent;
-use crate::http::{Answered, Check, Readiness, Source, TurnedAway};
+use crate::http::{Answered, Check, Readiness, Showing, Source, TurnedAway};
 use crate::metrics::{Exposition, names};
 use crate::path::Path;
 use crate::tree::Running;
@@ -22,6 +22,9 @@ use crate::tree::Running;
 /// The upper bounds of how long an answer takes, in seconds: from what a probe takes to the time-out of
 /// a scrape.
 const ANSWER_BUCKETS: [f64; 9] = [0.000_1, 0.000_5, 0.001, 0.005, 0.01, 0.05, 0.1, 1.0, 10.0];
+
+/// How many children are listed with a node of which more is told; what is more is only counted.
+const MOST_CHILDREN_SHOWN: usize = 100;
 
 /// A daemon's tree, from before its start until after its end.
 pub(super) struct Program {
@@ -127,13 +130,19 @@ impl Source for Program {
 
     fn node(&self, path: &str) -> Option<Value> {
         let running = self.running.get()?;
-        let status = running.node_status(path)?;
-        let past = running.history(path)?;
-        Some(view::node_with_past(&status, &past, running.wall_clock()))
+        let level = running.level(path, MOST_CHILDREN_SHOWN)?;
+        Some(view::node_with_past(&level, running.wall_clock()))
     }
 
-    fn config(&self) -> Option<String> {
-        Some(self.configuration.effective())
+    fn config(&self) -> Showing {
+        let written = self.news.written.clone();
+        let configuration = Arc::clone(&self.configuration);
+        Box::pin(async move {
+            match written.text(&configuration).await {
+                Ok(text) => Ok(Some(text)),
+                Err(error) => Err(error.to_string()),
+            }
+        })
     }
 
     fn run_id(&self) -> String {

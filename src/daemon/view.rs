@@ -11,9 +11,9 @@ use crate::health::{Health, Need};
 use crate::http::{Check, Readiness};
 use crate::shutdown::ShutdownReason;
 use crate::shutdown::report::{Outcome, StopReport, Stopped, readable};
-use crate::supervisor::status::{NodeStatus, PastRun, State};
+use crate::supervisor::status::{NodeStatus, State};
 use crate::time::WallClock;
-use crate::tree::{self, Snapshot};
+use crate::tree::{self, Level, Snapshot};
 
 /// Lists what the program needs and does not have.
 pub(super) fn readiness(readiness: &tree::Readiness) -> Readiness {
@@ -35,9 +35,11 @@ fn check(requirement: &tree::Requirement) -> Check {
     }
 }
 
-/// Turns one node with its children and its past into JSON.
-pub(super) fn node_with_past(status: &NodeStatus, past: &[PastRun], clock: WallClock) -> Value {
-    let runs: Vec<Value> = past
+/// Turns one node with its past, and its children without theirs, into JSON.
+pub(super) fn node_with_past(level: &Level, clock: WallClock) -> Value {
+    let status = &level.node;
+    let runs: Vec<Value> = level
+        .history
         .iter()
         .map(|run| {
             json!({
@@ -57,6 +59,17 @@ pub(super) fn node_with_past(status: &NodeStatus, past: &[PastRun], clock: WallC
     let mut shown = node(status, at);
     shown["history"] = runs.into();
     shown["recently_ended"] = ended.into();
+    shown["child_count"] = json!({
+        "specifications": level.children.specifications,
+        "active": level.children.active,
+        "supervisors": level.children.supervisors,
+        "workers": level.children.workers,
+    });
+    let children = shown["children"].as_array_mut().into_iter().flatten();
+    for child in children.filter_map(Value::as_object_mut) {
+        // They were not read: an empty list would say that there are none.
+        child.remove("children");
+    }
     shown
 }
 

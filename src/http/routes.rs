@@ -1,7 +1,8 @@
 //! From a request to its answer.
 //!
-//! What is quick is answered at once. A scrape and the whole tree are written on another thread, one
-//! of each at a time, and kept for a moment, so that neither a probe nor the program waits for them.
+//! What is quick is answered at once. A scrape, the whole tree and one node are written on another thread,
+//! one of each kind at a time, and the first two are kept for a moment, so that neither a probe nor the
+//! program waits for them. The configuration is written by code of the program's own, elsewhere.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,9 +12,9 @@ use hyper::header::{ALLOW, CONTENT_LENGTH, HeaderValue, RETRY_AFTER, WWW_AUTHENT
 use hyper::http::request::Parts;
 use hyper::{Method, StatusCode};
 use tokio::sync::Semaphore;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
-use super::answer::{Answer, Content, METRICS_CONTENT_TYPE, answer, json, json_bytes, text, with};
+use super::answer::{Answer, Content, METRICS_CONTENT_TYPE, answer, json_bytes, text, with};
 use super::guard::{Access, Guard, Refused};
 use super::kept::Kept;
 use super::probes::{Wish, decoded};
@@ -28,6 +29,9 @@ const METRICS_KEPT: Duration = Duration::from_secs(1);
 /// How long the tree as a whole is kept; many pages that resume at once cost one reading.
 const TREE_KEPT: Duration = Duration::from_millis(200);
 
+/// How long the configuration is waited for: as long as leaves time to say that it takes too long.
+const CONFIG_PATIENCE: Duration = Duration::from_secs(5);
+
 /// How large a body may be that a request has, although nothing reads it.
 const MAX_BODY_BYTES: u64 = 64 * 1024;
 
@@ -38,6 +42,8 @@ pub(super) struct Site {
     pub(super) streams: Arc<Semaphore>,
     metrics: Kept<Option<Bytes>>,
     tree: Kept<Tree>,
+    /// The place of the one node that is being written.
+    nodes: Arc<Semaphore>,
 }
 
 /// The tree as JSON.
@@ -62,6 +68,7 @@ impl Site {
             streams: Arc::new(Semaphore::new(MAX_STREAMS)),
             metrics: Kept::default(),
             tree: Kept::default(),
+            nodes: Arc::new(Semaphore::new(1)),
         }
     }
 
@@ -70,6 +77,18 @@ impl Site {
         let source = Arc::clone(&self.source);
         let write = move || source.metrics().map(Bytes::from);
         self.metrics.since(before(METRICS_KEPT), write).await?
+    }
+
+    /// Returns what is known of a node.
+    async fn node(&self, path: String) -> Option<Option<Bytes>> {
+        let place = Arc::clone(&self.nodes).acquire_owned().await.ok()?;
+        let source = Arc::clone(&self.source);
+        let written = tokio::task::spawn_blocking(move || {
+            let _place = place;
+            let node = source.node(&path)?;
+            Some(Bytes::from(format!("{node}\n")))
+        });
+        written.await.ok()
     }
 
     /// Returns the tree, read anew when the last reading was a while ago.
@@ -228,16 +247,27 @@ async fn serve(site: &Arc<Site>, request: &Parts, route: &Route, access: Access)
                 "the tree can't be shown\n",
             ),
         },
-        Route::Node(path) => match source.node(&format!("/{path}")) {
-            Some(node) => json(StatusCode::OK, &node),
-            None => text(StatusCode::NOT_FOUND, "there is no such node\n"),
+        Route::Node(path) => match site.node(format!("/{path}")).await {
+            Some(Some(node)) => json_bytes(StatusCode::OK, node),
+            Some(None) => text(StatusCode::NOT_FOUND, "there is no such node\n"),
+            None => text(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "the node can't be shown\n",
+            ),
         },
-        Route::Config => match source.config() {
-            Some(config) => text(StatusCode::OK, config),
-            None => text(StatusCode::NOT_FOUND, "there is no configuration\n"),
-        },
+        Route::Config => config(source).await,
         Route::Events => events::open(site, request),
         Route::Page => page::page(),
+    }
+}
+
+/// Shows the configuration, unless the program's own code takes too long to write it.
+async fn config(source: &dyn Source) -> Answer {
+    match timeout(CONFIG_PATIENCE, source.config()).await {
+        Ok(Ok(Some(config))) => text(StatusCode::OK, config.as_bytes().to_vec()),
+        Ok(Ok(None)) => text(StatusCode::NOT_FOUND, "there is no configuration\n"),
+        Ok(Err(why)) => busy(format!("the configuration can't be shown: {why}\n"), "10"),
+        Err(_late) => busy("the configuration is still being written\n", "10"),
     }
 }
 
@@ -249,7 +279,7 @@ fn ready_checks(source: &dyn Source) -> Vec<Check> {
 }
 
 /// Says that there is no room, and when to ask again.
-pub(super) fn busy(why: &'static str, after_seconds: &'static str) -> Answer {
+pub(super) fn busy(why: impl Into<Bytes>, after_seconds: &'static str) -> Answer {
     let answer = text(StatusCode::SERVICE_UNAVAILABLE, why);
     with(answer, RETRY_AFTER, HeaderValue::from_static(after_seconds))
 }

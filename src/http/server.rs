@@ -46,8 +46,8 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// again a second later; it allows no more than `net.core.somaxconn`, 4 096 by default.
 const BACKLOG: u32 = 4_096;
 
-/// How many threads write long answers: one for each kind.
-const WRITERS: usize = 2;
+/// How many threads write long answers: one for each kind, which are scrapes, trees and nodes.
+const WRITERS: usize = 3;
 
 /// Says why the server could not be started.
 #[derive(Debug, Error)]

@@ -152,21 +152,8 @@ impl NodeStatus {
     /// Counts the children.
     #[must_use]
     pub fn count_children(&self) -> ChildCount {
-        let mut count = ChildCount {
-            specifications: self.children.len(),
-            ..ChildCount::default()
-        };
-        for child in &self.children {
-            let is_active = matches!(
-                child.state,
-                State::Running | State::Starting | State::Stopping
-            );
-            count.active += usize::from(is_active);
-            let is_supervisor = child.kind == Kind::Supervisor;
-            count.supervisors += usize::from(is_supervisor);
-            count.workers += usize::from(!is_supervisor);
-        }
-        count
+        let children = self.children.iter();
+        ChildCount::of(children.map(|child| (child.kind, child.state)))
     }
 
     /// Visits this node and all below it, parents first.
@@ -247,4 +234,20 @@ pub struct ChildCount {
     pub supervisors: usize,
     /// Those that are leaves.
     pub workers: usize,
+}
+
+impl ChildCount {
+    /// Counts children by what they are and how.
+    pub(crate) fn of(children: impl Iterator<Item = (Kind, State)>) -> Self {
+        let mut count = Self::default();
+        for (kind, state) in children {
+            count.specifications += 1;
+            let is_active = matches!(state, State::Running | State::Starting | State::Stopping);
+            count.active += usize::from(is_active);
+            let is_supervisor = kind == Kind::Supervisor;
+            count.supervisors += usize::from(is_supervisor);
+            count.workers += usize::from(!is_supervisor);
+        }
+        count
+    }
 }

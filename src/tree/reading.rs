@@ -36,6 +36,18 @@ pub struct Snapshot {
     pub shutdown_progress: Option<ShutdownProgress>,
 }
 
+/// One node, closely.
+#[cfg(feature = "daemon")]
+#[derive(Debug)]
+pub(crate) struct Level {
+    /// The node; of its children some, and none of theirs.
+    pub(crate) node: NodeStatus,
+    /// All of its children.
+    pub(crate) children: ChildCount,
+    /// Its runs that have ended, the newest first.
+    pub(crate) history: Vec<PastRun>,
+}
+
 impl Running {
     /// Reads the whole tree.
     #[must_use]
@@ -65,6 +77,19 @@ impl Running {
     #[must_use]
     pub fn node_status(&self, path: &str) -> Option<NodeStatus> {
         Some(self.shared.root.find(path)?.read())
+    }
+
+    /// Reads the node at `path` with its past, and `most` of its children without what is below them;
+    /// `None` when there is no such node.
+    #[cfg(feature = "daemon")]
+    pub(crate) fn level(&self, path: &str, most: usize) -> Option<Level> {
+        let cell = self.shared.root.find(path)?;
+        let (node, children) = cell.read_level(most);
+        Some(Level {
+            node,
+            children,
+            history: cell.history(),
+        })
     }
 
     /// Returns the children of the supervisor at `path`, in start order; `None` when there is no

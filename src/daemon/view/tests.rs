@@ -4,14 +4,16 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::{still_alive, tree};
+use super::{node_with_past, still_alive, tree};
 use crate::child::Kind;
 use crate::exit::Exit;
 use crate::health::{Health, Need};
 use crate::path::Path;
 use crate::policy::restart::Restart;
+use crate::supervisor::status::ChildCount;
 use crate::supervisor::status::{NodeStatus, State};
-use crate::tree::Snapshot;
+use crate::time::WallClock;
+use crate::tree::{Level, Snapshot};
 
 fn node(path: Path, state: State) -> NodeStatus {
     NodeStatus {
@@ -96,4 +98,21 @@ fn what_still_lives_is_in_the_report_as_hung() {
     ];
     let report = still_alive(&snapshot(children));
     assert_eq!(report.hung(), [&app, &app.join("stuck")]);
+}
+
+#[test]
+fn a_node_is_shown_with_some_of_its_children_and_the_count_of_all() {
+    let app = Path::root("app");
+    let snapshot = snapshot(vec![node(app.join("first"), State::Running)]);
+    let level = Level {
+        node: snapshot.root,
+        children: ChildCount::of([(Kind::Task, State::Running); 300].into_iter()),
+        history: Vec::new(),
+    };
+    let json = node_with_past(&level, WallClock::anchored());
+    assert_eq!(json["child_count"]["specifications"], 300);
+    assert_eq!(json["child_count"]["active"], 300);
+    let child = &json["children"][0];
+    assert_eq!(child["path"], "/app/first");
+    assert!(child.get("children").is_none(), "they were not read");
 }

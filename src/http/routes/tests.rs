@@ -12,7 +12,7 @@ use super::{METRICS_CONTENT_TYPE, Site, respond};
 use crate::bus::subscriber::Subscriber;
 use crate::event::SubsystemEvent;
 use crate::http::guard::Guard;
-use crate::http::{Check, Readiness, Source, Token, TurnedAway};
+use crate::http::{Check, Readiness, Showing, Source, Token, TurnedAway};
 use crate::sync::atomic::{AtomicUsize, Ordering};
 use crate::sync::{Mutex, lock};
 
@@ -59,8 +59,8 @@ impl Source for Program {
         (path == "/app/ü").then(|| json!({ "path": path }))
     }
 
-    fn config(&self) -> Option<String> {
-        Some("[http]\n".to_owned())
+    fn config(&self) -> Showing {
+        Box::pin(async { Ok(Some("[http]\n".into())) })
     }
 
     fn run_id(&self) -> String {

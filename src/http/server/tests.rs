@@ -1,8 +1,10 @@
 //! The server over a real socket.
 
+use std::future::pending;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, channel};
 
 use serde_json::{Value, json};
 use tokio::time::Instant;
@@ -11,14 +13,18 @@ use super::{BindError, Server};
 use crate::bus::subscriber::Subscriber;
 use crate::bus::{Bus, Start};
 use crate::event::{EventKind, SubsystemEvent};
-use crate::http::{Check, Options, Readiness, Source, Token};
+use crate::http::{Check, Options, Readiness, Showing, Source, Token};
 use crate::path::Path;
+use crate::sync::{Mutex, lock};
 
-struct Program(Bus<SubsystemEvent>);
+/// What is told when something is asked for that does not come to an end, and when it does after all.
+type Slow = (Sender<String>, Arc<Mutex<Receiver<()>>>);
+
+struct Program(Bus<SubsystemEvent>, Option<Slow>);
 
 impl Program {
     fn new() -> Arc<Self> {
-        Arc::new(Self(Bus::new(8)))
+        Arc::new(Self(Bus::new(8), None))
     }
 
     /// Publishes an event.
@@ -54,12 +60,23 @@ impl Source for Program {
         json!({ "from_seq": self.0.last_seq() })
     }
 
-    fn node(&self, _path: &str) -> Option<Value> {
+    fn node(&self, path: &str) -> Option<Value> {
+        // Until the test has ended.
+        let (asked, wait) = self.1.as_ref()?;
+        asked.send(path.to_owned()).ok()?;
+        let _ended = lock(wait).recv();
         None
     }
 
-    fn config(&self) -> Option<String> {
-        None
+    fn config(&self) -> Showing {
+        match self.1.clone() {
+            // Written by code that never ends.
+            Some((asked, _)) => Box::pin(async move {
+                drop(asked.send("config".to_owned()));
+                pending().await
+            }),
+            None => Box::pin(async { Ok(None) }),
+        }
     }
 
     fn run_id(&self) -> String {
@@ -229,6 +246,35 @@ fn a_flood_of_idle_connections_keeps_no_probe_out() {
         assert!(ask(server.local_addr(), probe).ends_with("ok"));
     }
     drop(idle);
+}
+
+#[test]
+fn probes_are_answered_while_a_node_and_the_configuration_are_written_without_end() {
+    let (asked, hears) = channel();
+    let (end, ended) = channel::<()>();
+    let slow = Some((asked, Arc::new(Mutex::new(ended))));
+    let program = Arc::new(Program(Bus::new(8), slow));
+    let address = SocketAddr::from(([127, 0, 0, 1], 0));
+    let server = Server::bind(Options::new(address), program).expect("a port is free");
+    let wanted = ["/tree/app/slow", "/tree/app/slow", "/config"].map(|path| {
+        let mut stream = TcpStream::connect(server.local_addr()).expect("it listens");
+        let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n");
+        stream.write_all(request.as_bytes()).expect("it reads");
+        stream
+    });
+    let mut heard = [(); 2].map(|()| hears.recv().expect("both are asked for"));
+    heard.sort();
+    assert_eq!(heard, ["/app/slow", "config"], "one node at a time");
+    for probe in ["/livez", "/readyz"] {
+        let request = format!("GET {probe} HTTP/1.1\r\nHost: localhost\r\n\r\n");
+        assert!(
+            ask(server.local_addr(), &request).ends_with("ok"),
+            "{probe}"
+        );
+    }
+    drop(end);
+    let [mut node, ..] = wanted;
+    until(&mut node, "HTTP/1.1 404 ");
 }
 
 #[test]

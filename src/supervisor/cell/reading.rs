@@ -7,6 +7,8 @@ use crate::handle::MailboxReading;
 use crate::handle::durations::HandlerDurations;
 use crate::health::{Need, OnFailed};
 use crate::supervisor::past::Pressure;
+#[cfg(feature = "daemon")]
+use crate::supervisor::status::ChildCount;
 use crate::supervisor::status::{NodeStatus, Outline, PastRun};
 use crate::sync::lock;
 
@@ -107,6 +109,23 @@ impl Cell {
 
     /// Reads this node and everything below it.
     pub(crate) fn read(&self) -> NodeStatus {
+        let (mut status, children) = self.read_alone();
+        status.children = children.iter().map(|child| child.read()).collect();
+        status
+    }
+
+    /// Reads this node and its children, `most` of them, and nothing below these; counts them all.
+    #[cfg(feature = "daemon")]
+    pub(crate) fn read_level(&self, most: usize) -> (NodeStatus, ChildCount) {
+        let (mut status, children) = self.read_alone();
+        let shown = children.iter().take(most);
+        status.children = shown.map(|child| child.read_alone().0).collect();
+        let all = children.iter().map(|child| child.kind_and_state());
+        (status, ChildCount::of(all))
+    }
+
+    /// Reads this node, and returns its children unread.
+    fn read_alone(&self) -> (NodeStatus, Vec<Arc<Self>>) {
         let (children, removed, recently_ended, intensity_used) = match &*lock(&self.children) {
             Some(children) => {
                 let present: Vec<_> = children.present.values().cloned().collect();
@@ -124,7 +143,7 @@ impl Cell {
         let messages = mailbox.map_or(removed, Messages::from);
         let facts = lock(&self.facts);
         let past = facts.past.as_deref();
-        let mut status = NodeStatus {
+        let status = NodeStatus {
             path: self.path.clone(),
             kind: self.role.kind,
             restart: self.role.restart,
@@ -154,8 +173,7 @@ impl Cell {
             recently_ended,
         };
         drop(facts);
-        status.children = children.iter().map(|child| child.read()).collect();
-        status
+        (status, children)
     }
 
     /// Returns this node's runs that have ended, the newest first, as far as they are kept.

@@ -1,0 +1,121 @@
+//! The configuration as text, for whoever asks: the program's own code writes it, once for each version.
+
+use std::sync::Arc;
+
+use super::configuration::Configuration;
+use super::lane::{Lane, LaneError};
+use crate::sync::{Mutex, lock};
+
+/// What was written last, and of which version.
+type Last = Option<(u64, Arc<str>)>;
+
+/// Where the text of the configuration is to be had.
+#[derive(Debug, Clone)]
+pub(super) struct Written {
+    lane: Lane,
+    last: Arc<Mutex<Last>>,
+}
+
+impl Written {
+    pub(super) fn new() -> Self {
+        Self {
+            lane: Lane::new(),
+            last: Arc::default(),
+        }
+    }
+
+    /// Returns the configuration in force with the origin of every value.
+    ///
+    /// # Cancel safety
+    ///
+    /// When the future is dropped, what is being written is kept for the next who asks.
+    pub(super) async fn text(
+        &self,
+        configuration: &Arc<dyn Configuration>,
+    ) -> Result<Arc<str>, LaneError> {
+        if let Some(text) = self.of(current(&**configuration)) {
+            return Ok(text);
+        }
+        let (written, configuration) = (self.clone(), Arc::clone(configuration));
+        self.lane
+            .run(move || {
+                // Read first: what changes while it is written is written again for the next.
+                let version = current(&*configuration);
+                // Whoever had the place before may have wanted the same.
+                if let Some(text) = written.of(version) {
+                    return text;
+                }
+                let text: Arc<str> = configuration.effective().into();
+                *lock(&written.last) = Some((version, Arc::clone(&text)));
+                text
+            })
+            .await
+    }
+
+    fn of(&self, version: u64) -> Option<Arc<str>> {
+        let last = lock(&self.last);
+        let (of, text) = last.as_ref()?;
+        (*of == version).then(|| Arc::clone(text))
+    }
+}
+
+fn current(configuration: &dyn Configuration) -> u64 {
+    *configuration.versions().borrow()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use tokio::sync::watch;
+
+    use super::Written;
+    use crate::config::{Cause, ReloadError, Reloaded, Settings};
+    use crate::daemon::configuration::{BoxFuture, Configuration};
+    use crate::sync::atomic::{AtomicUsize, Ordering};
+
+    struct Counted {
+        version: watch::Sender<u64>,
+        written: AtomicUsize,
+    }
+
+    impl Configuration for Counted {
+        fn settings(&self) -> Settings {
+            Settings::default()
+        }
+
+        fn versions(&self) -> watch::Receiver<u64> {
+            self.version.subscribe()
+        }
+
+        fn request(&self, _cause: Cause) -> Result<(), ReloadError> {
+            Ok(())
+        }
+
+        fn reload(&self, _cause: Cause) -> BoxFuture<Result<Reloaded, ReloadError>> {
+            Box::pin(async { Ok(Reloaded::Unchanged { version: 1 }) })
+        }
+
+        fn effective(&self) -> String {
+            let written = self.written.fetch_add(1, Ordering::Relaxed) + 1;
+            format!("written {written}")
+        }
+    }
+
+    #[tokio::test]
+    async fn a_version_is_written_once_and_the_next_anew() {
+        let counted = Arc::new(Counted {
+            version: watch::Sender::new(1),
+            written: AtomicUsize::new(0),
+        });
+        let configuration: Arc<dyn Configuration> = Arc::<Counted>::clone(&counted);
+        let written = Written::new();
+        for expected in ["written 1", "written 1"] {
+            let text = written.text(&configuration).await.expect("it is written");
+            assert_eq!(&*text, expected);
+        }
+        counted.version.send_replace(2);
+        let text = written.text(&configuration).await.expect("it is written");
+        assert_eq!(&*text, "written 2");
+    }
+}
