@@ -119,7 +119,9 @@ impl Queue {
             return;
         }
         self.counts.sent.fetch_add(1, Ordering::Relaxed);
+        // The writer would wait for itself.
         let waits = self.counts.is_ending.load(Ordering::Relaxed)
+            && !writer::is_here()
             && !self.counts.is_stuck.load(Ordering::Relaxed);
         // What is not written by then is written if the process lives long enough.
         if waits && !self.flush(LAST_LINE_PATIENCE) {

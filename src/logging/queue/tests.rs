@@ -117,3 +117,20 @@ fn the_writer_s_own_line_is_kept_where_there_is_no_room_and_nobody_else_s() {
     assert!(is_kept(Message::Line(b"own".to_vec())));
     assert_eq!(OWN.take(), Some(vec![b"own".to_vec()]));
 }
+
+#[test]
+fn the_writer_s_own_line_is_not_waited_for_by_itself_at_the_end() {
+    use super::writer::OWN;
+    use super::{Counts, Ordering};
+
+    // Nobody takes anything out of this one, as when the writer itself logs.
+    let (messages, _waiting) = std::sync::mpsc::sync_channel(2);
+    let counts = std::sync::Arc::<Counts>::default();
+    let queue = Queue { messages, counts };
+    queue.counts.is_ending.store(true, Ordering::Relaxed);
+    OWN.set(Some(Vec::new()));
+    queue.push(b"lines were dropped\n".to_vec());
+    OWN.set(None);
+    assert!(!queue.counts.is_stuck.load(Ordering::Relaxed));
+    assert_eq!(queue.counts.sent.load(Ordering::Relaxed), 1);
+}

@@ -75,6 +75,11 @@ thread_local! {
     pub(super) static OWN: RefCell<Option<Vec<Vec<u8>>>> = const { RefCell::new(None) };
 }
 
+/// Tells whether this is the writer's thread, and the line its own.
+pub(super) fn is_here() -> bool {
+    OWN.with_borrow(Option::is_some)
+}
+
 /// Keeps a line for which there is no room if it is the writer's own: that there is none is what it says.
 pub(super) fn is_kept(message: Message) -> bool {
     OWN.with_borrow_mut(|own| match (own, message) {
