@@ -10,15 +10,23 @@
 //! 3. Nothing is renamed before there is a new file to write to, and only what makes room for another is:
 //!    a rotation that fails, however often, costs no file that is kept.
 //! 4. A line that the system takes half of is taken back, or ended, so that the next one is whole.
+//! 5. Only a regular file is put aside, or looked for when it is gone. What else stands at the path, a pipe
+//!    or a terminal, stays there and is written to.
+//! 6. Links are followed once, at the start: from then on the file is where they led, and what is renamed
+//!    or opened is there.
 
 use std::fmt;
-use std::fs::{self, File, OpenOptions};
+mod open;
+
+use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use thiserror::Error;
 use tokio::time::Instant;
+
+use self::open::Opened;
 
 /// How long to wait after a rotation that failed before the next is tried.
 const RETRY_PERIOD: Duration = Duration::from_secs(10);
@@ -79,6 +87,8 @@ pub struct OpenError {
 pub(super) struct RotatingFile {
     options: FileOptions,
     file: File,
+    /// Where it stands, behind all links; `None` for what is no regular file.
+    home: Option<PathBuf>,
     bytes: u64,
     born: SystemTime,
     next_rotation: Instant,
@@ -91,12 +101,13 @@ pub(super) struct RotatingFile {
 
 impl RotatingFile {
     pub(super) fn open(options: FileOptions) -> Result<Self, OpenError> {
-        match open(&options.path) {
-            Ok((file, bytes, born)) => Ok(Self {
+        match open::first(&options.path) {
+            Ok((opened, home)) => Ok(Self {
                 options,
-                file,
-                bytes,
-                born,
+                file: opened.file,
+                home,
+                bytes: opened.bytes,
+                born: opened.born,
                 next_rotation: Instant::now(),
                 next_check: Instant::now() + CHECK_PERIOD,
                 is_torn: false,
@@ -115,7 +126,11 @@ impl RotatingFile {
         if now >= self.next_check {
             self.find_again(now)?;
         }
-        if self.is_due(line.len() as u64) && now >= self.next_rotation && self.rotate().is_err() {
+        if self.is_due(line.len() as u64)
+            && now >= self.next_rotation
+            && let Some(home) = self.home.clone()
+            && self.rotate(&home).is_err()
+        {
             self.next_rotation = now + RETRY_PERIOD;
         }
         if self.is_torn {
@@ -178,9 +193,22 @@ impl RotatingFile {
 
     /// Opens what stands at the path now; when that fails the old file is kept.
     pub(super) fn reopen(&mut self) -> io::Result<()> {
-        (self.file, self.bytes, self.born) = open(&self.options.path)?;
-        self.is_torn = false;
+        let opened = match &self.home {
+            Some(home) => open::again(home)?,
+            None => open::first(&self.options.path)?.0,
+        };
+        self.take(opened);
         Ok(())
+    }
+
+    /// Writes to this one from now on.
+    fn take(&mut self, opened: Opened) {
+        Opened {
+            file: self.file,
+            bytes: self.bytes,
+            born: self.born,
+        } = opened;
+        self.is_torn = false;
     }
 
     fn is_due(&self, more: u64) -> bool {
@@ -194,62 +222,23 @@ impl RotatingFile {
         self.bytes > 0 && (is_full || is_old)
     }
 
-    fn rotate(&mut self) -> io::Result<()> {
-        let kept = self.options.max_files - 1;
-        if kept == 0 {
-            self.file.set_len(0)?;
-            self.bytes = 0;
-            self.born = SystemTime::now();
-            return Ok(());
-        }
-        let next = self.aside("next");
+    fn rotate(&mut self, home: &Path) -> io::Result<()> {
+        let next = aside(home, "next");
         ignore_missing(fs::remove_file(&next))?;
-        let new = OpenOptions::new()
-            .append(true)
-            .create_new(true)
-            .open(&next)?;
-        if let Err(error) = self.exchange(kept, &next) {
+        let new = open::in_place_of(&self.file, &next)?;
+        if let Err(error) = exchange(home, self.options.max_files - 1, &next) {
             // One that can't be removed is removed by the next rotation.
             drop(fs::remove_file(&next));
             return Err(error);
         }
-        self.file = new;
-        self.bytes = 0;
-        self.born = SystemTime::now();
-        self.is_torn = false;
+        self.take(new);
         Ok(())
     }
 
-    /// Puts the file aside and another in its place.
-    fn exchange(&self, kept: u32, next: &Path) -> io::Result<()> {
-        let path = &self.options.path;
-        // A gap that an earlier try has left is room enough.
-        let is_free = |number: &u32| fs::symlink_metadata(self.aside(number)).is_err();
-        let last = (1..kept).find(is_free).unwrap_or(kept);
-        for number in (1..last).rev() {
-            fs::rename(self.aside(number), self.aside(number + 1))?;
-        }
-        fs::rename(path, self.aside(1))?;
-        fs::rename(next, path).inspect_err(|_| {
-            // Where this fails too the file is found not to be at its path, and opened again.
-            drop(fs::rename(self.aside(1), path));
-        })
-    }
-
-    fn aside(&self, number: impl fmt::Display) -> PathBuf {
-        let mut name = self.options.path.clone().into_os_string();
-        name.push(format!(".{number}"));
-        name.into()
-    }
-
-    #[cfg(unix)]
+    /// Tells whether the file stands where it was opened; what is no file always does.
     fn is_at_its_path(&self) -> bool {
-        use std::os::unix::fs::MetadataExt;
-
-        let (Ok(open), Ok(there)) = (self.file.metadata(), fs::metadata(&self.options.path)) else {
-            return false;
-        };
-        (open.dev(), open.ino()) == (there.dev(), there.ino())
+        let home = self.home.as_deref();
+        home.is_none_or(|home| open::is_at(&self.file, home))
     }
 
     /// Tells whether the file has no name any more.
@@ -264,11 +253,31 @@ impl RotatingFile {
     fn is_nowhere(&self) -> bool {
         false
     }
+}
 
-    #[cfg(not(unix))]
-    fn is_at_its_path(&self) -> bool {
-        self.options.path.exists()
+/// Puts the file aside, if any are kept, and another in its place.
+fn exchange(home: &Path, kept: u32, next: &Path) -> io::Result<()> {
+    if kept == 0 {
+        // Another file and not the same one emptied, whose age would not begin anew.
+        return fs::rename(next, home);
     }
+    // A gap that an earlier try has left is room enough.
+    let is_free = |number: &u32| fs::symlink_metadata(aside(home, number)).is_err();
+    let last = (1..kept).find(is_free).unwrap_or(kept);
+    for number in (1..last).rev() {
+        fs::rename(aside(home, number), aside(home, number + 1))?;
+    }
+    fs::rename(home, aside(home, 1))?;
+    fs::rename(next, home).inspect_err(|_| {
+        // Where this fails too the file is found not to be at its path, and opened again.
+        drop(fs::rename(aside(home, 1), home));
+    })
+}
+
+fn aside(home: &Path, number: impl fmt::Display) -> PathBuf {
+    let mut name = home.to_owned().into_os_string();
+    name.push(format!(".{number}"));
+    name.into()
 }
 
 fn ignore_missing(result: io::Result<()>) -> io::Result<()> {
@@ -276,15 +285,6 @@ fn ignore_missing(result: io::Result<()>) -> io::Result<()> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         other => other,
     }
-}
-
-fn open(path: &Path) -> io::Result<(File, u64, SystemTime)> {
-    let file = OpenOptions::new().append(true).create(true).open(path)?;
-    let found = file.metadata()?;
-    // Where the file system does not know when a file was made, its last change is near enough: what is
-    // older was rotated by the process before.
-    let born = found.created().or_else(|_| found.modified())?;
-    Ok((file, found.len(), born))
 }
 
 #[cfg(test)]

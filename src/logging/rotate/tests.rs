@@ -295,3 +295,109 @@ fn a_line_of_which_there_is_room_for_half_is_taken_back_and_the_next_is_whole() 
     assert_eq!(text.len(), 3_006);
     assert!(text.ends_with("x\nshort\n"));
 }
+
+#[cfg(unix)]
+fn make_pipe(path: &std::path::Path) {
+    let made = std::process::Command::new("mkfifo").arg(path).status();
+    assert!(made.expect("mkfifo is there").success());
+}
+
+#[cfg(unix)]
+#[test]
+fn behind_a_link_the_file_is_put_aside_and_the_link_stays() {
+    let target = path("behind-link");
+    let link = target.with_file_name("link");
+    std::os::unix::fs::symlink(&target, &link).expect("a link");
+    let mut file = RotatingFile::open(FileOptions::new(&link).max_bytes(8)).expect("it opens");
+    for line in ["first\n", "second\n"] {
+        file.write(line.as_bytes()).expect("there is room");
+    }
+    assert_eq!(fs::read_link(&link).expect("it is a link"), target);
+    assert_eq!(
+        files(&target),
+        named(&[
+            ("app.log", "second\n"),
+            ("app.log.1", "first\n"),
+            ("link", "second\n")
+        ])
+    );
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test(start_paused = true)]
+async fn a_pipe_is_never_put_aside_and_nobody_waits_for_its_reader() {
+    use std::io::Read;
+    use std::os::unix::fs::FileTypeExt;
+
+    let path = path("pipe");
+    make_pipe(&path);
+    let options = FileOptions::new(&path).max_bytes(8);
+    let open = fs::File::options().read(true).write(true).open(&path);
+    let mut reader = open.expect("a pipe");
+    let mut file = RotatingFile::open(options.clone()).expect("somebody reads");
+    for line in ["first\n", "second\n"] {
+        tokio::time::sleep(super::RETRY_PERIOD).await;
+        file.write(line.as_bytes()).expect("there is room");
+    }
+    let mut read = [0; 13];
+    reader.read_exact(&mut read).expect("it was written");
+    assert_eq!(&read, b"first\nsecond\n");
+    let found = fs::symlink_metadata(&path).expect("it is there");
+    assert!(found.file_type().is_fifo());
+    assert!(fs::symlink_metadata(path.with_extension("log.1")).is_err());
+    drop((file, reader));
+    RotatingFile::open(options).expect_err("nobody reads");
+}
+
+#[cfg(unix)]
+#[tokio::test(start_paused = true)]
+async fn a_link_that_takes_the_file_s_place_is_not_followed() {
+    let path = path("swapped");
+    let mut file = RotatingFile::open(FileOptions::new(&path)).expect("it opens");
+    file.write(b"1\n").expect("there is room");
+    let (moved, precious) = (path.with_extension("old"), path.with_extension("secret"));
+    fs::write(&precious, "precious").expect("a file");
+    fs::rename(&path, &moved).expect("it is there");
+    std::os::unix::fs::symlink(&precious, &path).expect("a link");
+    file.reopen().expect_err("it is a link now");
+    tokio::time::sleep(super::CHECK_PERIOD).await;
+    file.write(b"2\n").expect("the old one is written on");
+    assert!(file.trouble().is_some());
+    assert_eq!(fs::read_to_string(&precious).expect("text"), "precious");
+    assert_eq!(fs::read_to_string(&moved).expect("text"), "1\n2\n");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_new_file_may_be_read_by_whom_the_old_one_could() {
+    use std::os::unix::fs::PermissionsExt;
+
+    let path = path("mode");
+    for max_files in [1, 2] {
+        let options = FileOptions::new(&path).max_bytes(2).max_files(max_files);
+        let mut file = RotatingFile::open(options).expect("it opens");
+        file.write(b"1\n").expect("there is room");
+        let odd = fs::Permissions::from_mode(0o640);
+        fs::set_permissions(&path, odd).expect("it is ours");
+        file.write(b"2\n").expect("there is room");
+        let found = fs::metadata(&path).expect("it is there");
+        assert_eq!(found.permissions().mode() & 0o777, 0o640);
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).expect("it is ours");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn one_file_alone_is_another_so_that_its_age_begins_anew_for_the_next_process_too() {
+    use std::os::unix::fs::MetadataExt;
+
+    let path = path("one-age");
+    let number = || fs::metadata(&path).expect("it is there").ino();
+    let mut file =
+        RotatingFile::open(FileOptions::new(&path).max_bytes(2).max_files(1)).expect("it opens");
+    file.write(b"1\n").expect("there is room");
+    let before = number();
+    file.write(b"2\n").expect("there is room");
+    assert_ne!(number(), before, "a file is as old as it has been there");
+    assert_eq!(files(&path), named(&[("app.log", "2\n")]));
+}

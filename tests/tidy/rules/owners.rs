@@ -43,6 +43,7 @@ const OWNED: &[(&[&str], &[&str])] = &[
             "src/admin/socket/",
             "src/lock.rs",
             "src/notify.rs",
+            "src/logging/rotate/open.rs",
         ],
     ),
     (&["signal_hook"], &["src/signals.rs", "src/signals/"]),
