@@ -43,9 +43,11 @@ fn main() -> Result<(), BoxError> {
         if let Some(error) = line.get("error") {
             return Err(error["message"].as_str().unwrap_or("refused").into());
         }
-        match line.get("ok").and_then(Value::as_str) {
+        match line.get("ok") {
             // The configuration is text already.
-            Some(text) => println!("{text}"),
+            Some(Value::String(text)) => println!("{text}"),
+            Some(answer) => println!("{answer:#}"),
+            // An event.
             None => println!("{line:#}"),
         }
     }
