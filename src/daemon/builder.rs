@@ -153,8 +153,8 @@ impl<C: Config> Daemon<C> {
         self
     }
 
-    /// Sets where probes, metrics and the tree are served; only loopback is accepted. Default
-    /// 127.0.0.1:9600. With port 0 the operating system chooses; see
+    /// Sets where probes, metrics and the tree are served. Default 127.0.0.1:9600. An address beyond
+    /// loopback needs `[http] token_file`, without which the daemon does not start. With port 0 the operating system chooses; see
     /// [`on_http_bound`](Self::on_http_bound).
     pub fn http(self, address: SocketAddr) -> Self {
         self.set("http.enabled=true")
