@@ -46,6 +46,8 @@ Usage: syslogd [OPTIONS]
   --chaos ADDR         take fault-injection commands here; loopback only
   --query              count the lines in --dir and exit; a collector may be running
   --json               with --query: print JSON
+  --check-config       say whether the configuration can be used: exit 0 or 78
+  --print-config       print the configuration with the origin of every value
   --help               print this
 
 ADDR is an IP address and a port, such as 127.0.0.1:5514 or [::1]:0; port 0 lets the system choose.
@@ -152,6 +154,7 @@ struct Parsed {
     query: bool,
     json: bool,
     help: bool,
+    asks_of_config: bool,
 }
 
 impl Parsed {
@@ -198,6 +201,8 @@ impl Parsed {
             "--ack" => Some(&mut self.args.ack),
             "--query" => Some(&mut self.query),
             "--json" => Some(&mut self.json),
+            // The daemon, which is asked before anything starts, looks for these itself.
+            "--check-config" | "--print-config" => Some(&mut self.asks_of_config),
             "--help" | "-h" => Some(&mut self.help),
             _ => None,
         }
@@ -225,6 +230,11 @@ impl Parsed {
     fn command(self) -> Result<Command, UsageError> {
         match self {
             Self { help: true, .. } => Ok(Command::Help),
+            Self {
+                asks_of_config: true,
+                args,
+                ..
+            } => Ok(Command::Collect(args)),
             Self {
                 query: true,
                 json,

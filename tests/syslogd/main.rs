@@ -22,6 +22,25 @@ mod lines;
 use std::process::Command;
 
 #[test]
+fn a_question_about_the_configuration_is_answered_and_nothing_starts() {
+    let ask = |level: &str| {
+        Command::new(collector::binary())
+            .args(["--dir", "/nonexistent/none", "--check-config"])
+            .env("SYSLOGD__LOGGING__LEVEL", level)
+            .output()
+            .expect("it runs")
+    };
+    let valid = ask("debug");
+    let said = String::from_utf8_lossy(&valid.stdout);
+    assert_eq!(said, "syslogd: the configuration is valid\n");
+    assert!(valid.status.success(), "{valid:?}");
+    let wrong = ask("debugg");
+    assert_eq!(wrong.status.code(), Some(78), "{wrong:?}");
+    let said = String::from_utf8_lossy(&wrong.stderr);
+    assert!(said.contains("logging.level"), "{said}");
+}
+
+#[test]
 fn a_wrong_command_line_exits_with_64() {
     let output = Command::new(collector::binary())
         .arg("--nonsense")
