@@ -35,6 +35,7 @@ mod tail;
 pub mod thread;
 mod waiting;
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
@@ -227,6 +228,7 @@ impl<T> Bus<T> {
             to_nobody: writer.to_nobody(),
             lost: writer.lost_by_gone + lost,
             subscribers,
+            lagged_by_gone: writer.gone.clone(),
         }
     }
 }
@@ -269,6 +271,9 @@ pub struct BusStatistics {
     pub lost: u64,
     /// The subscribers that exist now.
     pub subscribers: Vec<SubscriberStatistics>,
+    /// How many values those have lost that are gone, by their names: of 256 names at most, and only of
+    /// those who lost any.
+    pub lagged_by_gone: BTreeMap<Arc<str>, u64>,
 }
 
 /// How far one subscriber is.

@@ -86,7 +86,7 @@ impl Exposition {
         let mut remembered = lock(&self.remembered);
         remembered.dropped_durations += read.latencies.1;
         let shown = Series::new(&scrape, &mut remembered, read.snapshot.at).tree(&read.snapshot);
-        series::bus(&scrape, &read.bus);
+        series::bus(&scrape, &read.bus, &mut remembered.other_lagged);
         let paths = shown.iter().map(|(path, _)| path.as_str()).collect();
         remembered.add_durations(&read.snapshot.root.path, &paths, &read.latencies.0);
         let mut text = scrape.handle().render();

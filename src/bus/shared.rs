@@ -1,6 +1,7 @@
 //! What all publishers and subscribers of a bus share: the lock that they take in turns, and what it
 //! protects.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::Start;
@@ -29,7 +30,12 @@ pub(super) struct Writer<T> {
     nobody: u64,
     /// How many values those subscribers have lost that are gone.
     pub(super) lost_by_gone: u64,
+    /// The same by their names, of the first [`MOST_GONE`] of these.
+    pub(super) gone: BTreeMap<Arc<str>, u64>,
 }
+
+/// Of how many names it is known what those have lost that are gone: names can be made of anything.
+const MOST_GONE: usize = 256;
 
 impl<T> Shared<T> {
     pub(super) fn new(capacity_events: usize) -> Self {
@@ -39,6 +45,7 @@ impl<T> Shared<T> {
             waiting: 0,
             nobody: 0,
             lost_by_gone: 0,
+            gone: BTreeMap::new(),
         };
         Self {
             writer: Apart(Mutex::new(writer)),
@@ -126,6 +133,9 @@ impl<T> Writer<T> {
         self.positions.retain(|other| !Arc::ptr_eq(other, position));
         let last = position.statistics(self.ring.published(), capacity);
         self.lost_by_gone += last.lagged;
+        if last.lagged > 0 && (self.gone.len() < MOST_GONE || self.gone.contains_key(&last.name)) {
+            *self.gone.entry(last.name).or_default() += last.lagged;
+        }
         if self.positions.is_empty() {
             self.nobody = self.ring.published() - self.nobody;
         }

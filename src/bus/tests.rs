@@ -150,3 +150,27 @@ fn a_filter_that_panics_does_so_in_its_own_subscriber_alone() {
     assert_eq!(other.try_recv(), Ok(Some(1)));
     catch_blocking(|| filtered.try_recv()).expect_err("it is its own");
 }
+
+#[test]
+fn what_one_has_lost_who_is_gone_is_known_by_its_name() {
+    let bus = Bus::new(4);
+    for times in 1..=2 {
+        let gone = bus.subscribe("gone");
+        let well = bus.subscribe("well");
+        for value in 0..10 {
+            bus.publish(value);
+        }
+        let before = bus.statistics();
+        assert_eq!(before.subscribers[0].lagged, 6);
+        drop((gone, bus.subscribe("fresh")));
+        let after = bus.statistics();
+        assert_eq!(after.lagged_by_gone.get("gone"), Some(&(6 * times)));
+        assert_eq!(after.lagged_by_gone.get("fresh"), None, "it lost nothing");
+        assert_eq!(after.lost, before.lost);
+        drop(well);
+    }
+    for number in 0..1_000 {
+        let _gone = bus.subscribe_from(number.to_string(), super::Start::Seq(1));
+    }
+    assert_eq!(bus.statistics().lagged_by_gone.len(), 256);
+}

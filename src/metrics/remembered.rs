@@ -20,6 +20,8 @@ pub(super) struct Remembered {
     sums: HashMap<Path, Restarts>,
     /// How long children were down, by the path of the series.
     durations: BTreeMap<String, Histogram>,
+    /// What those subscribers of the bus have lost that have no series of their own.
+    pub(super) other_lagged: u64,
     /// How many latencies the tree could not keep.
     pub(super) dropped_durations: u64,
 }

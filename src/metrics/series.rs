@@ -5,7 +5,7 @@
 //! mailboxes and of messages, and restarts. So do the children of a supervisor that was declared with
 //! more than [`MOST_CHILDREN`].
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use metrics::{Key, Label, Level, Metadata, Recorder};
@@ -264,28 +264,58 @@ impl<'a> Series<'a> {
     }
 }
 
-/// Writes what is known of the bus. Subscribers of one name are summed up.
-pub(super) fn bus(recorder: &PrometheusRecorder, bus: &BusStatistics) {
+/// Writes what is known of the bus. Subscribers of one name are summed up, those included that are gone.
+pub(super) fn bus(recorder: &PrometheusRecorder, bus: &BusStatistics, other_lagged: &mut u64) {
     count(recorder, names::BUS_PUBLISHED, &[], bus.published);
     count(recorder, names::BUS_NO_RECEIVERS, &[], bus.to_nobody);
     count(recorder, names::BUS_DROPPED, &[], bus.lost);
     let subscribers = as_f64(bus.subscribers.len());
     gauge(recorder, names::BUS_SUBSCRIBERS, &[], subscribers);
-    let mut by_name: HashMap<&str, (u64, u64)> = HashMap::new();
+    // Those that are gone come first: what they have lost must not fall, nor go anywhere else.
+    let gone = bus.lagged_by_gone.iter();
+    let mut by_name: BTreeMap<&str, Lag> = gone
+        .take(MOST_SUBSCRIBERS)
+        .map(|(name, lagged)| (&**name, Lag::of(*lagged)))
+        .collect();
+    let mut others = None;
     for subscriber in &bus.subscribers {
-        let is_known = by_name.contains_key(&*subscriber.name);
-        let name = match is_known || by_name.len() < MOST_SUBSCRIBERS {
-            true => &*subscriber.name,
-            false => OTHER_SUBSCRIBERS,
+        let has_room = by_name.len() < MOST_SUBSCRIBERS;
+        let lag = match by_name.contains_key(&*subscriber.name) || has_room {
+            true => by_name.entry(&subscriber.name).or_default(),
+            false => others.get_or_insert_default(),
         };
-        let (lagged, depth) = by_name.entry(name).or_default();
-        *lagged += subscriber.lagged;
-        *depth += subscriber.depth;
+        lag.lagged += subscriber.lagged;
+        *lag.depth.get_or_insert_default() += subscriber.depth;
     }
-    for (name, (lagged, depth)) in by_name {
+    let named: u64 = by_name.values().map(|lag| lag.lagged).sum();
+    // What is lost and no name's; a name that comes to a series of its own takes nothing away from it.
+    *other_lagged = bus.lost.saturating_sub(named).max(*other_lagged);
+    if others.is_some() || *other_lagged > 0 {
+        others.get_or_insert_default().lagged = *other_lagged;
+    }
+    let others = others.map(|lag| (OTHER_SUBSCRIBERS, lag));
+    for (name, lag) in by_name.into_iter().chain(others) {
         let name = [("subscriber", name)];
-        count(recorder, names::BUS_LAGGED, &name, lagged);
-        gauge(recorder, names::BUS_QUEUE_DEPTH, &name, depth as f64);
+        count(recorder, names::BUS_LAGGED, &name, lag.lagged);
+        if let Some(depth) = lag.depth {
+            gauge(recorder, names::BUS_QUEUE_DEPTH, &name, depth as f64);
+        }
+    }
+}
+
+/// How far the subscribers of one name are behind, and what they have lost.
+#[derive(Default)]
+struct Lag {
+    lagged: u64,
+    /// `None` where all are gone.
+    depth: Option<u64>,
+}
+
+impl Lag {
+    /// Of those that are gone.
+    fn of(lagged: u64) -> Self {
+        let depth = None;
+        Self { lagged, depth }
     }
 }
 

@@ -88,6 +88,7 @@ fn reading(children: Vec<NodeStatus>, latencies: Vec<(Path, Duration)>) -> Readi
             to_nobody: 2,
             lost: 7,
             subscribers: vec![slow],
+            lagged_by_gone: [("gone".into(), 3)].into(),
         },
         latencies: (latencies, 0),
     }
@@ -267,6 +268,30 @@ fn the_bus_tells_how_far_each_subscriber_is_behind() {
     assert_sample(&text, "perennial_bus_subscribers", &[], "1");
     assert_sample(&text, "perennial_bus_lagged_total", &[slow], "4");
     assert_sample(&text, "perennial_bus_queue_depth", &[slow], "5");
+    let gone = "subscriber=\"gone\"";
+    assert_sample(&text, "perennial_bus_lagged_total", &[gone], "3");
+    assert!(!text.contains(&format!("queue_depth{{{gone}}}")), "{text}");
+    assert!(!text.contains("subscriber=\"others\""), "{text}");
+}
+
+#[test]
+fn what_a_subscriber_has_lost_does_not_fall_when_it_leaves() {
+    let exposition = Exposition::new();
+    let mut read = reading(Vec::new(), Vec::new());
+    let slow = "subscriber=\"slow\"";
+    let lagged = |text: &str| {
+        let mut lines = text.lines();
+        let line =
+            lines.find(|line| line.starts_with("perennial_bus_lagged") && line.contains(slow));
+        let (_, value) = line.expect("it is told").rsplit_once(' ').expect("a value");
+        value.parse::<u64>().expect("a number")
+    };
+    assert_eq!(lagged(&exposition.render_reading(&read)), 4);
+    let left = read.bus.subscribers.remove(0);
+    read.bus.lagged_by_gone.insert(left.name, left.lagged);
+    let text = exposition.render_reading(&read);
+    assert_eq!(lagged(&text), 4);
+    assert!(!text.contains("queue_depth{"), "nobody is behind: {text}");
 }
 
 #[test]
@@ -297,6 +322,8 @@ fn a_crowd_of_declared_children_counts_for_their_supervisor() {
 #[test]
 fn subscribers_beyond_a_hundred_are_summed_up() {
     let mut read = reading(Vec::new(), Vec::new());
+    read.bus.lost = 2 * (MOST_SUBSCRIBERS as u64 + 3);
+    read.bus.lagged_by_gone.clear();
     read.bus.subscribers = (0..MOST_SUBSCRIBERS + 3)
         .map(|number| SubscriberStatistics {
             name: number.to_string().into(),
@@ -305,8 +332,13 @@ fn subscribers_beyond_a_hundred_are_summed_up() {
             depth: 0,
         })
         .collect();
-    let text = Exposition::new().render_reading(&read);
+    let exposition = Exposition::new();
+    let text = exposition.render_reading(&read);
     let others = "subscriber=\"others\"";
+    assert_sample(&text, "perennial_bus_lagged_total", &[others], "6");
+    // There is room for one of them now, and what they have lost together is lost all the same.
+    read.bus.subscribers.remove(0);
+    let text = exposition.render_reading(&read);
     assert_sample(&text, "perennial_bus_lagged_total", &[others], "6");
 }
 
