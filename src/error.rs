@@ -210,6 +210,7 @@ codes! {
     METRIC_TOO_MANY = 1053, "metric_too_many", false, "there are too many series";
     METRIC_BUCKETS = 1054, "metric_buckets", false, "the bounds of a histogram do not rise";
     METRIC_LABEL_TWICE = 1055, "metric_label_twice", false, "two labels of a metric have the same name";
+    METRIC_LINES = 1056, "metric_lines", false, "a histogram writes lines of the name of another metric";
     INVALID_SEED = 1060, "invalid_seed", false, "it is no seed";
     UNKNOWN_EVENT = 1061, "unknown_event", false, "it is no kind of event";
     SIGNALS_FAILED = 2001, "signals_failed", false, "the signal handlers can't be installed";

@@ -214,7 +214,8 @@ impl Cells {
     pub(super) fn read(&self) -> Value {
         match self {
             Self::Counter(counter) => Value::Counter(counter.get()),
-            Self::Gauge(gauge) | Self::Seconds(gauge) => Value::Gauge(gauge.get()),
+            Self::Gauge(gauge) => Value::Gauge(gauge.get()),
+            Self::Seconds(seconds) => Value::Seconds(seconds.get()),
             Self::Histogram(histogram) => Value::Histogram(histogram.distribution()),
         }
     }

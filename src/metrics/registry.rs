@@ -6,18 +6,23 @@
 //! # Invariants
 //!
 //! 1. A name has one kind and one help text.
-//! 2. There are at most [`MOST_SERIES`] series: labels made of user input must not fill the memory.
+//! 2. There are at most [`MOST_SERIES`] series: labels made of user input must not fill the memory. The
+//!    library's own, which are few, do not count.
+//! 3. No two series write a line of the same name: a scraper would refuse everything.
+
+mod refused;
+mod snapshot;
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
 
 use metrics_exporter_prometheus::formatting;
-use thiserror::Error;
 use tokio::time::Instant;
 
-use super::instrument::{Cells, Counter, DEFAULT_BUCKETS, Distribution, Gauge, Histogram};
+pub use self::refused::InvalidMetric;
+pub use self::snapshot::{MetricsSnapshot, SeriesReading, Value};
+use super::instrument::{Cells, Counter, DEFAULT_BUCKETS, Gauge, Histogram};
 #[cfg(feature = "daemon")]
 use super::names::Name;
 use super::text;
@@ -28,6 +33,9 @@ pub const MOST_SERIES: usize = 10_000;
 
 /// What the names of the library's own metrics begin with, and of those of its process.
 const RESERVED: [&str; 2] = ["perennial_", "process_"];
+
+/// How the lines of a histogram are called after its name.
+const HISTOGRAM_LINES: [&str; 3] = ["_bucket", "_sum", "_count"];
 
 /// A program's own metrics. Clones speak of the same ones.
 ///
@@ -54,6 +62,7 @@ struct Shared {
 #[derive(Default)]
 struct Families {
     by_name: BTreeMap<String, Family>,
+    /// How many series the program has.
     series: usize,
 }
 
@@ -85,52 +94,6 @@ impl Kind {
             Self::Counter => "counter",
             Self::Gauge => "gauge",
             Self::Histogram => "histogram",
-        }
-    }
-}
-
-/// Says why there can be no such metric.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[non_exhaustive]
-pub enum InvalidMetric {
-    /// Prometheus would not take the name.
-    #[error(
-        "`{0}` is no name of a metric or a label; write letters, digits and `_`, a letter first"
-    )]
-    Name(String),
-    /// The name is one of the library's.
-    #[error("`{0}` begins as the metrics of the library do; choose another name")]
-    Reserved(String),
-    /// The name is taken by a metric of another kind.
-    #[error("`{name}` is a {} already", kind.code())]
-    Kind {
-        /// The name.
-        name: String,
-        /// What it is.
-        kind: Kind,
-    },
-    /// There are too many.
-    #[error("there are {MOST_SERIES} series already")]
-    TooMany,
-    /// Two labels of one series have the same name.
-    #[error("the label `{0}` is given twice")]
-    LabelTwice(String),
-    /// The bounds of a histogram do not rise, or are no numbers.
-    #[error("the bounds of the buckets of `{0}` do not rise")]
-    Buckets(String),
-}
-
-impl InvalidMetric {
-    /// Returns the cause as a stable lower-case word.
-    #[must_use]
-    pub fn code(&self) -> &'static str {
-        match self {
-            Self::Name(_) => "metric_name",
-            Self::Reserved(_) => "metric_reserved",
-            Self::Kind { .. } => "metric_kind",
-            Self::TooMany => "metric_too_many",
-            Self::LabelTwice(_) => "metric_label_twice",
-            Self::Buckets(_) => "metric_buckets",
         }
     }
 }
@@ -318,10 +281,12 @@ impl Registry {
         if let Some(found) = found {
             return Ok(found.clone());
         }
-        if families.series >= MOST_SERIES {
+        let is_own = is_reserved(name);
+        if !is_own && families.series >= MOST_SERIES {
             return Err(InvalidMetric::TooMany);
         }
         let made = make();
+        families.refuse_same_lines(name, made.kind())?;
         let family = families
             .by_name
             .entry(name.to_owned())
@@ -337,8 +302,31 @@ impl Registry {
             });
         }
         family.series.insert(labels, made.clone());
-        families.series += 1;
+        families.series += usize::from(!is_own);
         Ok(made)
+    }
+
+    /// Removes the series of this name and these labels, so that there is room for another; `false` where
+    /// there is none, or it is the library's. What still counts it counts on, and nobody is told.
+    ///
+    /// For what comes and goes, such as one series for each client. A series that is made anew after that
+    /// begins at nought.
+    pub fn remove(&self, name: &str, labels: Labels<'_>) -> bool {
+        let Ok(labels) = written(name, labels) else {
+            return false;
+        };
+        let mut families = lock(&self.shared.families);
+        let Some(family) = families.by_name.get_mut(name) else {
+            return false;
+        };
+        if is_reserved(name) || family.series.remove(&labels).is_none() {
+            return false;
+        }
+        if family.series.is_empty() {
+            families.by_name.remove(name);
+        }
+        families.series -= 1;
+        true
     }
 
     /// Reads everything at once.
@@ -372,7 +360,9 @@ impl Registry {
             for (labels, cells) in &family.series {
                 match cells.read() {
                     Value::Counter(value) => text::line(&mut shown, name, labels, value),
-                    Value::Gauge(value) => text::line(&mut shown, name, labels, value),
+                    Value::Gauge(value) | Value::Seconds(value) => {
+                        text::line(&mut shown, name, labels, value)
+                    }
                     Value::Histogram(distribution) => {
                         text::histogram(&mut shown, name, labels, &distribution)
                     }
@@ -398,55 +388,37 @@ impl fmt::Debug for Registry {
     }
 }
 
-/// All metrics of a registry at one moment.
-#[derive(Debug, Clone, PartialEq)]
-#[non_exhaustive]
-pub struct MetricsSnapshot {
-    /// How long the registry has existed.
-    pub uptime: Duration,
-    /// The values, by name and labels.
-    pub values: Vec<SeriesReading>,
-}
-
-impl MetricsSnapshot {
-    /// Finds a value by its name and its labels as the text format writes them, such as
-    /// `kind="udp"`; empty for none.
-    #[must_use]
-    pub fn get(&self, name: &str, labels: &str) -> Option<&Value> {
-        let found = self
-            .values
-            .iter()
-            .find(|value| value.name == name && value.labels == labels);
-        found.map(|reading| &reading.value)
+impl Families {
+    /// Refuses a metric whose lines would be called as those of another: a histogram writes three kinds of
+    /// them, beside those that it is called after.
+    fn refuse_same_lines(&self, name: &str, kind: Kind) -> Result<(), InvalidMetric> {
+        let lines = |name: &str, histogram: &str| InvalidMetric::Lines {
+            name: name.to_owned(),
+            histogram: histogram.to_owned(),
+        };
+        for suffix in HISTOGRAM_LINES {
+            let histogram = name.strip_suffix(suffix);
+            if let Some((histogram, Family { kind, .. })) =
+                histogram.and_then(|histogram| self.by_name.get_key_value(histogram))
+                && *kind == Kind::Histogram
+            {
+                return Err(lines(name, histogram));
+            }
+            let other = format!("{name}{suffix}");
+            if kind == Kind::Histogram && self.by_name.contains_key(&other) {
+                return Err(lines(&other, name));
+            }
+        }
+        Ok(())
     }
 }
 
-/// One value of one series.
-#[derive(Debug, Clone, PartialEq)]
-#[non_exhaustive]
-pub struct SeriesReading {
-    /// The metric.
-    pub name: String,
-    /// The labels, as the text format writes them.
-    pub labels: String,
-    /// The value.
-    pub value: Value,
-}
-
-/// A value.
-#[derive(Debug, Clone, PartialEq)]
-#[non_exhaustive]
-pub enum Value {
-    /// A counter's.
-    Counter(u64),
-    /// A gauge's.
-    Gauge(f64),
-    /// A histogram's.
-    Histogram(Distribution),
+fn is_reserved(name: &str) -> bool {
+    RESERVED.iter().any(|reserved| name.starts_with(reserved))
 }
 
 fn refuse_reserved(name: &str) -> Result<(), InvalidMetric> {
-    match RESERVED.iter().any(|reserved| name.starts_with(reserved)) {
+    match is_reserved(name) {
         true => Err(InvalidMetric::Reserved(name.to_owned())),
         false => Ok(()),
     }

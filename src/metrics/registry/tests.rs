@@ -119,3 +119,72 @@ async fn a_snapshot_knows_the_uptime() {
     tokio::time::sleep(std::time::Duration::from_secs(7)).await;
     assert_eq!(registry.snapshot().uptime.as_secs(), 7);
 }
+
+#[cfg(feature = "daemon")]
+#[test]
+fn a_program_that_has_filled_the_registry_does_not_switch_off_the_library_s_own() {
+    use crate::metrics::names;
+
+    let registry = Registry::new();
+    for number in 0..MOST_SERIES {
+        registry
+            .counter_with("a", "", &[("n", &number.to_string())])
+            .expect("there is room");
+    }
+    registry.count_one(names::HTTP_REQUESTS, &[("route", "livez"), ("code", "200")]);
+    registry.measure(names::READY, 1.0);
+    let text = registry.render();
+    assert!(text.contains("\nperennial_ready 1\n"), "it is silent");
+    assert!(text.contains("perennial_http_requests_total{code=\"200\",route=\"livez\"} 1\n"));
+    assert!(registry.counter("b", "").is_err(), "it is still full");
+}
+
+#[test]
+fn a_histogram_s_own_lines_are_no_metrics_beside_it() {
+    for taken in ["took_bucket", "took_sum", "took_count"] {
+        let registry = Registry::new();
+        registry.histogram("took", "").expect("new");
+        assert!(registry.counter(taken, "").is_err(), "{taken}");
+        let registry = Registry::new();
+        registry.counter(taken, "").expect("new");
+        assert!(registry.histogram("took", "").is_err(), "{taken}");
+        registry.gauge("took", "").expect("it has one line");
+    }
+}
+
+#[test]
+fn what_is_removed_makes_room_and_is_not_told_of_any_more() {
+    let registry = Registry::new();
+    let client = |number: usize| registry.counter_with("a", "", &[("n", &number.to_string())]);
+    let first = client(0).expect("there is room");
+    for number in 1..MOST_SERIES {
+        client(number).expect("there is room");
+    }
+    client(MOST_SERIES).expect_err("it is full");
+    assert!(registry.remove("a", &[("n", "0")]));
+    assert!(!registry.remove("a", &[("n", "0")]), "it is gone");
+    first.increment(1);
+    assert_eq!(registry.snapshot().get("a", "n=\"0\""), None);
+    client(MOST_SERIES).expect("there is room");
+    for number in 1..=MOST_SERIES {
+        assert!(registry.remove("a", &[("n", &number.to_string())]));
+    }
+    assert_eq!(registry.render(), "");
+    registry.gauge("a", "").expect("the name is free");
+}
+
+#[cfg(feature = "daemon")]
+#[test]
+fn a_counter_of_seconds_is_read_as_one_and_the_library_s_can_t_be_removed() {
+    use crate::metrics::names;
+
+    let registry = Registry::new();
+    registry.count_seconds(names::PROCESS_CPU, 1.5);
+    let name = names::PROCESS_CPU.name;
+    assert_eq!(
+        registry.snapshot().get(name, ""),
+        Some(&Value::Seconds(1.5))
+    );
+    assert!(!registry.remove(name, &[]));
+    assert!(registry.render().contains(&format!("\n{name} 1.5\n")));
+}
