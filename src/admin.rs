@@ -150,7 +150,7 @@ async fn refuse(stream: UnixStream) -> io::Result<()> {
 }
 
 fn full(why: &str) -> Value {
-    protocol::answer(None, Err(Refusal::new("full", why)))
+    protocol::answer(None, Err(Refusal::new("too_many_clients", why)))
 }
 
 async fn serve_client(
@@ -179,7 +179,7 @@ async fn serve_client(
             Ok(Ok(true)) => {}
             Ok(Ok(false)) => return Ok(()),
             Ok(Err(error)) if error.kind() == io::ErrorKind::FileTooLarge => {
-                let refusal = Refusal::new("usage", "the line is longer than 64 KiB");
+                let refusal = Refusal::new("bad_request", "the line is longer than 64 KiB");
                 return send(&mut to_client, &protocol::answer(None, Err(refusal))).await;
             }
             Ok(Err(error)) => return Err(error),

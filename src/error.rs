@@ -213,6 +213,7 @@ codes! {
     METRIC_LINES = 1056, "metric_lines", false, "a histogram writes lines of the name of another metric";
     INVALID_SEED = 1060, "invalid_seed", false, "it is no seed";
     UNKNOWN_EVENT = 1061, "unknown_event", false, "it is no kind of event";
+    BAD_REQUEST = 1062, "bad_request", false, "a line on the admin socket is no request";
     SIGNALS_FAILED = 2001, "signals_failed", false, "the signal handlers can't be installed";
     IMPOSSIBLE_PLAN = 3001, "impossible_plan", false, "what is reserved for children is more than the time there is";
     SHUT_DOWN = 3002, "shut_down", false, "the tree was shut down while it started";
@@ -238,10 +239,12 @@ codes! {
     RUNTIME = 6004, "runtime", true, "a runtime can't be made for a test";
     THREAD_FAILED = 6005, "thread_failed", true, "a thread can't be made";
     LOG_THREAD_FAILED = 6006, "log_thread_failed", true, "the thread that writes the log can't be made";
+    DAEMON_LOST = 6007, "daemon_lost", false, "the thread that conducts the daemon has died";
     FULL = 7001, "full", true, "the mailbox is full";
     AT_CAPACITY = 7002, "at_capacity", true, "the supervisor has as many children as it may";
     LAGGED = 7003, "lagged", false, "events were lost by being too slow";
     RELOAD_BUSY = 7004, "reload_busy", true, "as many reloads as may wait already do";
+    TOO_MANY_CLIENTS = 7005, "too_many_clients", true, "as many clients as may be are connected to the admin socket";
     TIMED_OUT = 8001, "timed_out", true, "it took longer than it may";
     STARTING = 9001, "starting", true, "the supervisor is starting";
     IN_PROGRESS = 9002, "in_progress", true, "another command or a restart is under way";

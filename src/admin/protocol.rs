@@ -111,7 +111,7 @@ struct Line {
 
 /// Reads a line: the id that the answer must carry, and the request.
 pub(super) fn parse(line: &[u8]) -> (Option<Value>, Result<Request, Refusal>) {
-    let usage = |message: String| Refusal::new("usage", message);
+    let usage = |message: String| Refusal::new("bad_request", message);
     let value = match serde_json::from_slice::<Value>(line) {
         Ok(value) => value,
         Err(error) => return (None, Err(usage(error.to_string()))),
@@ -125,7 +125,7 @@ pub(super) fn parse(line: &[u8]) -> (Option<Value>, Result<Request, Refusal>) {
 }
 
 fn request(line: Line) -> Result<Request, Refusal> {
-    let usage = |message: String| Refusal::new("usage", message);
+    let usage = |message: String| Refusal::new("bad_request", message);
 
     let name = line.command.clone();
     let (has_path, has_level) = (line.path.is_some(), line.level.is_some());
@@ -241,7 +241,7 @@ mod tests {
             };
             assert_eq!(
                 parsed,
-                expected.map_err(|text| Refusal::new("usage", text)),
+                expected.map_err(|text| Refusal::new("bad_request", text)),
                 "{line}"
             );
         }

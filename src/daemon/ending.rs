@@ -252,7 +252,7 @@ impl DaemonError {
             Self::Http(error) => error.code(),
             Self::Admin(error) => error.code(),
             Self::Start(error) => error.code(),
-            Self::Lost => "lost",
+            Self::Lost => "daemon_lost",
         }
     }
 }

@@ -146,7 +146,7 @@ fn everything_can_be_asked_and_ordered_by_path() {
     );
 
     client.send("no JSON");
-    assert_eq!(client.next()["error"]["word"], "usage");
+    assert_eq!(client.next()["error"]["word"], "bad_request");
     assert_eq!(
         client.ask(&json!({ "command": "shutdown" }))["ok"],
         Value::Null
@@ -252,7 +252,7 @@ fn where_all_places_are_taken_the_client_that_is_silent_for_longest_gives_way() 
     let told = clients[1].next();
     assert_eq!(
         (&told["error"]["word"], &told["error"]["is_retryable"]),
-        (&json!("full"), &json!(true))
+        (&json!("too_many_clients"), &json!(true))
     );
     assert!(clients[1].is_closed());
     assert_eq!(clients[0].ask(&level)["ok"], "info");
