@@ -88,6 +88,10 @@ claim("health is shown as it changes", async () => {
   daemon.tell("well");
   await shows("database", "running");
 });
+claim("of what is not in the tree any more nothing is kept", async () => {
+  await page.evaluate(() => { marks.set("/observed/gone", [[slot(), 1]]); ages.set("/observed/gone", [[slot(), 1]]); });
+  await page.waitForFunction(() => !marks.has("/observed/gone") && !ages.has("/observed/gone"), null, { timeout: PATIENCE });
+});
 claim("no serious finding of accessibility, in light and in dark", async () => {
   daemon.tell("crash"); daemon.tell("degrade"); daemon.tell("melt"); daemon.tell("flood");
   await shows("database", "degraded"); await shows("crash", "backing off");
@@ -137,6 +141,12 @@ claim("a shutdown counts down, and the next run of the daemon is shown without a
   await shows("crash", "running");
   assert.equal(await row("crash").locator(".number").nth(1).textContent(), "0");
   assert.equal(await page.evaluate(() => window.sameDocument), true);
+});
+claim("an address with nonsense behind its # shows the page all the same", async () => {
+  const other = await page.context().browser().newPage();
+  await other.goto(URL + "#%");
+  await other.locator("#link", { hasText: "live" }).waitFor({ timeout: PATIENCE });
+  await other.close();
 });
 claim("nothing was asked of anybody else, and nothing went wrong", async () => {
   assert.deepStrictEqual(problems, []);
