@@ -1,7 +1,8 @@
 //! The configuration as the rest of the daemon sees it, whatever struct the program reads its part into;
 //! and what follows from a change of it.
 
-use std::sync::{Arc, OnceLock};
+use std::any::Any;
+use std::sync::{Arc, OnceLock, Weak};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use tokio::sync::watch;
@@ -32,7 +33,14 @@ pub(super) trait Configuration: Send + Sync {
 
     /// Renders the whole configuration with the origin of every value.
     fn effective(&self) -> String;
+
+    /// Returns by what it is known whether that would be the same again. A version does not tell: lines
+    /// that mean the same at other places are none.
+    fn identity(&self) -> Identity;
 }
+
+/// The one snapshot that it was read from: its room is not given to another as long as this is there.
+pub(super) type Identity = Weak<dyn Any + Send + Sync>;
 
 impl<C: Config> Configuration for Live<C> {
     fn settings(&self) -> Settings {
@@ -54,6 +62,11 @@ impl<C: Config> Configuration for Live<C> {
 
     fn effective(&self) -> String {
         Self::effective(self)
+    }
+
+    fn identity(&self) -> Identity {
+        let snapshot: Arc<dyn Any + Send + Sync> = self.snapshot();
+        Arc::downgrade(&snapshot)
     }
 }
 

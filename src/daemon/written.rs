@@ -1,13 +1,14 @@
-//! The configuration as text, for whoever asks: the program's own code writes it, once for each version.
+//! The configuration as text, for whoever asks: the program's own code writes it, once for each
+//! that was read.
 
 use std::sync::Arc;
 
-use super::configuration::Configuration;
+use super::configuration::{Configuration, Identity};
 use super::lane::{Lane, LaneError};
 use crate::sync::{Mutex, lock};
 
-/// What was written last, and of which version.
-type Last = Option<(u64, Arc<str>)>;
+/// What was written last, and of which snapshot.
+type Last = Option<(Identity, Arc<str>)>;
 
 /// Where the text of the configuration is to be had.
 #[derive(Debug, Clone)]
@@ -33,49 +34,47 @@ impl Written {
         &self,
         configuration: &Arc<dyn Configuration>,
     ) -> Result<Arc<str>, LaneError> {
-        if let Some(text) = self.of(current(&**configuration)) {
+        if let Some(text) = self.of(&configuration.identity()) {
             return Ok(text);
         }
         let (written, configuration) = (self.clone(), Arc::clone(configuration));
         self.lane
             .run(move || {
                 // Read first: what changes while it is written is written again for the next.
-                let version = current(&*configuration);
+                let identity = configuration.identity();
                 // Whoever had the place before may have wanted the same.
-                if let Some(text) = written.of(version) {
+                if let Some(text) = written.of(&identity) {
                     return text;
                 }
                 let text: Arc<str> = configuration.effective().into();
-                *lock(&written.last) = Some((version, Arc::clone(&text)));
+                *lock(&written.last) = Some((identity, Arc::clone(&text)));
                 text
             })
             .await
     }
 
-    fn of(&self, version: u64) -> Option<Arc<str>> {
+    fn of(&self, identity: &Identity) -> Option<Arc<str>> {
         let last = lock(&self.last);
         let (of, text) = last.as_ref()?;
-        (*of == version).then(|| Arc::clone(text))
+        Identity::ptr_eq(of, identity).then(|| Arc::clone(text))
     }
-}
-
-fn current(configuration: &dyn Configuration) -> u64 {
-    *configuration.versions().borrow()
 }
 
 #[cfg(test)]
 mod tests {
+    use std::any::Any;
     use std::sync::Arc;
 
     use tokio::sync::watch;
 
     use super::Written;
     use crate::config::{Cause, ReloadError, Reloaded, Settings};
-    use crate::daemon::configuration::{BoxFuture, Configuration};
+    use crate::daemon::configuration::{BoxFuture, Configuration, Identity};
     use crate::sync::atomic::{AtomicUsize, Ordering};
+    use crate::sync::{Mutex, lock};
 
     struct Counted {
-        version: watch::Sender<u64>,
+        snapshot: Mutex<Arc<()>>,
         written: AtomicUsize,
     }
 
@@ -85,7 +84,7 @@ mod tests {
         }
 
         fn versions(&self) -> watch::Receiver<u64> {
-            self.version.subscribe()
+            watch::Sender::new(1).subscribe()
         }
 
         fn request(&self, _cause: Cause) -> Result<(), ReloadError> {
@@ -100,12 +99,17 @@ mod tests {
             let written = self.written.fetch_add(1, Ordering::Relaxed) + 1;
             format!("written {written}")
         }
+
+        fn identity(&self) -> Identity {
+            let snapshot: Arc<dyn Any + Send + Sync> = Arc::<()>::clone(&lock(&self.snapshot));
+            Arc::downgrade(&snapshot)
+        }
     }
 
     #[tokio::test]
-    async fn a_version_is_written_once_and_the_next_anew() {
+    async fn what_was_read_is_written_once_and_the_next_anew() {
         let counted = Arc::new(Counted {
-            version: watch::Sender::new(1),
+            snapshot: Mutex::default(),
             written: AtomicUsize::new(0),
         });
         let configuration: Arc<dyn Configuration> = Arc::<Counted>::clone(&counted);
@@ -114,7 +118,7 @@ mod tests {
             let text = written.text(&configuration).await.expect("it is written");
             assert_eq!(&*text, expected);
         }
-        counted.version.send_replace(2);
+        *lock(&counted.snapshot) = Arc::default();
         let text = written.text(&configuration).await.expect("it is written");
         assert_eq!(&*text, "written 2");
     }
