@@ -3,7 +3,7 @@
 
 use std::any::Any;
 use std::sync::{Arc, OnceLock, Weak};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::sync::watch;
 
@@ -76,11 +76,28 @@ pub(super) struct News {
     pub(super) running: OnceLock<Running>,
     pub(super) logging: Option<Logging>,
     pub(super) registry: Registry,
+    /// How often health checks are asked, as the tree was made.
+    pub(super) health_interval: Duration,
     /// The configuration as text, which the program's own code writes.
     pub(super) written: Written,
 }
 
 impl News {
+    /// Makes one of a tree that is asked so often how it is.
+    pub(super) fn new(
+        logging: Option<Logging>,
+        registry: Registry,
+        health_interval: Duration,
+    ) -> Self {
+        Self {
+            running: OnceLock::new(),
+            logging,
+            registry,
+            health_interval,
+            written: Written::new(),
+        }
+    }
+
     /// Tells of the configuration that the program begins with.
     pub(super) fn begin(&self, version: u64) {
         for result in ["changed", "rejected"] {
@@ -88,6 +105,14 @@ impl News {
                 .count(names::CONFIG_RELOADS, &[("result", result)], 0);
         }
         self.in_force(version);
+    }
+
+    /// Tells this tree from now on; what has changed since it was made is made up for.
+    pub(super) fn watch(&self, running: Running, configuration: &dyn Configuration) {
+        let running = self.running.get_or_init(|| running);
+        let in_force = || configuration.settings().monitoring.health_interval;
+        let set = |interval| running.set_health_interval(interval);
+        catch_up(self.health_interval, in_force, set);
     }
 
     fn in_force(&self, version: u64) {
@@ -159,6 +184,45 @@ impl News {
     fn announce(&self, kind: EventKind) {
         if let Some(running) = self.running.get() {
             running.announce(kind);
+        }
+    }
+}
+
+/// Sets what is in force where that is not what is known; again, if it changes meanwhile, since whoever
+/// tells of a change may have set it before.
+fn catch_up<T: PartialEq + Copy>(known: T, in_force: impl Fn() -> T, set: impl Fn(T)) {
+    let mut known = known;
+    loop {
+        let now = in_force();
+        if now == known {
+            return;
+        }
+        set(now);
+        known = now;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::{Cell, RefCell};
+
+    use super::catch_up;
+
+    #[test]
+    fn what_changed_before_there_was_a_tree_is_set_until_it_changes_no_more() {
+        for (in_force, expected) in [
+            (&[5, 5][..], &[][..]),
+            (&[7, 7], &[7]),
+            (&[7, 5, 5], &[7, 5]),
+            (&[7, 9, 9], &[7, 9]),
+        ] {
+            let (looks, set) = (Cell::new(0), RefCell::new(Vec::new()));
+            let look = || {
+                let look = looks.replace(looks.get() + 1);
+                in_force[look.min(in_force.len() - 1)]
+            };
+            catch_up(5, look, |interval| set.borrow_mut().push(interval));
+            assert_eq!(*set.borrow(), expected, "{in_force:?}");
         }
     }
 }

@@ -128,7 +128,7 @@ async fn try_govern(
     };
     let running = begun.running().observer();
     program.watch(running.observer());
-    news.running.get_or_init(|| running.observer());
+    news.watch(running.observer(), &*configuration);
     orders.set_running(&running);
     for begin in reload_on {
         begin(Arc::clone(&configuration));

@@ -4,7 +4,7 @@
 
 use std::ffi::OsString;
 use std::path::PathBuf;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use tokio::runtime::Handle;
 
@@ -12,7 +12,6 @@ use super::builder::Make;
 use super::configuration::{Configuration, News};
 use super::govern::Plan;
 use super::orders::Orders;
-use super::written::Written;
 use super::{Daemon, DaemonError, LOG_FLUSH_PATIENCE, workers};
 use crate::config::{
     Color, CommandLine, Config, ConfigError, HELP, Invalid, Loader, LogFormat, LoggingSettings,
@@ -95,12 +94,8 @@ impl<C: Config> Daemon<C> {
         let lock = enter(settings, threads)?;
         let logging = begin_to_log(&settings.logging)?;
         let log = Log(logging.clone());
-        let news = Arc::new(News {
-            running: OnceLock::new(),
-            logging,
-            registry: self.registry.clone(),
-            written: Written::new(),
-        });
+        let interval = settings.monitoring.health_interval;
+        let news = Arc::new(News::new(logging, self.registry.clone(), interval));
         news.begin(snapshot.version());
         let told = Arc::clone(&news);
         let reloads = reloader
