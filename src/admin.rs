@@ -210,7 +210,10 @@ async fn serve_client(
             }),
             () = gone(&to_client) => return Ok(()),
         };
-        send(&mut to_client, &protocol::answer(id, answer)).await?;
+        let answer = protocol::answer(id, answer);
+        // A large tree takes its time to write.
+        let text = tokio::task::spawn_blocking(move || format!("{answer}\n")).await;
+        send_text(&mut to_client, &text.map_err(io::Error::other)?).await?;
     }
 }
 
@@ -268,7 +271,10 @@ async fn stream_events(
 }
 
 async fn send(to_client: &mut OwnedWriteHalf, line: &Value) -> io::Result<()> {
-    let text = format!("{line}\n");
+    send_text(to_client, &format!("{line}\n")).await
+}
+
+async fn send_text(to_client: &mut OwnedWriteHalf, text: &str) -> io::Result<()> {
     let sent = tokio::time::timeout(WRITE_TIMEOUT, to_client.write_all(text.as_bytes()));
     sent.await
         .unwrap_or_else(|_slow| Err(io::ErrorKind::TimedOut.into()))

@@ -15,9 +15,13 @@ use std::fs::{self, DirBuilder, File, Permissions, TryLockError};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use thiserror::Error;
 use tokio::net::{UnixListener, UnixStream};
+use tokio::time::Instant;
+
+use crate::sync::{Mutex, lock};
 
 /// Who may enter the folder: its owner. With other users allowed all may pass through it, and see nothing
 /// of what is in it.
@@ -45,6 +49,30 @@ pub struct Listener {
     /// Which file it is: its device and its number.
     identity: (u64, u64),
     allowed: Vec<u32>,
+    /// Those of others.
+    knocks: Mutex<Knocks>,
+}
+
+/// How often it is told at most that somebody may not connect: everybody on the machine can knock.
+const KNOCKS_TOLD: Duration = Duration::from_secs(1);
+
+/// Those who may not connect, and have been told of or not yet.
+#[derive(Debug, Default)]
+struct Knocks {
+    told: Option<Instant>,
+    untold: u64,
+}
+
+impl Knocks {
+    /// Counts one more; returns how many there are to tell of, when that is due.
+    fn next(&mut self, now: Instant) -> Option<u64> {
+        self.untold += 1;
+        if self.told.is_some_and(|told| now < told + KNOCKS_TOLD) {
+            return None;
+        }
+        self.told = Some(now);
+        Some(std::mem::take(&mut self.untold))
+    }
 }
 
 /// Says why there is no socket.
@@ -145,6 +173,7 @@ impl Listener {
             path: path.to_owned(),
             identity: (bound.dev(), bound.ino()),
             allowed,
+            knocks: Mutex::default(),
         })
     }
 
@@ -168,7 +197,9 @@ impl Listener {
             if self.allowed.contains(&peer.uid) {
                 return Ok((stream, peer));
             }
-            tracing::warn!(uid = peer.uid, pid = peer.pid, path = %self.path.display(), "may not connect");
+            if let Some(times) = lock(&self.knocks).next(Instant::now()) {
+                tracing::warn!(uid = peer.uid, pid = peer.pid, times, path = %self.path.display(), "may not connect");
+            }
         }
     }
 

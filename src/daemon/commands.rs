@@ -19,7 +19,7 @@ use crate::exit::ErrorChain;
 use crate::logging::{Logging, LoggingError};
 use crate::resources::cpu_percent;
 use crate::shutdown::ShutdownReason;
-use crate::supervisor::status::{NodeStatus, State};
+use crate::supervisor::status::State;
 use crate::tree::Running;
 
 /// A daemon as its clients see it.
@@ -64,7 +64,7 @@ impl Desk {
     async fn answer(&self, command: Command) -> Answer {
         let running = &*self.running;
         match command {
-            Command::Tree => Ok(view::tree(&running.snapshot())),
+            Command::Tree => self.tree().await,
             Command::Config => self.config().await,
             Command::Resources => Ok(self.resources()),
             Command::Restart(path) => done(running.restart_child(&path).await),
@@ -90,10 +90,22 @@ impl Desk {
         }
     }
 
+    /// Shows the tree: on another thread, since it may be large, and one at a time.
+    async fn tree(&self) -> Answer {
+        let failed = || Refusal::new("failed", "the tree can't be shown");
+        let place = Arc::clone(&self.news.trees).acquire_owned().await;
+        let place = place.map_err(|_closed| failed())?;
+        let running = Arc::clone(&self.running);
+        let shown = tokio::task::spawn_blocking(move || {
+            let _place = place;
+            view::tree(&running.snapshot())
+        });
+        shown.await.map_err(|_panicked| failed())
+    }
+
     /// Starts a child that is down. To restart one that runs is another command, and a mistake here.
     async fn start(&self, path: &str) -> Answer {
-        let snapshot = self.running.snapshot();
-        match find(&snapshot.root, path).map(|node| node.state) {
+        match self.running.level(path, 0).map(|level| level.node.state) {
             Some(State::Down | State::BackingOff) => done(self.running.restart_child(path).await),
             Some(State::Quarantined) => done(self.running.release(path).await),
             Some(state) => Err(Refusal::new(
@@ -156,13 +168,6 @@ impl Desk {
     fn logging(&self) -> Result<&Logging, Refusal> {
         let own = || log_refused(&LoggingError::AlreadySet);
         self.news.logging.as_ref().ok_or_else(own)
-    }
-}
-
-fn find<'a>(node: &'a NodeStatus, path: &str) -> Option<&'a NodeStatus> {
-    match node.path == *path {
-        true => Some(node),
-        false => node.children.iter().find_map(|child| find(child, path)),
     }
 }
 

@@ -5,7 +5,7 @@ use std::any::Any;
 use std::sync::{Arc, OnceLock, Weak};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
 use super::written::Written;
 use crate::config::{Cause, Config, ConfigError, Live, ReloadError, Reloaded, Settings};
@@ -80,6 +80,8 @@ pub(super) struct News {
     pub(super) health_interval: Duration,
     /// The configuration as text, which the program's own code writes.
     pub(super) written: Written,
+    /// The place of the one tree that is being shown on the admin socket.
+    pub(super) trees: Arc<Semaphore>,
 }
 
 impl News {
@@ -95,6 +97,7 @@ impl News {
             registry,
             health_interval,
             written: Written::new(),
+            trees: Arc::new(Semaphore::new(1)),
         }
     }
 

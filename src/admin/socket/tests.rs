@@ -186,3 +186,23 @@ async fn a_folder_that_those_who_are_allowed_can_t_enter_is_refused_with_the_mod
         assert_eq!(bind().is_ok(), is_well, "{mode:o}");
     }
 }
+
+#[test]
+fn those_who_may_not_connect_are_told_of_once_a_second_with_their_number() {
+    use std::time::Duration;
+
+    let mut knocks = super::Knocks::default();
+    let began = tokio::time::Instant::now();
+    for (milliseconds, told) in [
+        (0, Some(1)),
+        (1, None),
+        (500, None),
+        (999, None),
+        (1_000, Some(4)),
+        (1_001, None),
+        (9_000, Some(2)),
+    ] {
+        let now = began + Duration::from_millis(milliseconds);
+        assert_eq!(knocks.next(now), told, "{milliseconds}");
+    }
+}
