@@ -28,6 +28,7 @@ mod orders;
 mod prepare;
 mod service;
 mod source;
+mod token;
 mod view;
 mod workers;
 mod written;

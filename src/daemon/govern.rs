@@ -21,12 +21,12 @@ use super::monitor::{self, OnLimit, ResourceMonitor, Watcher};
 use super::orders::{Orders, Told};
 use super::service::tell_manager;
 use super::source::Program;
-use super::{DaemonError, DaemonExit, LOG_FLUSH_PATIENCE};
+use super::{DaemonError, DaemonExit, LOG_FLUSH_PATIENCE, token};
 use crate::admin;
 use crate::admin::socket::Listener;
 use crate::config::{Cause, ReloadError, ReloadThread};
 use crate::exit::{Exit, chain_panics};
-use crate::http::{Options, Server, Source, Token};
+use crate::http::{Options, Server, Source};
 use crate::lock::InstanceLock;
 use crate::metrics::Registry;
 use crate::notify::Notifier;
@@ -275,7 +275,7 @@ fn open_http(plan: &mut Plan, program: &Arc<Program>) -> Result<Option<Server>, 
     let source: Arc<Program> = Arc::clone(program);
     let mut options = Options::new(settings.listen).hosts(settings.allowed_hosts);
     if let Some(path) = settings.token_file {
-        options = options.token(read_token(&path)?);
+        options = options.token(token::read(&path)?);
     }
     let server = Server::bind(options, source)?;
     tracing::info!(daemon = %plan.name, address = %server.local_addr(), "serving probes and metrics");
@@ -283,16 +283,6 @@ fn open_http(plan: &mut Plan, program: &Arc<Program>) -> Result<Option<Server>, 
         told(server.local_addr());
     }
     Ok(Some(server))
-}
-
-fn read_token(path: &std::path::Path) -> Result<Token, DaemonError> {
-    let unusable = |why| DaemonError::Token {
-        path: path.to_owned(),
-        why,
-    };
-    let text = std::fs::read_to_string(path).map_err(|error| unusable(error.to_string()))?;
-    Token::new(&text)
-        .ok_or_else(|| unusable("it needs 16 characters at least, and no space".into()))
 }
 
 /// Binds the socket for commands, if the configuration says where.

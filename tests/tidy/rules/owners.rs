@@ -39,6 +39,7 @@ const OWNED: &[(&[&str], &[&str])] = &[
         &["rustix"],
         &[
             "src/daemon/workers.rs",
+            "src/daemon/token.rs",
             "src/admin/socket.rs",
             "src/admin/socket/",
             "src/lock.rs",
