@@ -1,6 +1,10 @@
 //! What the daemon's own values may not be, by themselves or together.
 
-use super::{Limits, LoggingSettings, RuntimeSettings, Settings, ShutdownSettings, blame};
+use std::time::Duration;
+
+use super::{
+    Limits, LoggingSettings, MonitoringSettings, RuntimeSettings, Settings, ShutdownSettings, blame,
+};
 use crate::config::document::Table;
 use crate::config::problem::ConfigError;
 
@@ -34,11 +38,7 @@ impl Settings {
             "http.listen",
             "must be an address of loopback, unless there is an `http.token_file`",
         );
-        found.note(
-            self.monitoring.liveness_timeout.is_zero(),
-            "monitoring.liveness_timeout",
-            "must be more than nothing",
-        );
+        self.monitoring.check(&mut found);
         let capacity = self.bus.capacity;
         found.note(capacity == 0, "bus.capacity", "must be 1 at least");
         found.note(
@@ -49,7 +49,6 @@ impl Settings {
         self.shutdown.check(&mut found);
         self.logging.check(&mut found);
         self.runtime.check(&mut found);
-        self.monitoring.limits.check(&mut found);
         found.0
     }
 }
@@ -100,9 +99,9 @@ impl LoggingSettings {
             "must be 0 (never) or 4096 at least",
         );
         found.note(
-            self.max_file_age.is_some_and(|age| age.is_zero()),
+            self.max_file_age.is_some_and(|age| age < SHORTEST_FILE_AGE),
             "logging.max_file_age",
-            "must be more than nothing",
+            "must be 1s at least: else there would be a file for each line",
         );
     }
 }
@@ -134,6 +133,41 @@ impl RuntimeSettings {
             "runtime.nice",
             "must be from -20 to 19",
         );
+    }
+}
+
+/// The shortest period at which something is looked at: oftener it is a load and no measurement, and what
+/// is shorter than a timer's millisecond would never wait.
+const SHORTEST_PERIOD: Duration = Duration::from_millis(10);
+
+/// The shortest silence that is one: a runtime is not run for some tens of milliseconds on any busy machine.
+const SHORTEST_SILENCE: Duration = Duration::from_millis(100);
+
+/// The shortest time after which a log file is put aside: less would be one for each line.
+const SHORTEST_FILE_AGE: Duration = Duration::from_secs(1);
+
+fn is_too_short(period: Duration) -> bool {
+    !period.is_zero() && period < SHORTEST_PERIOD
+}
+
+impl MonitoringSettings {
+    fn check(&self, found: &mut Contradictions) {
+        found.note(
+            is_too_short(self.health_interval),
+            "monitoring.health_interval",
+            "must be 0s (never) or 10ms at least: oftener it is a load and no measurement",
+        );
+        found.note(
+            is_too_short(self.sample_interval),
+            "monitoring.sample_interval",
+            "must be 0s (never) or 10ms at least: oftener it is a load and no measurement",
+        );
+        found.note(
+            self.liveness_timeout < SHORTEST_SILENCE,
+            "monitoring.liveness_timeout",
+            "must be 100ms at least: a busy machine makes pauses of tens of milliseconds",
+        );
+        self.limits.check(found);
     }
 }
 

@@ -45,6 +45,23 @@ fn a_contradiction_names_the_key_to_blame() {
         ("runtime.nice = 20", "runtime.nice"),
         ("bus.capacity = 0", "bus.capacity"),
         (
+            "monitoring.sample_interval = \"1ns\"",
+            "monitoring.sample_interval",
+        ),
+        (
+            "monitoring.health_interval = \"9ms\"",
+            "monitoring.health_interval",
+        ),
+        (
+            "monitoring.liveness_timeout = \"1ms\"",
+            "monitoring.liveness_timeout",
+        ),
+        (
+            "monitoring.liveness_timeout = \"0s\"",
+            "monitoring.liveness_timeout",
+        ),
+        ("logging.max_file_age = \"1ns\"", "logging.max_file_age"),
+        (
             "monitoring.limits = { soft_threads = 5, hard_threads = 5 }",
             "monitoring.limits.hard_threads",
         ),
