@@ -126,12 +126,17 @@ impl<C: Config> Reloader<C> {
         }
     }
 
-    /// Does the same when a file seems to have changed; `None` when that has been refused already.
+    /// Does the same when a file seems to have changed; `None` when that is no news. That what was refused
+    /// is taken back is news, although nothing is another than it was.
     fn look(&mut self) -> Option<Result<Reloaded, ConfigError>> {
         let before = self.refused.take();
         let result = self.reload(Cause::File);
-        let is_known = result.is_err() && before.is_some() && before == self.refused;
-        (!is_known).then_some(result)
+        let is_news = match &result {
+            Ok(Reloaded::Unchanged { .. }) => before.is_some(),
+            Ok(Reloaded::Changed { .. }) => true,
+            Err(_) => before.is_none() || before != self.refused,
+        };
+        is_news.then_some(result)
     }
 
     fn read(&self, cause: Cause) -> Result<Files, ConfigError> {

@@ -170,6 +170,12 @@ impl News {
                     needs_restart: Arc::clone(needs_restart),
                 });
             }
+            // Of files that are looked at, that is told only after a refusal.
+            Ok(_unchanged) if cause == Cause::File => {
+                tracing::info!(
+                    "what was rejected is taken back: the files say again what is in force"
+                );
+            }
             Ok(_unchanged) => {
                 tracing::info!(cause = cause.code(), "the configuration is unchanged");
             }

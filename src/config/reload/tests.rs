@@ -105,3 +105,30 @@ fn a_value_that_moved_is_traced_to_where_it_is_now() {
     ));
     assert_eq!(origin("logging.max_files"), "default");
 }
+
+#[test]
+fn what_was_refused_and_is_taken_back_is_told_once() {
+    let folder = Folder::new("taken-back");
+    let valid = "[logging]\nlevel = \"debug\"\n";
+    let main = folder.write("app.toml", valid);
+    let loader = Loader::new("perennial-tests-taken-back").environment([]);
+    let mut reloader = loader.file(main).load().expect("it is valid");
+    assert!(reloader.look().is_none(), "nothing has happened");
+    for _ in 0..2 {
+        folder.write("app.toml", "[logging]\nlevel = 7\n");
+        assert!(matches!(reloader.look(), Some(Err(_))));
+        assert!(reloader.look().is_none(), "it was told");
+        folder.write("app.toml", valid);
+        assert!(matches!(
+            reloader.look(),
+            Some(Ok(Reloaded::Unchanged { version: 1 }))
+        ));
+        assert!(reloader.look().is_none(), "it was told");
+    }
+    // Whoever asks hears what there is, and after that it is no news.
+    folder.write("app.toml", "[logging]\nlevel = 7\n");
+    assert!(matches!(reloader.look(), Some(Err(_))));
+    folder.write("app.toml", valid);
+    assert!(reloader.reload(Cause::Call).is_ok());
+    assert!(reloader.look().is_none(), "it was told");
+}

@@ -20,14 +20,16 @@ const POLL_PERIOD: Duration = Duration::from_secs(30);
 /// The same while a folder that was watched is missing: another is about to take its place.
 const MISSING_PERIOD: Duration = Duration::from_secs(1);
 
-/// What is told after each reload that changed something, was refused or was asked for.
+/// What is told after each reload that changed something, was refused or was asked for, and after the one
+/// that finds that what was refused is taken back.
 type Told<C> = dyn FnMut(Cause, &Result<Reloaded, ConfigError>, &Snapshot<C>) + Send;
 
 impl<C: Config> Reloader<C> {
     /// Goes on reloading on a thread of its own until that is dropped.
     ///
     /// `watches_files` says whether a changed file is reason enough. `told` is called on that thread
-    /// after each reload that changed something or was refused, or that somebody has asked for.
+    /// after each reload that changed something or was refused, or that somebody has asked for; and once
+    /// when what was refused is taken back, with [`Reloaded::Unchanged`].
     ///
     /// # Errors
     ///
@@ -100,11 +102,8 @@ impl<C: Config> Reloader<C> {
     }
 
     fn tell(&self, told: &mut Told<C>, cause: Cause, result: &Result<Reloaded, ConfigError>) {
-        let is_news = cause != Cause::File || !matches!(result, Ok(Reloaded::Unchanged { .. }));
-        if is_news {
-            let told = catch_blocking(|| told(cause, result, &self.live.snapshot()));
-            tell_of_panic("what is told of reloads", told);
-        }
+        let told = catch_blocking(|| told(cause, result, &self.live.snapshot()));
+        tell_of_panic("what is told of reloads", told);
     }
 }
 
