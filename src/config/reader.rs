@@ -36,7 +36,10 @@ use super::problem::Problem;
 /// What was found out beside the value.
 #[derive(Debug, Default)]
 pub(crate) struct Findings {
+    /// Keys that nobody knows, and the like: the first [`Problem::MOST_SHOWN`].
     pub(crate) problems: Vec<Problem>,
+    /// How many more there are of these.
+    more: usize,
     /// The dotted keys that hold secrets.
     pub(crate) secrets: BTreeSet<String>,
     /// The dotted keys whose type was not asked for: serde puts the value aside, and only later knows
@@ -52,7 +55,7 @@ pub(crate) struct Findings {
 ///
 /// # Errors
 ///
-/// All keys that nobody knows, and the values of a wrong type, as far as each can be told from what follows
+/// The keys that nobody knows, [`Problem::MOST_SHOWN`] of them and how many more there are, and the values of a wrong type, as far as each can be told from what follows
 /// from the others.
 pub(crate) fn read<T: DeserializeOwned>(
     table: &Table,
@@ -62,17 +65,17 @@ pub(crate) fn read<T: DeserializeOwned>(
     let mut told = Told::default();
     loop {
         let (read, mut findings) = read_once::<T>(&root, others);
-        told.unknown(std::mem::take(&mut findings.problems));
+        told.unknown(std::mem::take(&mut findings.problems), findings.more);
         let refused = match read {
             Ok(value) if told.problems.is_empty() => return Ok((value, findings)),
-            Ok(_other_problems) => return Err(told.problems),
+            Ok(_other_problems) => return Err(told.into_problems()),
             Err(refused) => refused.into_problem(),
         };
         let key = refused.key.split('[').next().unwrap_or_default().to_owned();
         told.refused(refused, &key);
         let is_enough = told.problems.len() >= Problem::MOST_SHOWN;
         if is_enough || !document::take_out(&mut root, &key) {
-            return Err(told.problems);
+            return Err(told.into_problems());
         }
         told.taken_out.push(key);
     }

@@ -357,3 +357,14 @@ fn the_keys_of_the_earlier_systems_fail_with_their_new_names() {
             && text.contains("no such key any more")
     ));
 }
+
+#[test]
+fn of_a_hundred_thousand_unknown_keys_some_are_shown_and_the_rest_is_counted() {
+    let long = "x".repeat(100_000);
+    let keys = (1..100_000).map(|number| format!("key{number} = {number}\n"));
+    let told = complaints::<Settings>(&format!("{long} = 0\n{}", keys.collect::<String>()));
+    assert_eq!(told.len(), 21);
+    assert_eq!(told[20], "and 99980 more keys that nobody knows");
+    let bytes: usize = told.iter().map(String::len).sum();
+    assert!(bytes < 10_000, "{bytes} bytes");
+}

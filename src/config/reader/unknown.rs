@@ -13,10 +13,16 @@ impl Reader<'_, '_> {
         let path = self.trail.path();
         let is_known = |key: &str| fields.contains(&key);
         for (name, node) in table.iter().filter(|(name, _)| !is_known(name)) {
+            let mut findings = self.findings.borrow_mut();
+            // To say of each what was meant would take as long as there are keys, each time it is read.
+            if findings.problems.len() >= Problem::MOST_SHOWN {
+                findings.more += 1;
+                continue;
+            }
             let known = || fields.iter().chain(self.others).copied();
             let problems = renamed::explain(&path, name, node)
-                .unwrap_or_else(|| vec![unknown(join(&path, name), name, node, known())]);
-            self.findings.borrow_mut().problems.extend(problems);
+                .unwrap_or_else(|| vec![unknown(join(&path, &shorten(name)), name, node, known())]);
+            findings.problems.extend(problems);
         }
         for reserved in fields.iter().filter(|field| self.others.contains(field)) {
             let message =
