@@ -180,7 +180,7 @@ pub struct HttpSettings {
     /// The file with the token that everything but a terse probe needs, as `Authorization: Bearer` or as a
     /// password. At least 16 characters. Default: none.
     pub token_file: Option<PathBuf>,
-    /// Host names that requests may be for, beside those of loopback. Default: none.
+    /// Host names that requests may be for, beside those of loopback, whatever the port. Default: none.
     pub allowed_hosts: Vec<String>,
 }
 

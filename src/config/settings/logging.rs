@@ -19,11 +19,12 @@ pub struct LoggingSettings {
     pub format: LogFormat,
     /// Whether there are colours. Default `"auto"`: on a terminal.
     pub color: Color,
-    /// The file to write to. Default: none, and lines go to stderr.
+    /// The file to write to. Links to it are followed once, at the start; a pipe needs a reader by then, and
+    /// is not put aside. Default: none, and lines go to stderr.
     pub file: Option<PathBuf>,
     /// The size at which the file is put aside and a new one begun. Default 100 MiB; 0 is never.
     pub max_file_size_bytes: u64,
-    /// The age at which the same is done. Default: none.
+    /// The age at which the same is done, 1 s at least. Default: none.
     #[serde(with = "optional_duration")]
     pub max_file_age: Option<Duration>,
     /// How many files there are in all, the one that is written to included. Default 5.

@@ -11,13 +11,14 @@ use crate::config::duration;
 #[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
 pub struct MonitoringSettings {
-    /// How often children are asked how they are; 0 is never. Default 5 s.
+    /// How often children are asked how they are, 10 ms at least; 0 is never. Default 5 s.
     #[serde(with = "duration")]
     pub health_interval: Duration,
-    /// How often CPU time, memory, threads and descriptors are read; 0 is never. Default 5 s.
+    /// How often CPU time, memory, threads and descriptors are read, 10 ms at least; 0 is never. Default 5 s.
     #[serde(with = "duration")]
     pub sample_interval: Duration,
-    /// How long the threads that run the tree may make no progress before `/livez` says so. Default 10 s.
+    /// How long the threads that run the tree may make no progress before `/livez` says so, 100 ms at
+    /// least. Default 10 s.
     #[serde(with = "duration")]
     pub liveness_timeout: Duration,
     /// `[monitoring.limits]`: what is too much.
