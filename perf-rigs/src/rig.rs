@@ -18,6 +18,9 @@ const STEP: Duration = Duration::from_secs(1);
 /// How many moments a plot has at least, however short a run is.
 const LEAST_STEPS: u32 = 10;
 
+/// How many it has at most, however long a run is: what is kept of them must not look like a leak of what is watched.
+const MOST_STEPS: u32 = 600;
+
 /// Does everything that the rigs have in common around `load`, the one thing they have not.
 ///
 /// Returns 2 when the arguments are wrong, 1 when a file can't be written. Whether an objective is met is said and
@@ -79,7 +82,8 @@ fn write(report: &Report, arguments: &Arguments) -> Result<(), Box<dyn std::erro
     Ok(())
 }
 
-/// Looks at a load once a second until its time is over, more often in a short run, and says on stderr how far it is.
+/// Looks at a load once a second until its time is over, and says on stderr how far it is: more often in a short run,
+/// less often in one of hours.
 pub async fn watch(
     rig: &Rig,
     duration: Duration,
@@ -87,8 +91,10 @@ pub async fn watch(
     mut look: impl FnMut() -> Vec<f64>,
 ) -> Series {
     let step = STEP
+        .max(duration / MOST_STEPS)
         .min(duration / LEAST_STEPS)
         .max(Duration::from_millis(1));
+    series.rows.reserve(MOST_STEPS as usize + 1);
     let began = Instant::now();
     let mut due = began;
     loop {
