@@ -5,6 +5,7 @@
 //! cargo run --example admin -- /run/app/admin.sock restart /app/store
 //! cargo run --example admin -- /run/app/admin.sock level debug
 //! cargo run --example admin -- /run/app/admin.sock events /app/store
+//! cargo run --example admin -- /run/app/admin.sock profile 30
 //! ```
 //!
 //! The protocol is described in `docs/admin.md`.
@@ -20,6 +21,11 @@ use serde_json::{Value, json};
 fn request(command: &str, value: Option<&String>) -> Value {
     match (command, value) {
         ("level", Some(level)) => json!({ "command": command, "level": level }),
+        ("profile" | "heap", Some(seconds)) => {
+            // What is no number is refused with what may be there.
+            let seconds = seconds.parse().unwrap_or(0_u64);
+            json!({ "command": command, "seconds": seconds })
+        }
         ("events", Some(path)) => json!({ "command": command, "below": [path] }),
         (_, Some(path)) => json!({ "command": command, "path": path }),
         (_, None) => json!({ "command": command }),
@@ -29,7 +35,7 @@ fn request(command: &str, value: Option<&String>) -> Value {
 fn main() -> Result<(), BoxError> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let [socket, command, value @ ..] = arguments.as_slice() else {
-        println!("usage: admin <socket> <command> [<path or level>]");
+        println!("usage: admin <socket> <command> [<path, level or seconds>]");
         return Ok(());
     };
     let mut stream = UnixStream::connect(socket)?;

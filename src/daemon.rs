@@ -26,6 +26,7 @@ mod lane;
 mod monitor;
 mod orders;
 mod prepare;
+mod profiles;
 mod service;
 mod source;
 mod token;

@@ -260,6 +260,7 @@ codes! {
     RELOAD_ENDED = 9012, "reload_ended", false, "nobody reloads the configuration any more";
     UNSUPPORTED = 10001, "unsupported", false, "this kind of child or platform can't do that";
     NICE_FAILED = 10002, "nice_failed", false, "the priority can't be set";
+    PROFILE_FAILED = 10003, "profile_failed", false, "a profile can't be taken";
 }
 
 #[cfg(test)]

@@ -60,6 +60,10 @@ pub mod logging;
 pub mod metrics;
 #[cfg(feature = "resources")]
 pub mod resources;
+#[cfg(any(feature = "profiling", feature = "heap-profiling"))]
+pub mod profile;
+#[cfg(feature = "mimalloc")]
+pub mod allocator;
 #[cfg(feature = "signals")]
 pub mod signals;
 #[cfg(feature = "daemon")]

@@ -1,5 +1,7 @@
 //! The lines of the protocol: from bytes to a request, from an answer to a line.
 
+use std::time::Duration;
+
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -40,9 +42,19 @@ pub enum Command {
     Reload,
     /// Open the log file anew.
     Reopen,
+    /// Watch for this long where processor time goes.
+    Profile(Duration),
+    /// Watch for this long where memory comes from.
+    Heap(Duration),
     /// Shut the program down.
     Shutdown,
 }
+
+/// How long a profile takes when nothing was said.
+const PROFILE_TIME_SECONDS: u64 = 10;
+
+/// The longest that one may take: it weighs on the program meanwhile.
+const MAX_PROFILE_TIME_SECONDS: u64 = 300;
 
 impl Command {
     /// Returns its name, as a client writes it.
@@ -59,11 +71,13 @@ impl Command {
             Self::Level(_) => "level",
             Self::Reload => "reload",
             Self::Reopen => "reopen",
+            Self::Profile(_) => "profile",
+            Self::Heap(_) => "heap",
             Self::Shutdown => "shutdown",
         }
     }
 
-    /// Tells whether it changes anything.
+    /// Tells whether it changes anything, or weighs on the program while it lasts.
     #[must_use]
     pub fn is_change(&self) -> bool {
         !matches!(
@@ -101,6 +115,8 @@ struct Line {
     path: Option<String>,
     #[serde(default)]
     level: Option<String>,
+    #[serde(default)]
+    seconds: Option<u64>,
     /// Events: of the nodes at or below these paths.
     #[serde(default)]
     below: Vec<String>,
@@ -129,11 +145,18 @@ fn request(line: Line) -> Result<Request, Refusal> {
 
     let name = line.command.clone();
     let (has_path, has_level) = (line.path.is_some(), line.level.is_some());
+    let has_seconds = line.seconds.is_some();
     let has_filter = !line.below.is_empty() || !line.kinds.is_empty();
     let path = || {
         line.path
             .clone()
             .ok_or_else(|| usage(format!("`{name}` needs a `path`")))
+    };
+    let time = || match line.seconds.unwrap_or(PROFILE_TIME_SECONDS) {
+        seconds @ 1..=MAX_PROFILE_TIME_SECONDS => Ok(Duration::from_secs(seconds)),
+        _ => Err(usage(format!(
+            "`{name}` takes `seconds` from 1 to {MAX_PROFILE_TIME_SECONDS}"
+        ))),
     };
     let (request, wants) = match name.as_str() {
         "tree" => (Request::Command(Command::Tree), ""),
@@ -149,6 +172,8 @@ fn request(line: Line) -> Result<Request, Refusal> {
         ),
         "reload" => (Request::Command(Command::Reload), ""),
         "reopen" => (Request::Command(Command::Reopen), ""),
+        "profile" => (Request::Command(Command::Profile(time()?)), "seconds"),
+        "heap" => (Request::Command(Command::Heap(time()?)), "seconds"),
         "shutdown" => (Request::Command(Command::Shutdown), ""),
         "events" => (Request::Events(filter(&line)?), "filter"),
         other => return Err(usage(format!("there is no command `{other}`"))),
@@ -156,6 +181,7 @@ fn request(line: Line) -> Result<Request, Refusal> {
     let unwanted = [
         ("path", has_path),
         ("level", has_level),
+        ("seconds", has_seconds),
         ("filter", has_filter),
     ];
     match unwanted
@@ -211,6 +237,8 @@ pub(super) fn lagged(lost: u64) -> Value {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::{Command, Refusal, Request, answer, parse};
     use proptest::prelude::{any, proptest};
     use serde_json::json;
@@ -226,6 +254,22 @@ mod tests {
             (
                 r#"{"command":"level","level":"debug"}"#,
                 Ok(Command::Level(Some("debug".to_owned()))),
+            ),
+            (
+                r#"{"command":"profile","seconds":3}"#,
+                Ok(Command::Profile(Duration::from_secs(3))),
+            ),
+            (
+                r#"{"command":"heap"}"#,
+                Ok(Command::Heap(Duration::from_secs(10))),
+            ),
+            (
+                r#"{"command":"profile","seconds":0}"#,
+                Err("`profile` takes `seconds` from 1 to 300"),
+            ),
+            (
+                r#"{"command":"tree","seconds":1}"#,
+                Err("`tree` takes no seconds"),
             ),
             (r#"{"command":"stop"}"#, Err("`stop` needs a `path`")),
             (

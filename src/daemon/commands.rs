@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::configuration::{Configuration, News};
 use super::monitor::ResourceMonitor;
 use super::orders::Orders;
+use super::profiles;
 use super::view;
 use crate::admin::socket::Peer;
 use crate::admin::{Answer, Answering, Command, Commands, Refusal};
@@ -83,6 +84,8 @@ impl Desk {
                 self.logging()?.reopen();
                 Ok(Value::Null)
             }
+            Command::Profile(time) => profiles::cpu(time).await,
+            Command::Heap(time) => profiles::heap(time).await,
             Command::Shutdown => {
                 self.orders.end(ShutdownReason::Requested);
                 Ok(Value::Null)

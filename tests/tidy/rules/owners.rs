@@ -35,6 +35,10 @@ const OWNED: &[(&[&str], &[&str])] = &[
     (&["strsim"], &["src/config.rs", "src/config/"]),
     (&["procfs"], &["src/resources.rs"]),
     (&["quanta"], &["src/time.rs"]),
+    (&["mimalloc"], &["src/allocator.rs"]),
+    (&["pprof"], &["src/profile/cpu.rs"]),
+    (&["dhat"], &["src/profile/heap.rs"]),
+    (&["tempfile"], &["src/profile/heap.rs"]),
     (
         &["rustix"],
         &[
