@@ -101,3 +101,8 @@ pub use crate::shutdown::guard::{ShutdownGuard, ShutdownHandle};
 pub use crate::shutdown::report::StopReport;
 pub use crate::supervisor::{Supervisor, SupervisorHandle};
 pub use crate::tree::{Running, StartError};
+
+/// The code of the guide, compiled and run with the tests.
+#[cfg(all(doctest, feature = "config", feature = "metrics"))]
+#[doc = include_str!("../docs/guide.md")]
+struct Guide;

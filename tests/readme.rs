@@ -23,3 +23,14 @@ fn the_readme_shows_the_first_example_verbatim() {
         "copy examples/01_actor.rs into README.md, from its first `use` on"
     );
 }
+
+#[test]
+fn the_guide_shows_what_compiles() {
+    let guide = include_str!("../docs/guide.md");
+    let blocks = guide.lines().filter(|line| line.starts_with("```"));
+    let begun: Vec<_> = blocks.step_by(2).collect();
+    assert!(begun.len() > 5, "it shows code");
+    // What is marked in no other way is a documentation test of src/lib.rs.
+    assert!(begun.iter().all(|fence| *fence == "```rust"), "{begun:?}");
+    assert!(include_str!("../src/lib.rs").contains("include_str!(\"../docs/guide.md\")"));
+}
