@@ -90,10 +90,7 @@ pub async fn watch(
     mut series: Series,
     mut look: impl FnMut() -> Vec<f64>,
 ) -> Series {
-    let step = STEP
-        .max(duration / MOST_STEPS)
-        .min(duration / LEAST_STEPS)
-        .max(Duration::from_millis(1));
+    let step = step(duration);
     series.rows.reserve(MOST_STEPS as usize + 1);
     let began = Instant::now();
     let mut due = began;
@@ -119,6 +116,13 @@ pub async fn watch(
             return series;
         }
     }
+}
+
+/// How long it is from one look to the next in a run of this length.
+fn step(duration: Duration) -> Duration {
+    STEP.max(duration / MOST_STEPS)
+        .min(duration / LEAST_STEPS)
+        .max(Duration::from_millis(1))
 }
 
 /// Turns a count that only grows into how much it grew each second.
@@ -163,4 +167,19 @@ fn tell(text: &str) {
 #[allow(clippy::print_stdout, reason = "the table is what the program is for")]
 fn say(text: &str) {
     print!("{text}");
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::step;
+
+    #[test]
+    fn a_short_run_is_looked_at_more_often_and_a_long_one_less() {
+        for (seconds, millis) in [(0, 1), (1, 100), (30, 1_000), (600, 1_000), (3_900, 6_500)] {
+            let duration = Duration::from_secs(seconds);
+            assert_eq!(step(duration), Duration::from_millis(millis), "{seconds} s");
+        }
+    }
 }

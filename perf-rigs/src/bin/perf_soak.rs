@@ -7,6 +7,7 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
+use perennial::handle::durations::SAMPLE;
 use perennial::metrics::Exposition;
 use perennial::{Backoff, CastError, Child, Handle, Inbox, Running, Supervisor};
 use perf_rigs::arguments::{Arguments, Opt, Preset, Rig};
@@ -91,6 +92,12 @@ fn warm_up(arguments: &Arguments) -> Duration {
 /// Crashes one child after the other at the one rate until `then`, at the other from then on.
 async fn crash(handles: Vec<Handle<Message>>, rates: [f64; 2], then: Instant) {
     let mut random = fastrand::Rng::with_seed(1);
+    // One message in 64 is timed, and a child has no histogram before its first.
+    for to in &handles {
+        for _ in 0..=SAMPLE {
+            let _refused: Result<(), CastError<Message>> = to.cast(Message::Work);
+        }
+    }
     crash_until(&handles, rates[0], &mut random, Some(then)).await;
     crash_until(&handles, rates[1], &mut random, None).await;
 }
