@@ -3,7 +3,9 @@
 //! The kernel interrupts whichever thread runs (`SIGPROF`), and what it finds is counted by stack. A process that waits
 //! has no samples. Stacks are followed by frame pointers alone, and each address is tried before it is read: to unwind
 //! by tables takes locks that a thread which panics may hold, and in a supervised program threads panic. A program
-//! that is built without frame pointers has short stacks; `RUSTFLAGS="-C force-frame-pointers=yes"` gives whole ones.
+//! that is built without frame pointers has short stacks; `RUSTFLAGS="-C force-frame-pointers=yes"` gives whole ones. Even
+//! those begin one above: a frame pointer tells where a function returns to, so that the last name of a stack is the
+//! function that called what ran.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
