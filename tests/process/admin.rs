@@ -295,3 +295,18 @@ fn a_level_that_was_set_by_hand_stays_until_the_configuration_says_something_els
     assert_eq!(ask("level"), "warn");
     drop(running);
 }
+
+#[cfg(not(any(feature = "profiling", feature = "heap-profiling")))]
+#[test]
+fn a_profile_that_was_not_built_in_is_refused_with_the_feature_that_has_it() {
+    let folder = Folder::new("admin-profile");
+    let running = start(&folder);
+    let mut client = Client::connect(&folder);
+    for (command, feature) in [("profile", "`profiling`"), ("heap", "`heap-profiling`")] {
+        let error = client.ask(&json!({ "command": command, "seconds": 300 }))["error"].clone();
+        assert_eq!(error["word"], "unsupported", "{error}");
+        let message = error["message"].as_str().expect("text");
+        assert!(message.contains(feature), "{message}");
+    }
+    drop(running);
+}
