@@ -170,7 +170,7 @@ fn what_one_has_lost_who_is_gone_is_known_by_its_name() {
         drop(well);
     }
     for number in 0..1_000 {
-        let _gone = bus.subscribe_from(number.to_string(), super::Start::Seq(1));
+        let _gone = bus.subscribe_from(number.to_string(), Start::Seq(1));
     }
     assert_eq!(bus.statistics().lagged_by_gone.len(), 256);
 }
