@@ -93,6 +93,8 @@ pub(crate) struct Treatment {
     /// `None` where nobody watches.
     pub(crate) stuck_after: Option<Duration>,
     pub(crate) on_stuck: OnStuck,
+    /// `None` where the backoff says it.
+    pub(crate) stable_after: Option<Duration>,
 }
 
 static DEFAULT_TREATMENT: LazyLock<Arc<Treatment>> = LazyLock::new(|| {
@@ -112,6 +114,7 @@ static DEFAULT_TREATMENT: LazyLock<Arc<Treatment>> = LazyLock::new(|| {
         duty: None,
         stuck_after: Some(DEFAULT_STUCK_AFTER),
         on_stuck: OnStuck::default(),
+        stable_after: None,
     })
 });
 
@@ -288,6 +291,34 @@ impl<M: Send + 'static> Child<M> {
     /// they stand.
     pub fn one_of(mut self, group: impl Into<Arc<str>>) -> Self {
         self.duty().need = Need::OneOf(group.into());
+        self
+    }
+
+    /// Sets for how long a run has to be up and well, neither degraded nor failed nor stuck, without a
+    /// break, before it is *stable*. Then the restarts in a row are forgotten and
+    /// [`EventKind::Stable`](crate::event::EventKind::Stable) is told. Default: the backoff's
+    /// [`reset_after`](Backoff::reset_after), 30 s when nothing was set there either.
+    pub fn stable_after(mut self, up_and_well: Duration) -> Self {
+        self.treatment().stable_after = Some(up_and_well);
+        self
+    }
+
+    /// Makes the program not ready until the child's run is stable ([`stable_after`](Self::stable_after)),
+    /// if it needs the child: after each restart, too. Default: ready once it is up.
+    pub fn unready_until_stable(mut self) -> Self {
+        self.duty().unready_until_stable = true;
+        self
+    }
+
+    /// Starts the siblings after this child only once its run is stable
+    /// ([`stable_after`](Self::stable_after)): when the tree starts, and when a group restarts. Default:
+    /// once it is up.
+    ///
+    /// A run that ends before it is stable has failed to start, if the child is restarted after such an end;
+    /// and so has one that is not stable when its start timeout has passed a second time after
+    /// `stable_after`. Children that are added while the program runs wait for nobody.
+    pub fn siblings_wait_until_stable(mut self) -> Self {
+        self.duty().siblings_wait_until_stable = true;
         self
     }
 

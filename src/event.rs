@@ -63,6 +63,14 @@ pub enum EventKind {
         /// How long the child was down, the backoff included.
         latency: Duration,
     },
+    /// The run has been up and well for long enough: its restarts in a row are forgotten. Told once for each
+    /// run that follows a failure, and for each of a child that was declared to be waited for.
+    Stable {
+        /// How long it has been up.
+        uptime: Duration,
+        /// How many restarts in a row are forgotten.
+        attempts: u32,
+    },
     /// A handler of the run does not come to its end. Told once; the run goes on unless its child was
     /// declared to be restarted by that.
     Stuck {
@@ -132,7 +140,7 @@ pub enum EventKind {
 
 impl EventKind {
     /// Every code that [`EventKind::code`] can return, in a fixed order.
-    pub const CODES: [&'static str; 17] = [
+    pub const CODES: [&'static str; 18] = [
         "starting",
         "started",
         "exited",
@@ -150,6 +158,7 @@ impl EventKind {
         "limit_reached",
         "health_changed",
         "stuck",
+        "stable",
     ];
 
     /// Returns the kind as a stable lower-case word.
@@ -173,6 +182,7 @@ impl EventKind {
             Self::LimitReached { .. } => "limit_reached",
             Self::HealthChanged { .. } => "health_changed",
             Self::Stuck { .. } => "stuck",
+            Self::Stable { .. } => "stable",
         }
     }
 }

@@ -96,6 +96,8 @@ pub enum Need {
 pub(crate) struct Duty {
     pub(crate) need: Need,
     pub(crate) on_failed: OnFailed,
+    pub(crate) unready_until_stable: bool,
+    pub(crate) siblings_wait_until_stable: bool,
 }
 
 /// How one run is: what it says and what checks find.

@@ -16,6 +16,7 @@ mod past;
 mod reaper;
 mod run_loop;
 pub(crate) mod spawn;
+mod standing;
 mod stop_plan;
 pub mod status;
 mod validate;

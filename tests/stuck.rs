@@ -121,7 +121,19 @@ async fn a_handler_that_blocks_its_thread_is_told_of_while_it_does_and_not_resta
     let (release, released) = mpsc::channel();
     handle.cast(Order::Block(released)).expect("it is up");
     assert_eq!(hook_of(&next(&mut events, "stuck").await), ("handle", true));
+    let why = || {
+        let readiness = running.readiness();
+        let missing = readiness.missing().next();
+        missing.and_then(|one| one.failure.clone())
+    };
+    let expected = "it is stuck: `handle` does not come to its end";
+    assert_eq!(why().as_deref(), Some(expected));
+    let status = &running.snapshot().root.children[0];
+    assert_eq!(status.stuck_in, Some("handle"));
     release.send(()).expect("it waits");
+    while why().is_some() {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
     let report = running.stop(Duration::from_secs(60)).await;
     assert!(
         report.is_clean(),

@@ -124,6 +124,8 @@ fn node(status: &NodeStatus, at: Instant) -> Value {
         "intensity_used": status.intensity_used,
         "meltdowns": status.meltdowns,
         "since_seconds": at.saturating_duration_since(status.since).as_secs_f64(),
+        "awaits_stable": status.awaits_stable,
+        "stuck_in": status.stuck_in,
         "stuck": status.stuck,
         "last_seq": status.last_seq,
         "children": children,
@@ -182,6 +184,9 @@ pub(super) fn event(event: &SubsystemEvent, clock: WallClock) -> Value {
             is_blocking,
         } => {
             json!({ "hook": hook, "lasted_seconds": seconds(lasted), "is_blocking": is_blocking })
+        }
+        EventKind::Stable { uptime, attempts } => {
+            json!({ "uptime_seconds": seconds(uptime), "attempts": attempts })
         }
         EventKind::Starting | EventKind::Started | EventKind::Meltdown | EventKind::Quarantined => {
             Value::Null

@@ -122,6 +122,12 @@ pub const CHILD_STUCK: Name = metric(
     "How often a handler of the child was found stuck.",
 );
 
+/// Gauge, label `path`.
+pub const HANDLERS_STUCK: Name = metric(
+    "perennial_handlers_stuck",
+    "How many handlers of the child, or of what was added below it, are stuck now.",
+);
+
 /// Gauge, labels `path`; for children added at run time the sum, at their supervisor.
 pub const MAILBOX_DEPTH: Name = metric(
     "perennial_mailbox_depth",
@@ -299,7 +305,7 @@ pub const COUNTERS: [Name; 12] = [
 ];
 
 /// Every gauge of the tree and its bus.
-pub const GAUGES: [Name; 14] = [
+pub const GAUGES: [Name; 15] = [
     BUILD_INFO,
     CHILD_UP,
     CHILD_STATE,
@@ -308,6 +314,7 @@ pub const GAUGES: [Name; 14] = [
     RESTART_INTENSITY,
     BACKOFF,
     TASKS_HUNG,
+    HANDLERS_STUCK,
     SHUTDOWN_DURATION,
     SHUTDOWN_BUDGET_USED,
     MAILBOX_DEPTH,

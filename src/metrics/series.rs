@@ -54,6 +54,8 @@ struct Sum {
     states: [usize; State::ALL.len()],
     mailboxes: Mailboxes,
     backoff: Duration,
+    stuck_now: usize,
+    stuck: u64,
 }
 
 /// What one mailbox, or several together, come to.
@@ -156,9 +158,10 @@ impl<'a> Series<'a> {
         }
         let mut backoff = until_next_run(node, self.at);
         self.restarts(node);
-        let own = [("path", node.path.as_str())];
-        self.count(names::CHILD_STUCK, &own, node.stuck);
+        let (mut stuck, mut stuck_now) = (node.stuck, usize::from(node.stuck_in.is_some()));
         if let Some(sum) = sum {
+            stuck += sum.stuck;
+            stuck_now += sum.stuck_now;
             self.children(node.path.as_str(), &sum);
             backoff = backoff.max(sum.backoff);
             // A supervisor has no mailbox; what removed children counted stands with it.
@@ -170,6 +173,8 @@ impl<'a> Series<'a> {
                 mailboxes.durations.get_or_insert_default().add(&durations);
             }
         }
+        self.gauge(names::HANDLERS_STUCK, &path, as_f64(stuck_now));
+        self.count(names::CHILD_STUCK, &path, stuck);
         self.gauge(names::BACKOFF, &path, backoff.as_secs_f64());
         self.mailboxes(node.path.as_str(), &mailboxes);
         self.shown.push((node.path.clone(), mailboxes.durations));
@@ -225,6 +230,8 @@ impl<'a> Series<'a> {
         }
         child.visit(&mut |node| {
             sum.mailboxes.add(node);
+            sum.stuck += node.stuck;
+            sum.stuck_now += usize::from(node.stuck_in.is_some());
             sum.backoff = sum.backoff.max(until_next_run(node, self.at));
             self.hung += usize::from(node.state == State::Hung);
             if node.restart_count() > 0 {

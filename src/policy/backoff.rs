@@ -11,7 +11,7 @@ use thiserror::Error;
 
 /// The first delay that is not zero.
 pub const DEFAULT_BACKOFF_FIRST: Duration = Duration::from_millis(100);
-/// The longest delay, and the uptime after which a child counts as recovered.
+/// The longest delay, and the time up and well after which a child counts as recovered.
 pub const DEFAULT_BACKOFF_MAX: Duration = Duration::from_secs(30);
 /// By what each delay grows.
 pub const DEFAULT_BACKOFF_FACTOR: f64 = 2.0;
@@ -21,7 +21,7 @@ pub const DEFAULT_BACKOFF_JITTER: f64 = 1.0;
 /// Decides how long a child waits before each restart in a row.
 ///
 /// The first restart after a good run is immediate: most crashes are over with one. The second
-/// waits about 100 ms, the third 200 ms, up to 30 s. Once the child has been up for
+/// waits about 100 ms, the third 200 ms, up to 30 s. Once the child has been up and well for
 /// [`reset_after`](Self::reset_after) the count begins anew.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Backoff {
@@ -123,11 +123,12 @@ impl Backoff {
         self
     }
 
-    /// Sets the uptime after which a child counts as recovered. Default: the longest delay, and
-    /// 30 s where there is none.
+    /// Sets for how long a run has to be up and well before the child counts as recovered, unless the
+    /// child says that itself ([`Child::stable_after`](crate::child::Child::stable_after)). Default: the
+    /// longest delay, and 30 s where there is none.
     #[must_use]
-    pub fn reset_after(mut self, uptime: Duration) -> Self {
-        self.reset_after = Some(uptime);
+    pub fn reset_after(mut self, up_and_well: Duration) -> Self {
+        self.reset_after = Some(up_and_well);
         self
     }
 
@@ -137,14 +138,14 @@ impl Backoff {
         self.max.is_zero()
     }
 
-    /// Tells whether a run of `uptime` starts the count anew.
-    pub(crate) fn resets(&self, uptime: Duration) -> bool {
+    /// Returns for how long a run has to be up and well so that the count starts anew.
+    pub(crate) fn resets_after(&self) -> Duration {
         let longest = if self.is_none() {
             DEFAULT_BACKOFF_MAX
         } else {
             self.max
         };
-        uptime >= self.reset_after.unwrap_or(longest)
+        self.reset_after.unwrap_or(longest)
     }
 
     /// Tells whether it gives up after a limited number of restarts.

@@ -14,6 +14,7 @@
 
 mod facts;
 mod reading;
+mod watched;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Weak};
@@ -22,6 +23,7 @@ use tokio::time::Instant;
 
 use self::facts::{Facts, ended_by, next_run_after, state_after};
 use self::reading::Messages;
+pub(crate) use self::watched::Watched;
 use super::door::Door;
 use super::past::Pressure;
 use super::status::{NodeStatus, State};
@@ -54,12 +56,6 @@ pub(crate) struct Cell {
 struct Present {
     run: Weak<Run>,
     treatment: Option<Arc<Treatment>>,
-}
-
-/// A run that the watchdog may judge.
-pub(crate) struct Watched {
-    pub(crate) run: Arc<Run>,
-    pub(crate) treatment: Arc<Treatment>,
 }
 
 /// What a node is, whatever it does.
@@ -215,64 +211,6 @@ impl Cell {
     /// Returns since when a worker has been at what it received, by the coarse clock.
     pub(crate) fn busy_since(&self) -> Option<u64> {
         self.mailbox.as_ref()?.busy_since()
-    }
-
-    fn watched(&self) -> Option<Watched> {
-        let (run, treatment) = {
-            let present = lock(&self.run);
-            (present.run.upgrade(), present.treatment.clone())
-        };
-        let run = run.filter(|run| !run.is_over())?;
-        Some(Watched {
-            run,
-            treatment: treatment?,
-        })
-    }
-
-    /// Visits the runs of all leaves at or below this node, each with the nearest node above it that was
-    /// declared, which counts for those that were added.
-    pub(crate) fn visit_watched(
-        self: &Arc<Self>,
-        owner: &Arc<Self>,
-        see: &mut impl FnMut(&Self, &Self, &Watched),
-    ) {
-        let owner = match lock(&self.facts).is_dynamic {
-            true => owner,
-            false => self,
-        };
-        if let Some(watched) = self.watched() {
-            see(self, owner, &watched);
-        }
-        let children: Vec<_> = match &*lock(&self.children) {
-            Some(children) => children.present.values().cloned().collect(),
-            None => return,
-        };
-        for child in children {
-            child.visit_watched(owner, see);
-        }
-    }
-
-    /// Counts that a run of this node, or of one that was added below it, was stuck.
-    pub(crate) fn count_stuck(&self) {
-        lock(&self.facts).stuck += 1;
-    }
-
-    /// Notes what happened to one run, unless it has ended or another has begun since. Tells whether it was
-    /// noted.
-    pub(crate) fn note_of(&self, incarnation: u64, events: &Events, kind: EventKind) -> bool {
-        let mut facts = lock(&self.facts);
-        let lives = matches!(
-            facts.state,
-            State::Starting | State::Running | State::Stopping
-        );
-        if facts.incarnation != incarnation || !lives {
-            return false;
-        }
-        let (pushed, _) = event::push(events, &self.path, incarnation, kind);
-        facts.last_seq = pushed.seq();
-        drop(facts);
-        pushed.tell();
-        true
     }
 
     /// Returns the present run.

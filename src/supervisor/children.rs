@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::in_order::InOrder;
+use super::standing::Standing;
 use super::{Node, NodeKind, Supervisor};
 use crate::child::Kind;
 use crate::policy::backoff::Backoff;
@@ -36,6 +37,12 @@ pub(super) struct Policy {
     pub(super) is_significant: bool,
     pub(super) stop: Stop,
     pub(super) on_hung: OnHung,
+    /// `None` where the backoff says it.
+    pub(super) stable_after: Option<Duration>,
+    /// Whether the siblings after it start only once it is stable.
+    pub(super) siblings_wait: bool,
+    /// Whether somebody wants to hear of it when a run is stable, the first one too.
+    pub(super) tells_stable: bool,
 }
 
 /// What is kept for a child while its siblings stop.
@@ -84,6 +91,7 @@ impl Policy {
             true => OnLimit::Escalate,
             false => OnLimit::Quarantine,
         };
+        let duty = node.duty().unwrap_or_default();
         match &node.0 {
             NodeKind::Leaf(leaf, _) => Self {
                 restart,
@@ -105,6 +113,11 @@ impl Policy {
                 is_significant: leaf.treatment.is_significant,
                 stop: leaf.treatment.stop,
                 on_hung: leaf.treatment.on_hung,
+                stable_after: leaf.treatment.stable_after,
+                siblings_wait: duty.siblings_wait_until_stable,
+                tells_stable: leaf.treatment.stable_after.is_some()
+                    || duty.siblings_wait_until_stable
+                    || duty.unready_until_stable,
             },
             NodeKind::Supervisor(below) => Self {
                 restart,
@@ -122,8 +135,17 @@ impl Policy {
                 is_significant: below.is_significant,
                 stop: Stop::Ask,
                 on_hung: OnHung::Report,
+                stable_after: None,
+                siblings_wait: false,
+                tells_stable: false,
             },
         }
+    }
+
+    /// Returns for how long a run has to be up and well so that it is stable.
+    pub(super) fn stable_after(&self) -> Duration {
+        self.stable_after
+            .unwrap_or_else(|| self.backoff.resets_after())
     }
 
     /// Tells whether a kill can end it: a supervisor is never killed, a thread can't be.
@@ -174,8 +196,6 @@ pub(super) enum Phase {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Stopping {
     pub(super) asked: Instant,
-    /// Since when it had been up; `None` if it was not.
-    pub(super) up_since: Option<Instant>,
     /// By when it must be over.
     pub(super) deadline: Instant,
     /// To when the child may put that off.
@@ -222,8 +242,10 @@ pub(super) struct ChildState {
     pub(super) attempt: u32,
     /// The restarts that its own limit counts.
     pub(super) window: Option<Box<Window>>,
-    /// Since when it has been without a run that is up; `None` before its first.
-    pub(super) down_since: Option<Instant>,
+    /// Since when it is without a run, or its run is well.
+    pub(super) standing: Standing,
+    /// Whether a timer is armed for the moment at which its run is stable.
+    pub(super) is_stable_due: bool,
     /// Started, or being started, by the group restart under way.
     pub(super) is_fresh: bool,
     pub(super) awaited: Option<Awaited>,
@@ -239,7 +261,8 @@ impl ChildState {
             phase: Phase::Pending,
             incarnation,
             attempt: 0,
-            down_since: None,
+            standing: Standing::New,
+            is_stable_due: false,
             is_fresh: false,
             awaited: None,
             is_provisional: false,
@@ -256,6 +279,20 @@ impl ChildState {
                 | Phase::StartTimedOut
                 | Phase::Stopping(_)
         )
+    }
+
+    /// Its run is over, or hangs: the restarts in a row are forgotten if it was stable.
+    pub(super) fn end_run(&mut self, now: Instant) {
+        if self.standing.end(now, self.policy.stable_after()) {
+            self.attempt = 0;
+        }
+    }
+
+    /// Returns when somebody is to be told that its run is stable, as far as that is known now.
+    pub(super) fn tells_stable_at(&self) -> Option<Instant> {
+        let is_told = self.attempt > 0 || self.policy.tells_stable;
+        let at = self.standing.stable_at(self.policy.stable_after());
+        at.filter(|_| is_told)
     }
 
     /// Tells whether it is down and nothing but a command brings it back.

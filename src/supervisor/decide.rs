@@ -15,8 +15,10 @@
 mod by_hand;
 mod group;
 mod restart;
+mod stable;
 mod start;
 mod stop;
+mod timer;
 mod walk;
 
 use std::sync::Arc;
@@ -24,6 +26,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+pub(super) use self::timer::Timer;
 pub(super) use self::walk::Walk;
 use super::children::{ChildState, Children, Key, Phase, Policy, Reserve, Ticket};
 use crate::command::{Ask, Refusal};
@@ -58,6 +61,12 @@ pub(super) enum Happened {
     Ending { key: Key, incarnation: u64 },
     /// A supervisor below is over, but for tasks that hang.
     LeftHung { key: Key, incarnation: u64 },
+    /// A child that is up says, or a check found, that it is well or not.
+    Health {
+        key: Key,
+        incarnation: u64,
+        is_well: bool,
+    },
     /// A child's task has ended and its state is dropped.
     Ended {
         key: Key,
@@ -88,30 +97,6 @@ pub(super) enum Happened {
     Asked { key: Key, ask: Ask, ticket: Ticket },
 }
 
-/// What a timer is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Timer {
-    StartTimeout { key: Key, incarnation: u64 },
-    BackoffOver { key: Key, incarnation: u64 },
-    DrainOver { key: Key, incarnation: u64 },
-    KillAt { key: Key, incarnation: u64 },
-    GiveUp { key: Key, incarnation: u64 },
-    GroupDue,
-}
-
-impl Timer {
-    /// Returns the run that has not done in time what it was to do.
-    pub(super) fn verdict_on(self) -> Option<(Key, u64)> {
-        match self {
-            Self::StartTimeout { key, incarnation }
-            | Self::DrainOver { key, incarnation }
-            | Self::KillAt { key, incarnation }
-            | Self::GiveUp { key, incarnation } => Some((key, incarnation)),
-            Self::BackoffOver { .. } | Self::GroupDue => None,
-        }
-    }
-}
-
 /// Something the loop has to carry out.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Action {
@@ -123,6 +108,8 @@ pub(super) enum Action {
     Stop { key: Key, times: StopTimes },
     /// Drop the child's task at its next await.
     Kill { key: Key },
+    /// End the child's run as one whose start took too long.
+    FailStart { key: Key },
     /// Call back at `at`.
     Arm { timer: Timer, at: Instant },
     /// Something happened to a child.
@@ -178,7 +165,7 @@ pub(super) enum Mode {
     Starting {
         /// Everything before has been started.
         next: Key,
-        deferred: Vec<(Key, Exit, Duration)>,
+        deferred: Vec<(Key, Exit)>,
     },
     /// Watching.
     Running,
@@ -305,7 +292,9 @@ impl Supervision {
             Timer::BackoffOver { key, incarnation }
             | Timer::DrainOver { key, incarnation }
             | Timer::KillAt { key, incarnation }
-            | Timer::GiveUp { key, incarnation } => (key, incarnation),
+            | Timer::GiveUp { key, incarnation }
+            | Timer::StableDue { key, incarnation }
+            | Timer::StableTimeout { key, incarnation } => (key, incarnation),
         };
         let child = self.children.get(&key);
         child.is_some_and(|child| child.incarnation == incarnation)
@@ -323,6 +312,11 @@ impl Supervision {
             Happened::Started { key, incarnation } => self.started(key, incarnation),
             Happened::Ending { key, incarnation } => self.ending(key, incarnation),
             Happened::LeftHung { key, incarnation } => self.left_hung(key, incarnation),
+            Happened::Health {
+                key,
+                incarnation,
+                is_well,
+            } => self.health_heard(key, incarnation, is_well),
             Happened::Ended {
                 key,
                 incarnation,
@@ -375,6 +369,8 @@ impl Supervision {
     }
 
     fn ended(&mut self, key: Key, incarnation: u64, exit: Exit) {
+        // Its time may be over, and the timer not.
+        self.settle(key, incarnation);
         let now = self.now;
         let Some(child) = self.present(key, incarnation) else {
             return;
@@ -415,6 +411,8 @@ impl Supervision {
             Timer::DrainOver { key, incarnation } => self.drain_over(key, incarnation),
             Timer::KillAt { key, incarnation } => self.kill_due(key, incarnation),
             Timer::GiveUp { key, incarnation } => self.give_up(key, incarnation),
+            Timer::StableDue { key, incarnation } => self.stable_due(key, incarnation),
+            Timer::StableTimeout { key, incarnation } => self.stable_timed_out(key, incarnation),
             Timer::GroupDue => self.drive_group(),
         }
     }

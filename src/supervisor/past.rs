@@ -24,6 +24,8 @@ pub(super) struct Past {
     pub(super) escalations: u64,
     /// How the present run is.
     pub(super) health: Health,
+    /// In which hook the present run is stuck, and since when by the coarse clock.
+    pub(super) stuck: Option<(&'static str, u64)>,
     /// When the next run begins, while it is waited for.
     pub(super) next_run: Option<Instant>,
     /// Those before the last, the newest at the back.

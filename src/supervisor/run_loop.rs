@@ -317,8 +317,13 @@ impl RunLoop {
         } = notice;
         let happened = match news {
             News::Started => {
-                self.begin_checks(key, incarnation);
-                Happened::Started { key, incarnation }
+                let is_well = self.begin_checks(key, incarnation);
+                self.happened(Happened::Started { key, incarnation });
+                if !is_well {
+                    // It said so while it started.
+                    self.decide_on_health(key, incarnation);
+                }
+                return;
             }
             News::Health => return self.health_changed(key, incarnation),
             News::Ending => Happened::Ending { key, incarnation },

@@ -125,6 +125,10 @@ pub struct NodeStatus {
     pub health: Health,
     /// What readiness makes of it.
     pub need: Need,
+    /// Whether it is up, was declared to be waited for until it is stable, and is not yet.
+    pub awaits_stable: bool,
+    /// In which hook its run is stuck now; `None` where it is not.
+    pub stuck_in: Option<&'static str>,
     /// How often a handler of it was found stuck; for a supervisor, of what was added below it.
     pub stuck: u64,
     /// The number of its own last event: replay ignores what is not newer.
@@ -192,6 +196,10 @@ pub(crate) struct Outline {
     pub(crate) last_exit: Option<Exit>,
     pub(crate) ended_by_itself: bool,
     pub(crate) health: Health,
+    /// Up, and to be missed until it is stable.
+    pub(crate) awaits_stable: bool,
+    /// In which hook its run is stuck.
+    pub(crate) stuck_in: Option<&'static str>,
     /// Those that were declared, in start order.
     pub(crate) children: Vec<Outline>,
 }

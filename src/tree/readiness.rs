@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::Running;
-use crate::health::{Need, OnFailed};
+use crate::health::{Health, Need, OnFailed};
 use crate::supervisor::status::{Outline, State};
 
 /// Whether a program can do its work.
@@ -41,10 +41,12 @@ impl Readiness {
 
 impl Running {
     /// Tells whether the program can do its work: every required child is up, or has finished well (a
-    /// supervisor with all below it), and is not failed; of each group one is; the shutdown has not begun.
+    /// supervisor with all below it), and is neither failed nor stuck; of each group one is; the shutdown has
+    /// not begun.
     ///
     /// A child that restarts, alone or with its group, is in quarantine, waits for its next run, or hangs
-    /// is not up. Children added while the program runs come and go with its work and do not count.
+    /// is not up; one that was declared `unready_until_stable` counts only once it is stable. Children added
+    /// while the program runs come and go with its work and do not count.
     #[must_use]
     pub fn readiness(&self) -> Readiness {
         Readiness {
@@ -100,9 +102,7 @@ fn collect_all(node: &Outline, found: &mut Vec<Requirement>, groups: &mut Groups
 /// Says in words why a node does not do what it is needed for.
 fn why_missing(node: &Outline) -> Option<String> {
     if node.is_settled() {
-        let is_missed = node.health.is_failed() && node.on_failed != OnFailed::Report;
-        let reason = node.health.reason().filter(|_| is_missed);
-        return reason.map(|reason| format!("it is not well: {}", one_line(reason)));
+        return why_not_counted(node);
     }
     let doing = match node.state {
         State::Pending => "it has not been started yet",
@@ -120,6 +120,19 @@ fn why_missing(node: &Outline) -> Option<String> {
         ),
         None => doing.to_owned(),
     })
+}
+
+/// Says in words why a node that is up does not do what it is needed for.
+fn why_not_counted(node: &Outline) -> Option<String> {
+    let counts_failures = node.on_failed != OnFailed::Report;
+    if let (Health::Failed(reason), true) = (&node.health, counts_failures) {
+        return Some(format!("it is not well: {}", one_line(reason)));
+    }
+    if let (Some(hook), true) = (node.stuck_in, counts_failures) {
+        return Some(format!("it is stuck: `{hook}` does not come to its end"));
+    }
+    let too_early = "it is up, but has not been well for long enough yet";
+    node.awaits_stable.then(|| too_early.to_owned())
 }
 
 /// Keeps what a child says from looking like lines of a report.
@@ -146,6 +159,8 @@ mod tests {
             last_exit: None,
             ended_by_itself: false,
             health: Health::Ok,
+            awaits_stable: false,
+            stuck_in: None,
             children: Vec::new(),
         }
     }
@@ -202,6 +217,37 @@ mod tests {
                 "{health} {on_failed:?}"
             );
         }
+    }
+
+    #[test]
+    fn what_is_stuck_is_missed_unless_failures_are_only_reported_or_it_is_optional() {
+        for (on_failed, need, is_missed) in [
+            (OnFailed::Unready, Need::Required, true),
+            (OnFailed::Restart, Need::Required, true),
+            (OnFailed::Report, Need::Required, false),
+            (OnFailed::Unready, Need::Optional, false),
+        ] {
+            let mut child = node("a", State::Running);
+            child.stuck_in = Some("handle");
+            (child.on_failed, child.need) = (on_failed, need.clone());
+            let found = missing(vec![child]);
+            assert_eq!(!found.is_empty(), is_missed, "{on_failed:?} {need:?}");
+        }
+    }
+
+    #[test]
+    fn each_reason_to_miss_what_is_up_is_said_the_worst_first() {
+        let mut child = node("a", State::Running);
+        let why = |child: &Outline| requirements(child)[0].failure.clone();
+        assert_eq!(why(&child), None);
+        child.awaits_stable = true;
+        let expected = "it is up, but has not been well for long enough yet";
+        assert_eq!(why(&child).as_deref(), Some(expected));
+        child.stuck_in = Some("message");
+        let expected = "it is stuck: `message` does not come to its end";
+        assert_eq!(why(&child).as_deref(), Some(expected));
+        child.health = Health::Failed("no disk".into());
+        assert_eq!(why(&child).as_deref(), Some("it is not well: no disk"));
     }
 
     #[test]

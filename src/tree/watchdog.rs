@@ -17,7 +17,6 @@
 mod clock;
 mod judge;
 
-use std::collections::HashMap;
 use std::sync::{Arc, LazyLock, Weak};
 use std::thread::{self, Thread};
 use std::time::Duration;
@@ -26,9 +25,9 @@ use tokio::time::Instant;
 
 use self::clock::Clock;
 use self::judge::{Reading, Stuck, judge};
+use crate::context::News;
 use crate::event::EventKind;
 use crate::exit::{ErrorChain, Exit, catch_blocking};
-use crate::path::Path;
 use crate::policy::stuck::{DEFAULT_STUCK_AFTER, OnStuck};
 use crate::shutdown::report::readable;
 use crate::supervisor::Tree;
@@ -88,7 +87,6 @@ pub(super) fn watch(tree: &Arc<Tree>) {
 fn run() {
     let mut clock = Clock::new();
     let mut scanned = Instant::now();
-    let mut told = HashMap::new();
     loop {
         let shortest = closest_watch().min(DEFAULT_STUCK_AFTER) / 4;
         let tick = shortest.clamp(SHORTEST_TICK, LONGEST_TICK);
@@ -103,8 +101,8 @@ fn run() {
         clock.advance(tick);
         if scanned.elapsed() >= shortest.min(LONGEST_SCAN) {
             scanned = Instant::now();
-            // The host's subscriber is called, which may panic: what was told is then told again.
-            told = catch_blocking(|| scan(&present(), &told, &mut clock)).unwrap_or_default();
+            // The host's subscriber is called, which may panic: those after it are then told of later.
+            drop(catch_blocking(|| scan(&present(), &mut clock)));
         }
     }
 }
@@ -123,39 +121,24 @@ fn present() -> Vec<Arc<Tree>> {
     watchdog.trees.iter().filter_map(Weak::upgrade).collect()
 }
 
-/// Which run, and since when it is stuck.
-type Told = HashMap<Which, u64>;
-
-/// A run: of which tree, by its place in memory, of which child, and which incarnation. Two trees may have
-/// the same names.
-type Which = (usize, Path, u64);
-
-/// Looks at every run, tells of those that are newly stuck, and returns those that are.
-fn scan(trees: &[Arc<Tree>], before: &Told, clock: &mut Clock) -> Told {
-    let mut told = Told::new();
+/// Looks at every run, and tells of those that are newly stuck or no longer.
+fn scan(trees: &[Arc<Tree>], clock: &mut Clock) {
     for tree in trees {
         let Some(root) = tree.root_cell() else {
             continue;
         };
-        root.visit_watched(&root, &mut |cell, owner, watched| {
-            let Some(stuck) = look(cell, watched, clock) else {
-                return;
-            };
-            let place = Arc::as_ptr(tree).addr();
-            let which = (place, cell.path().clone(), watched.run.incarnation());
-            if before.get(&which) != Some(&stuck.since) {
-                if !tell(tree, cell, watched, &stuck) {
-                    return;
+        root.visit_watched(None, &mut |cell, owner, watched| {
+            let incarnation = watched.run.incarnation();
+            match look(cell, watched, clock) {
+                Some(stuck) => tell(tree, (cell, owner), watched, &stuck),
+                None if cell.goes_on(incarnation) => {
+                    watched.run.tell(News::Health);
+                    tracing::info!(path = %cell.path(), incarnation, "no longer stuck");
                 }
-                owner.count_stuck();
+                None => {}
             }
-            told.insert(which, stuck.since);
         });
     }
-    for (_, path, incarnation) in before.keys().filter(|which| !told.contains_key(which)) {
-        tracing::info!(%path, incarnation, "no longer stuck");
-    }
-    told
 }
 
 /// Judges a run; one that has a thread is looked at again before it is said to block it.
@@ -182,8 +165,8 @@ fn look(cell: &Cell, watched: &Watched, clock: &mut Clock) -> Option<Stuck> {
     Some(stuck)
 }
 
-/// Tells of a run, unless it has ended meanwhile; returns whether it was told of.
-fn tell(tree: &Tree, cell: &Cell, watched: &Watched, stuck: &Stuck) -> bool {
+/// Tells of a run, unless that is known or it has ended meanwhile, and does what was declared.
+fn tell(tree: &Tree, (cell, owner): (&Cell, &Cell), watched: &Watched, stuck: &Stuck) {
     let Watched { run, treatment } = watched;
     let lasted = Duration::from_millis(coarse().saturating_sub(stuck.since));
     let (hook, is_blocking) = (stuck.hook, stuck.is_blocking);
@@ -192,15 +175,22 @@ fn tell(tree: &Tree, cell: &Cell, watched: &Watched, stuck: &Stuck) -> bool {
         lasted,
         is_blocking,
     };
-    if !cell.note_of(run.incarnation(), tree.events(), kind) {
-        return false;
+    if !cell.note_stuck((run.incarnation(), stuck.since), tree.events(), kind) {
+        return;
     }
-    tracing::error!(
-        path = %cell.path(), incarnation = run.incarnation(), hook, ?lasted, is_blocking,
-        "stuck: it does not come to its end"
-    );
+    owner.count_stuck();
+    // Who is stuck is not well.
+    run.tell(News::Health);
+    let say = || {
+        tracing::error!(
+            path = %cell.path(), incarnation = run.incarnation(), hook, ?lasted, is_blocking,
+            "stuck: it does not come to its end"
+        );
+    };
+    // What follows does not depend on the host's subscriber.
+    drop(catch_blocking(say));
     if run.stop().deadline().is_some() {
-        return true;
+        return;
     }
     match treatment.on_stuck {
         OnStuck::Restart if !is_blocking => {
@@ -210,5 +200,4 @@ fn tell(tree: &Tree, cell: &Cell, watched: &Watched, stuck: &Stuck) -> bool {
         OnStuck::Report | OnStuck::Restart => {}
         OnStuck::EndProcess => tree.end_process(cell.path(), "stuck"),
     }
-    true
 }

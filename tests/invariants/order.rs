@@ -125,7 +125,7 @@ pub(crate) fn is_legal(node: &Node, kind: &EventKind, is_root: bool) -> bool {
         ),
         EventKind::Started | EventKind::StartFailed { .. } => state == State::Starting,
         EventKind::Restarted { .. } => last == "started",
-        EventKind::Exited { .. } => state == State::Running,
+        EventKind::Exited { .. } | EventKind::Stable { .. } => state == State::Running,
         EventKind::BackingOff { .. } | EventKind::Quarantined => {
             state == State::Down && matches!(last, "exited" | "start_failed" | "snapshot")
         }

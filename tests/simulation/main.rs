@@ -28,7 +28,7 @@ const SEEDS: u64 = 1_000;
 const LONG_SEEDS: u64 = 1_000_000;
 
 /// What so many runs may not lack, so that nothing is promised of runs in which nothing happens.
-const EXPECTED: [&str; 17] = [
+const EXPECTED: [&str; 18] = [
     "backing_off",
     "exited: failed",
     "exited: meltdown",
@@ -40,6 +40,7 @@ const EXPECTED: [&str; 17] = [
     "restarted",
     "shutdown_began",
     "shutdown_ended",
+    "stable",
     "start_failed: failed",
     "start_failed: panicked",
     "start_failed: start_timed_out",

@@ -40,6 +40,8 @@ fn node(path: Path, state: State) -> NodeStatus {
         intensity_used: None,
         health: Health::Ok,
         need: Need::Required,
+        awaits_stable: false,
+        stuck_in: None,
         stuck: 0,
         last_seq: 0,
         children: Vec::new(),

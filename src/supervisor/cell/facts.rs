@@ -26,6 +26,8 @@ pub(super) struct Facts {
     pub(super) ended_by_itself: bool,
     /// Whether the end of the whole tree was told of, which nothing follows; a root's.
     pub(super) is_over: bool,
+    /// Whether the present run has been up and well for long enough, as far as anybody was told.
+    pub(super) is_stable: bool,
     pub(super) stuck: u32,
 }
 
@@ -42,8 +44,14 @@ impl Facts {
             is_dynamic: false,
             ended_by_itself: false,
             is_over: false,
+            is_stable: false,
             stuck: 0,
         }
+    }
+
+    /// Whether the present run is up and not stable, if anybody is told of that.
+    pub(super) fn awaits_stable(&self) -> bool {
+        self.state == State::Running && !self.is_stable
     }
 
     /// Counts what an event is one more of.
@@ -52,13 +60,16 @@ impl Facts {
             self.past.get_or_insert_default().health = health.clone();
         }
         // Another run begins well, and one that has ended has no health.
-        if let Some(past) = &mut self.past
-            && state_after(kind)
-                .is_some_and(|state| !matches!(state, State::Running | State::Stopping))
+        if state_after(kind).is_some_and(|state| !matches!(state, State::Running | State::Stopping))
         {
-            past.health = Health::Ok;
+            self.is_stable = false;
+            if let Some(past) = &mut self.past {
+                past.health = Health::Ok;
+                past.stuck = None;
+            }
         }
         match kind {
+            EventKind::Stable { .. } => self.is_stable = true,
             EventKind::Starting if self.incarnation > 1 => {
                 let before = self
                     .last_run
@@ -140,6 +151,7 @@ pub(super) fn state_after(kind: &EventKind) -> Option<State> {
             _ => State::Down,
         }),
         EventKind::Restarted { .. }
+        | EventKind::Stable { .. }
         | EventKind::Stuck { .. }
         | EventKind::Meltdown
         | EventKind::ShutdownBegan { .. }

@@ -89,6 +89,8 @@ impl Cell {
         };
         let facts = lock(&self.facts);
         let past = facts.past.as_deref();
+        let duty = self.role.duty.as_deref();
+        let is_awaited = duty.is_some_and(|duty| duty.unready_until_stable);
         let outline = Outline {
             path: self.path.clone(),
             need,
@@ -98,6 +100,8 @@ impl Cell {
             last_exit: facts.last_run.as_deref().map(|run| run.exit.clone()),
             ended_by_itself: facts.ended_by_itself,
             health: past.map(|past| past.health.clone()).unwrap_or_default(),
+            awaits_stable: is_awaited && facts.awaits_stable(),
+            stuck_in: past.and_then(|past| past.stuck).map(|(hook, _)| hook),
             children: Vec::new(),
         };
         drop(facts);
@@ -141,6 +145,9 @@ impl Cell {
             None => (None, None, None),
         };
         let messages = mailbox.map_or(removed, Messages::from);
+        let duty = self.role.duty.as_deref();
+        let is_awaited =
+            duty.is_some_and(|duty| duty.unready_until_stable || duty.siblings_wait_until_stable);
         let facts = lock(&self.facts);
         let past = facts.past.as_deref();
         let status = NodeStatus {
@@ -167,6 +174,8 @@ impl Cell {
             intensity_used,
             health: past.map(|past| past.health.clone()).unwrap_or_default(),
             need: self.role.need(),
+            awaits_stable: is_awaited && facts.awaits_stable(),
+            stuck_in: past.and_then(|past| past.stuck).map(|(hook, _)| hook),
             stuck: u64::from(facts.stuck),
             last_seq: facts.last_seq,
             children: Vec::new(),

@@ -60,12 +60,15 @@ fn what_is_seen_of_a_run_is_not_told_once_that_has_ended() {
         is_blocking: false,
     };
     cell.note(&events, EventKind::Starting);
-    assert!(cell.note_of(1, &events, stuck()));
-    assert!(!cell.note_of(2, &events, stuck()), "that is another run");
+    assert!(cell.note_stuck((1, 5), &events, stuck()));
+    assert!(
+        !cell.note_stuck((2, 5), &events, stuck()),
+        "that is another run"
+    );
     let exit = Exit::Normal;
     let uptime = Duration::ZERO;
     cell.note(&events, EventKind::Exited { exit, uptime });
-    assert!(!cell.note_of(1, &events, stuck()));
+    assert!(!cell.note_stuck((1, 5), &events, stuck()));
     assert_eq!(events.last_seq(), 3);
 }
 

@@ -7,6 +7,7 @@ use crate::command::{Ask, Refusal};
 use crate::event::EventKind;
 use crate::shutdown::report::Outcome;
 use crate::supervisor::children::{Awaited, Key, Phase, Then, Ticket};
+use crate::supervisor::standing::Standing;
 use crate::time::later;
 
 /// What a command does to a child that is in a given phase.
@@ -149,7 +150,7 @@ impl Supervision {
         if let Some(child) = self.children.get_mut(&key) {
             child.awaited = Some(Awaited::Start(ticket));
             // How long it was down says nothing of how fast it can be restarted.
-            child.down_since = None;
+            child.standing = Standing::New;
         }
         self.start(key);
     }

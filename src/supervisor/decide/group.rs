@@ -22,7 +22,7 @@ impl Supervision {
     /// Begins a group restart because of `key`, or widens the one under way.
     pub(super) fn restart_group(&mut self, key: Key, until: Instant) {
         let first = self.children.keys().next().copied().unwrap_or(key);
-        let is_fresh = self.children.get(&key).is_some_and(|child| child.is_fresh);
+        let is_fresh = self.is_fresh(key);
         let (from, until) = match (&self.mode, self.rules.strategy) {
             (Mode::Group(other), Strategy::OneForAll) => (first, until.max(other.until)),
             // Whoever stands before a fresh child has been restarted already and stays up.
@@ -68,6 +68,9 @@ impl Supervision {
         {
             return;
         }
+        if self.is_waited_for(group.start_from) {
+            return;
+        }
         match self.first_to_start(group) {
             Some(key) => {
                 group.start_from = key;
@@ -88,8 +91,12 @@ impl Supervision {
 
     /// Tells whether the group restart under way will stop this child, or would if it were up.
     pub(super) fn is_about_to_stop(&self, key: Key) -> bool {
-        let is_fresh = self.children.get(&key).is_some_and(|child| child.is_fresh);
-        matches!(self.mode, Mode::Group(group) if key >= group.from) && !is_fresh
+        matches!(self.mode, Mode::Group(group) if key >= group.from) && !self.is_fresh(key)
+    }
+
+    /// Tells whether the group restart under way has started this child.
+    pub(super) fn is_fresh(&self, key: Key) -> bool {
+        self.children.get(&key).is_some_and(|child| child.is_fresh)
     }
 
     /// A member ended by itself before its group came to stop it: it counts as stopped. OTP takes
@@ -100,19 +107,16 @@ impl Supervision {
             return;
         };
         child.phase = Phase::Down;
-        child.down_since = Some(now);
+        child.end_run(now);
         self.note(key, EventKind::Exited { exit, uptime });
-        self.leave_to_its_group(key, uptime);
+        self.leave_to_its_group(key);
     }
 
     /// A member that is down comes back with its group, and decides nothing of its own.
-    pub(super) fn leave_to_its_group(&mut self, key: Key, uptime: Duration) {
-        let Some(child) = self.children.get_mut(&key) else {
+    pub(super) fn leave_to_its_group(&mut self, key: Key) {
+        let Some(child) = self.children.get(&key) else {
             return;
         };
-        if child.policy.backoff.resets(uptime) {
-            child.attempt = 0;
-        }
         if child.policy.restart == Restart::Temporary {
             self.remove(key);
         }

@@ -18,11 +18,13 @@ use crate::time::later;
 impl Supervision {
     /// A run that was up ended without having been asked to.
     pub(super) fn ended_by_itself(&mut self, key: Key, exit: Exit, uptime: Duration) {
+        let was_waited_for = self.is_waited_for(key);
         let Some(child) = self.children.get_mut(&key) else {
             return;
         };
         child.phase = Phase::Down;
-        child.down_since = Some(self.now);
+        child.end_run(self.now);
+        let comes_back = child.policy.restart.wants_restart(&exit);
         self.note(
             key,
             EventKind::Exited {
@@ -31,8 +33,17 @@ impl Supervision {
             },
         );
         match &mut self.mode {
-            Mode::Starting { deferred, .. } => deferred.push((key, exit, uptime)),
-            Mode::Running | Mode::Group(_) => self.after_exit(key, &exit, uptime),
+            // Whoever comes after it was not to start beside one that fails.
+            Mode::Starting { .. } if was_waited_for && comes_back => {
+                self.give_up_starting(key, exit);
+            }
+            Mode::Starting { deferred, .. } => {
+                deferred.push((key, exit));
+                if was_waited_for {
+                    self.start_next_declared();
+                }
+            }
+            Mode::Running | Mode::Group(_) => self.after_exit(key, &exit),
             Mode::Leaving { walk, .. } => walk.release(key),
             Mode::Ended => {}
         }
@@ -53,19 +64,16 @@ impl Supervision {
             return self.ended_by_itself(key, exit, Duration::ZERO);
         }
         child.phase = Phase::Down;
-        child.down_since = Some(self.now);
+        child.end_run(self.now);
         let uptime = Duration::ZERO;
         self.note(key, EventKind::Exited { exit, uptime });
         self.remove_if_not_kept(key);
     }
 
-    pub(super) fn after_exit(&mut self, key: Key, exit: &Exit, uptime: Duration) {
+    pub(super) fn after_exit(&mut self, key: Key, exit: &Exit) {
         let Some(child) = self.children.get_mut(&key) else {
             return;
         };
-        if child.policy.backoff.resets(uptime) {
-            child.attempt = 0;
-        }
         if child.policy.restart.wants_restart(exit) {
             return self.restart(key);
         }

@@ -48,14 +48,14 @@ impl Supervision {
         let Mode::Starting { deferred, .. } = mode else {
             return;
         };
-        for (key, exit, uptime) in deferred {
+        for (key, exit) in deferred {
             match self.mode {
                 // An earlier one began a group restart that takes this child along. OTP takes such
                 // an end for the answer to its `shutdown`.
                 Mode::Group(_) if self.is_about_to_stop(key) => {
-                    self.leave_to_its_group(key, uptime);
+                    self.leave_to_its_group(key);
                 }
-                Mode::Running | Mode::Group(_) => self.after_exit(key, &exit, uptime),
+                Mode::Running | Mode::Group(_) => self.after_exit(key, &exit),
                 // An earlier one was once too often, or left nothing to do.
                 Mode::Starting { .. } | Mode::Leaving { .. } | Mode::Ended => {}
             }
@@ -71,7 +71,8 @@ impl Supervision {
             return;
         }
         child.phase = Phase::Up { since: now };
-        let down_since = child.down_since.take();
+        let down_since = child.standing.come_up(now);
+        child.is_stable_due = false;
         let awaited = child.awaited.take();
         child.is_provisional = false;
         self.note(key, EventKind::Started);
@@ -86,10 +87,10 @@ impl Supervision {
         if let Some(Awaited::Start(ticket)) = awaited {
             self.answer(ticket, Ok(()));
         }
-        match self.mode {
-            Mode::Starting { .. } => self.start_next_declared(),
-            Mode::Group(_) => self.drive_group(),
-            Mode::Running | Mode::Leaving { .. } | Mode::Ended => {}
+        self.arm_stable(key);
+        match self.is_waited_for(key) {
+            true => self.arm_stable_timeout(key),
+            false => self.go_on_starting(),
         }
     }
 
@@ -99,7 +100,7 @@ impl Supervision {
             return;
         };
         child.phase = Phase::Down;
-        child.down_since.get_or_insert(self.now);
+        child.standing.stay_down(self.now);
         let awaited = child.awaited.take();
         let is_fresh = child.is_fresh;
         self.note(key, EventKind::StartFailed { exit: exit.clone() });
@@ -136,7 +137,7 @@ impl Supervision {
     }
 
     /// A failed initial start is never retried: what is up stops, and the parent decides.
-    fn give_up_starting(&mut self, key: Key, exit: Exit) {
+    pub(super) fn give_up_starting(&mut self, key: Key, exit: Exit) {
         self.actions.push(Action::StartFailed {
             key,
             exit: exit.clone(),
@@ -180,7 +181,11 @@ impl Supervision {
 
     /// A child outside a stop neither ends nor dies.
     pub(super) fn hangs(&mut self, key: Key, then: Then) {
-        self.set_phase(key, Phase::Hung { then });
+        let now = self.now;
+        if let Some(child) = self.children.get_mut(&key) {
+            child.phase = Phase::Hung { then };
+            child.end_run(now);
+        }
         let kind = EventKind::Exited {
             exit: Exit::Hung,
             uptime: Duration::ZERO,

@@ -25,16 +25,11 @@ impl Supervision {
             return;
         };
         let is_starting = child.phase == Phase::Starting;
-        let up_since = match child.phase {
-            Phase::Up { since } | Phase::Ending { since } => Some(since),
-            _ => None,
-        };
         let is_brutal = is_starting || child.policy.stop == Stop::Brutal;
         let can_be_killed = child.policy.can_be_killed();
         let drains = !is_starting && child.policy.stop == Stop::Drain;
         let stopping = Stopping {
             asked: now,
-            up_since,
             deadline,
             latest,
             drain_until: drains.then(|| drain_until(child, now, deadline)),
@@ -180,7 +175,7 @@ impl Supervision {
         };
         match &child.phase {
             Phase::StartTimedOut => self.start_hangs(key),
-            Phase::Ending { .. } => self.hangs(key, Then::RestartByType),
+            Phase::Ending { .. } => self.hangs_by_itself(key),
             Phase::Stopping(stopping) if stopping.kill_at.is_none() && stopping.deadline <= now => {
                 let stopping = **stopping;
                 self.stop_hangs(key, stopping, now);
@@ -197,7 +192,7 @@ impl Supervision {
         };
         match &child.phase {
             Phase::Starting | Phase::StartTimedOut => self.start_hangs(key),
-            Phase::Up { .. } | Phase::Ending { .. } => self.hangs(key, Then::RestartByType),
+            Phase::Up { .. } | Phase::Ending { .. } => self.hangs_by_itself(key),
             Phase::Stopping(stopping) => {
                 let stopping = **stopping;
                 self.stop_hangs(key, stopping, now);
@@ -215,6 +210,7 @@ impl Supervision {
             _ => Then::RestartAfterStop,
         };
         child.phase = Phase::Hung { then };
+        child.end_run(now);
         let times = (stopping.deadline - stopping.asked, now - stopping.asked);
         self.stop_over(key, Outcome::Hung, times);
         self.end_process_if_declared(key);
@@ -227,11 +223,7 @@ impl Supervision {
             return;
         };
         child.phase = Phase::Down;
-        child.down_since = Some(now);
-        let uptime = stopping.up_since.map(|since| now - since);
-        if uptime.is_some_and(|uptime| child.policy.backoff.resets(uptime)) {
-            child.attempt = 0;
-        }
+        child.end_run(now);
         let outcome = match exit {
             Exit::Normal | Exit::Shutdown => Outcome::Stopped,
             Exit::Killed if child.policy.stop == Stop::Brutal => Outcome::Stopped,

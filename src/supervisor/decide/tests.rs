@@ -8,6 +8,7 @@ mod group;
 mod limits;
 mod restart;
 mod significant;
+mod stable;
 mod stop;
 mod table;
 mod timers;
@@ -56,6 +57,9 @@ fn policy(restart: Restart) -> Policy {
         is_significant: false,
         stop: Stop::Ask,
         on_hung: OnHung::Report,
+        stable_after: None,
+        siblings_wait: false,
+        tells_stable: false,
     }
 }
 

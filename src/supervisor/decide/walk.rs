@@ -229,7 +229,6 @@ impl Supervision {
         let incarnation = child.incarnation;
         child.phase = Phase::Stopping(Box::new(Stopping {
             asked,
-            up_since: None,
             deadline: times.deadline,
             latest: times.deadline,
             drain_until: None,

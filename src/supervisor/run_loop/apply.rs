@@ -28,6 +28,11 @@ impl RunLoop {
                     run.kill();
                 }
             }
+            Action::FailStart { key } => {
+                if let Some(run) = self.lives.get(&key).and_then(|live| live.run.as_ref()) {
+                    run.fail_from_outside(Exit::StartTimedOut);
+                }
+            }
             Action::Arm { timer, at } => self.arm(timer, at),
             Action::Note { key, kind } => self.note(key, kind),
             Action::NoteSelf { kind } => {

@@ -9,22 +9,43 @@ use crate::event::EventKind;
 use crate::health::{Health, OnFailed};
 use crate::supervisor::checks;
 use crate::supervisor::children::Key;
+use crate::supervisor::decide::Happened;
 use crate::supervisor::live::Live;
 
 impl RunLoop {
-    /// Begins to ask how a child is that has come up, and acts on what it has said before that.
-    pub(super) fn begin_checks(&self, key: Key, incarnation: u64) {
+    /// Begins to ask how a child is that has come up, and acts on what it has said before that; tells
+    /// whether that is that it is well.
+    pub(super) fn begin_checks(&self, key: Key, incarnation: u64) -> bool {
         let Some((live, run)) = self.present(key, incarnation) else {
-            return;
+            return true;
         };
         act_on(live, run, live.cell.health());
         if let Some(check) = live.node.health_check() {
             checks::begin(check, run, self.tree.health_interval());
         }
+        live.cell.is_well()
     }
 
     /// A run says that it is doing better or worse.
-    pub(super) fn health_changed(&self, key: Key, incarnation: u64) {
+    pub(super) fn health_changed(&mut self, key: Key, incarnation: u64) {
+        self.hear_health(key, incarnation);
+        self.decide_on_health(key, incarnation);
+    }
+
+    /// Lets it be decided what follows from how a run is that is up.
+    pub(super) fn decide_on_health(&mut self, key: Key, incarnation: u64) {
+        let Some((live, _)) = self.present(key, incarnation) else {
+            return;
+        };
+        let is_well = live.cell.is_well();
+        self.happened(Happened::Health {
+            key,
+            incarnation,
+            is_well,
+        });
+    }
+
+    fn hear_health(&self, key: Key, incarnation: u64) {
         let Some((live, run)) = self.present(key, incarnation) else {
             return;
         };

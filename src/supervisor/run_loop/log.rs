@@ -28,6 +28,9 @@ pub(super) fn event(path: &Path, incarnation: u64, kind: &EventKind) {
         EventKind::Restarted { latency } => {
             tracing::info!(%path, incarnation, ?latency, "restarted")
         }
+        EventKind::Stable { uptime, attempts } => {
+            tracing::info!(%path, incarnation, ?uptime, attempts, "stable")
+        }
         EventKind::Quarantined => {
             tracing::error!(%path, incarnation, "restarted too often: quarantined until released")
         }
