@@ -1,8 +1,8 @@
 //! A daemon to look at: some of everything that probes, metrics and the page can show.
 //!
 //! It does no work. What is typed on its stdin happens to it, a word a line: `crash`, `group`, `melt`,
-//! `degrade`, `fail`, `well`, `spawn 100`, `flood`, `bus 100000`, `hang`, `block 15`. Look at
-//! <http://127.0.0.1:9600/> meanwhile. The tests of `.ci/operations` drive it so.
+//! `degrade`, `fail`, `well`, `spawn 100`, `flood`, `bus 100000`, `hang`, `block 15`, `stick 10`.
+//! Look at <http://127.0.0.1:9600/> meanwhile. The tests of `.ci/operations` drive it so.
 #![allow(clippy::print_stderr, reason = "an example talks to whoever runs it")]
 
 use std::process::ExitCode;
@@ -30,6 +30,7 @@ struct Strings {
     store: Handle<u64>,
     connections: SupervisorHandle,
     root: SupervisorHandle,
+    sticky: Handle<Duration>,
     bus: Bus<u64>,
     rate: Arc<AtomicU64>,
 }
@@ -47,6 +48,8 @@ fn tree() -> Supervisor {
         .while_down(WhileDown::Hold(100));
     let connections = Supervisor::dynamic("connections").max_children(20_000);
     let root = Supervisor::one_for_one("observed");
+    let sticky = Child::worker("sticky", sticky).stuck_after(Duration::from_secs(2));
+    let sticky = sticky.stable_after(Duration::from_secs(3));
     let strings = Strings {
         crash: Arc::default(),
         group: Arc::default(),
@@ -56,6 +59,7 @@ fn tree() -> Supervisor {
         store: store.handle(),
         connections: connections.handle(),
         root: root.handle(),
+        sticky: sticky.handle(),
         bus: Bus::new(4_096),
         rate: Arc::default(),
     };
@@ -83,6 +87,7 @@ fn tree() -> Supervisor {
         .child(Child::task("replica-a", idle).one_of("replicas"))
         .child(Child::task("replica-b", idle).one_of("replicas"))
         .child(melting)
+        .child(sticky.unready_until_stable())
         .child(connections)
         .child(stubborn.optional().stop_timeout(Duration::from_millis(200)))
         .child(Child::task("slow", slow))
@@ -104,6 +109,14 @@ fn crowd() -> Supervisor {
 async fn store(_cx: Context, mut inbox: Inbox<u64>) -> Result<(), BoxError> {
     while inbox.recv().await.is_some() {
         tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    Ok(())
+}
+
+/// Takes as long for a message as that says.
+async fn sticky(_cx: Context, mut inbox: Inbox<Duration>) -> Result<(), BoxError> {
+    while let Some(time) = inbox.recv().await {
+        tokio::time::sleep(time).await;
     }
     Ok(())
 }
@@ -234,6 +247,7 @@ fn commands(runtime: &runtime::Handle, of: &Strings) -> Result<(), BoxError> {
                 of.hang.store(true, Ordering::Relaxed);
                 runtime.block_on(async { drop(of.root.stop_child("stubborn").await) });
             }
+            "stick" => drop(of.sticky.cast(Duration::from_secs(number.parse()?))),
             "block" => block(runtime, Duration::from_secs(number.parse()?)),
             other => eprintln!("{other} is no command"),
         }

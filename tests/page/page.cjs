@@ -92,6 +92,14 @@ claim("of what is not in the tree any more nothing is kept", async () => {
   await page.evaluate(() => { marks.set("/observed/gone", [[slot(), 1]]); ages.set("/observed/gone", [[slot(), 1]]); });
   await page.waitForFunction(() => !marks.has("/observed/gone") && !ages.has("/observed/gone"), null, { timeout: PATIENCE });
 });
+claim("who is stuck is shown as long as it is, and so is the program that needs it", async () => {
+  daemon.tell("stick 5");
+  await shows("sticky", "stuck");
+  await page.locator("#feed", { hasText: "is stuck in message" }).waitFor({ timeout: PATIENCE });
+  await page.locator("#ready", { hasText: "not ready" }).waitFor({ timeout: PATIENCE });
+  await shows("sticky", "running");
+  await page.locator("#ready", { hasText: /^ready/ }).waitFor({ timeout: PATIENCE });
+});
 claim("no serious finding of accessibility, in light and in dark", async () => {
   daemon.tell("crash"); daemon.tell("degrade"); daemon.tell("melt"); daemon.tell("flood");
   await shows("database", "degraded"); await shows("crash", "backing off");
