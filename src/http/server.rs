@@ -213,15 +213,26 @@ struct House {
 
 impl House {
     async fn accept(&self, listener: TcpListener) {
+        let mut failed_in_a_row = 0_u64;
         loop {
             // Counted before it is accepted: while there is no place it waits in the listener's queue.
             while lock(&self.slots).admission() == Admission::Full {
                 self.left.notified().await;
             }
             match listener.accept().await {
-                Ok((stream, _client)) => self.admit(stream),
+                Ok((stream, _client)) => {
+                    if failed_in_a_row > 0 {
+                        tracing::info!(failed_in_a_row, "connections are accepted again");
+                        failed_in_a_row = 0;
+                    }
+                    self.admit(stream);
+                }
                 Err(error) => {
-                    tracing::warn!(%error, "cannot accept a connection");
+                    // Said once: it may be so for hours, ten times a second.
+                    if failed_in_a_row == 0 {
+                        tracing::warn!(%error, "cannot accept a connection; trying on");
+                    }
+                    failed_in_a_row += 1;
                     sleep(ACCEPT_PAUSE).await;
                 }
             }

@@ -79,6 +79,39 @@ fn a_node_is_shown_with_its_past_and_the_configuration_with_its_origins() {
     assert!(status.success(), "{log}");
 }
 
+/// Sets how many descriptors a process may have open.
+fn limit_descriptors(process: u32, most: usize) {
+    let limited = std::process::Command::new("prlimit")
+        .arg(format!("--pid={process}"))
+        .arg(format!("--nofile={most}:"))
+        .status();
+    assert!(limited.expect("there is prlimit").success());
+}
+
+#[test]
+fn without_descriptors_connections_wait_which_is_said_once_and_are_served_when_there_are_some() {
+    let folder = Folder::new("descriptors");
+    let mut running = Running::start(&folder, &[]);
+    let address = running.hears_of("http");
+    until_answer(&running, &address, "/readyz", |answer| {
+        answer.starts_with("HTTP/1.1 200 ")
+    });
+    // The numbers above the limit are those that are taken.
+    limit_descriptors(running.id(), 3);
+    let mut waiting = std::net::TcpStream::connect(&address).expect("it listens");
+    let request = "GET /readyz HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    waiting.write_all(request.as_bytes()).expect("it has room");
+    let (running, _) = running.log_until("cannot accept a connection");
+    limit_descriptors(running.id(), 512);
+    let mut answer = String::new();
+    waiting.read_to_string(&mut answer).expect("it answers");
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    let (status, _, log) = running.stop();
+    assert!(status.success(), "{log}");
+    assert!(!log.contains("cannot accept"), "{log}");
+    assert!(log.contains("connections are accepted again"), "{log}");
+}
+
 #[test]
 fn beyond_loopback_a_token_is_needed() {
     let folder = Folder::new("token");
