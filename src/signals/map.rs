@@ -1,6 +1,6 @@
 //! What each signal means: a value that a program changes before its daemon runs.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
@@ -56,21 +56,30 @@ impl fmt::Debug for SignalAction {
 /// files. On Windows: Ctrl-C is SIGINT; Ctrl-Break, the closing of the console, log-off and shutdown are
 /// SIGTERM.
 #[derive(Debug, Clone)]
-pub struct SignalMap(BTreeMap<Signal, SignalAction>);
+pub struct SignalMap {
+    /// Whether what has not been given a meaning has its usual one.
+    is_usual: bool,
+    given: BTreeMap<Signal, SignalAction>,
+}
+
+/// What signals mean that were given no other meaning.
+const USUAL: &[(Signal, SignalAction)] = &[
+    (Signal::TERMINATE, SignalAction::Shutdown),
+    (Signal::INTERRUPT, SignalAction::Shutdown),
+    #[cfg(unix)]
+    (Signal::QUIT, SignalAction::Shutdown),
+    #[cfg(unix)]
+    (Signal::HANGUP, SignalAction::Reload),
+    #[cfg(unix)]
+    (Signal::USER_1, SignalAction::Reopen),
+];
 
 impl Default for SignalMap {
     fn default() -> Self {
-        let actions = [
-            (Signal::TERMINATE, SignalAction::Shutdown),
-            (Signal::INTERRUPT, SignalAction::Shutdown),
-            #[cfg(unix)]
-            (Signal::QUIT, SignalAction::Shutdown),
-            #[cfg(unix)]
-            (Signal::HANGUP, SignalAction::Reload),
-            #[cfg(unix)]
-            (Signal::USER_1, SignalAction::Reopen),
-        ];
-        Self(actions.into())
+        Self {
+            is_usual: true,
+            given: BTreeMap::new(),
+        }
     }
 }
 
@@ -78,33 +87,39 @@ impl SignalMap {
     /// Makes a map in which no signal means anything.
     #[must_use]
     pub fn none() -> Self {
-        Self(BTreeMap::new())
+        Self {
+            is_usual: false,
+            given: BTreeMap::new(),
+        }
     }
 
     /// Gives a signal a meaning, in place of the one that it had.
     pub fn set(&mut self, signal: Signal, action: SignalAction) {
-        self.0.insert(signal, action);
+        self.given.insert(signal, action);
     }
 
     /// Returns what a signal means.
     #[must_use]
     pub fn action(&self, signal: Signal) -> SignalAction {
-        self.0
-            .get(&signal)
-            .cloned()
-            .unwrap_or(SignalAction::Default)
+        let usual = || {
+            let found = self.usual().iter().find(|(usual, _)| *usual == signal);
+            found.map(|(_, action)| action)
+        };
+        let action = self.given.get(&signal).or_else(usual);
+        action.cloned().unwrap_or(SignalAction::Default)
     }
 
     /// Returns the signals to listen for.
     #[must_use]
     pub fn heard(&self) -> Vec<Signal> {
-        let heard =
-            |(_, action): &(&Signal, &SignalAction)| !matches!(action, SignalAction::Default);
-        self.0
-            .iter()
-            .filter(heard)
-            .map(|(signal, _)| *signal)
-            .collect()
+        let usual = self.usual().iter().map(|(signal, _)| signal);
+        let known: BTreeSet<Signal> = usual.chain(self.given.keys()).copied().collect();
+        let is_heard = |signal: &Signal| !matches!(self.action(*signal), SignalAction::Default);
+        known.into_iter().filter(is_heard).collect()
+    }
+
+    fn usual(&self) -> &'static [(Signal, SignalAction)] {
+        if self.is_usual { USUAL } else { &[] }
     }
 }
 
