@@ -4,7 +4,7 @@ use std::backtrace::{Backtrace, BacktraceStatus};
 use std::borrow::Cow;
 use std::error::Error;
 use std::fmt;
-use std::sync::LazyLock;
+use std::sync::atomic::{AtomicU8, Ordering};
 
 use super::ErrorCode;
 use crate::exit::{BoxError, ErrorChain};
@@ -27,29 +27,57 @@ use crate::exit::{BoxError, ErrorChain};
 pub struct CodedError {
     code: ErrorCode,
     message: Cow<'static, str>,
+    /// What it comes from; where a backtrace was asked for, a [`Traced`] that has both. So an error is small,
+    /// quickly made and quickly dropped.
     source: Option<BoxError>,
-    /// `None` where none was asked for, so that an error is small and quickly made.
-    backtrace: Option<Box<Backtrace>>,
+}
+
+/// What an error comes from, with the backtrace of where it was made.
+struct Traced {
+    backtrace: Backtrace,
+    source: Option<BoxError>,
 }
 
 /// What an error shows that has no backtrace.
 static NO_BACKTRACE: Backtrace = Backtrace::disabled();
 
-/// Whether `RUST_BACKTRACE` or `RUST_LIB_BACKTRACE` asks for backtraces. The standard library looks once,
-/// too.
-static IS_TRACED: LazyLock<bool> =
-    LazyLock::new(|| Backtrace::capture().status() == BacktraceStatus::Captured);
+/// Whether `RUST_BACKTRACE` or `RUST_LIB_BACKTRACE` asks for backtraces: [`NOT_KNOWN`], [`NO`] or [`YES`]. The
+/// standard library looks once, too.
+static IS_TRACED: AtomicU8 = AtomicU8::new(NOT_KNOWN);
+
+/// Nobody has asked yet.
+const NOT_KNOWN: u8 = 0;
+/// None is asked for.
+const NO: u8 = 1;
+/// One is.
+const YES: u8 = 2;
+
+/// Takes a backtrace if one is asked for.
+#[cold]
+fn traced() -> Option<BoxError> {
+    let backtrace = Backtrace::capture();
+    let is_traced = backtrace.status() == BacktraceStatus::Captured;
+    IS_TRACED.store(if is_traced { YES } else { NO }, Ordering::Relaxed);
+    let traced = Traced {
+        backtrace,
+        source: None,
+    };
+    is_traced.then(|| Box::new(traced).into())
+}
 
 impl CodedError {
     /// Makes an error.
     #[inline]
     #[must_use]
     pub fn new(code: ErrorCode, message: impl Into<Cow<'static, str>>) -> Self {
+        let source = match IS_TRACED.load(Ordering::Relaxed) {
+            NO => None,
+            _ => traced(),
+        };
         Self {
             code,
             message: message.into(),
-            source: None,
-            backtrace: IS_TRACED.then(|| Box::new(Backtrace::capture())),
+            source,
         }
     }
 
@@ -57,7 +85,11 @@ impl CodedError {
     #[inline]
     #[must_use]
     pub fn because(mut self, source: impl Into<BoxError>) -> Self {
-        self.source = Some(source.into());
+        let source = Some(source.into());
+        match self.traced_mut() {
+            None => self.source = source,
+            Some(traced) => traced.source = source,
+        }
         self
     }
 
@@ -75,7 +107,17 @@ impl CodedError {
 
     /// Returns the backtrace, which is empty unless `RUST_BACKTRACE` asks for it.
     pub fn backtrace(&self) -> &Backtrace {
-        self.backtrace.as_deref().unwrap_or(&NO_BACKTRACE)
+        self.traced()
+            .map_or(&NO_BACKTRACE, |traced| &traced.backtrace)
+    }
+
+    fn traced(&self) -> Option<&Traced> {
+        self.source.as_ref()?.downcast_ref()
+    }
+
+    #[inline]
+    fn traced_mut(&mut self) -> Option<&mut Traced> {
+        self.source.as_mut()?.downcast_mut()
     }
 
     /// Returns everything that can be sent to somebody else.
@@ -102,8 +144,8 @@ impl fmt::Display for CodedError {
 impl fmt::Debug for CodedError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.code, ErrorChain::new(self))?;
-        match &self.backtrace {
-            Some(backtrace) => write!(f, "\n{backtrace}"),
+        match self.traced() {
+            Some(traced) => write!(f, "\n{}", traced.backtrace),
             None => Ok(()),
         }
     }
@@ -111,8 +153,26 @@ impl fmt::Debug for CodedError {
 
 impl Error for CodedError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
-        let source = self.source.as_deref()?;
+        let source = match self.traced() {
+            Some(traced) => traced.source.as_deref()?,
+            None => self.source.as_deref()?,
+        };
         Some(source)
+    }
+}
+
+/// Never seen: whoever asks for the source of an error is given what is inside.
+impl Error for Traced {}
+
+impl fmt::Display for Traced {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.backtrace.fmt(f)
+    }
+}
+
+impl fmt::Debug for Traced {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }
 
