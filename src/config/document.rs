@@ -1,6 +1,11 @@
 //! A document of configuration: TOML's values, each with its origin.
 //!
 //! Not `toml::Value`, which forgets where a value stood as soon as it is read.
+//!
+//! Tables and arrays are shared: what did not change between two documents is there once, and to compare
+//! the two costs nothing where they share.
+
+mod known;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -9,6 +14,8 @@ use std::sync::Arc;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 use toml::value::Datetime;
+
+pub(crate) use self::known::Known;
 
 use super::origin::{Origin, Place, Source};
 use super::problem::{Problem, ProblemKind};
@@ -31,8 +38,8 @@ pub(crate) enum Value {
     Float(f64),
     String(String),
     Datetime(Datetime),
-    Array(Vec<Node>),
-    Table(Table),
+    Array(Arc<Vec<Node>>),
+    Table(Arc<Table>),
 }
 
 impl PartialEq for Node {
@@ -44,8 +51,8 @@ impl PartialEq for Node {
             (Value::Float(one), Value::Float(other)) => one.to_bits() == other.to_bits(),
             (Value::String(one), Value::String(other)) => one == other,
             (Value::Datetime(one), Value::Datetime(other)) => one == other,
-            (Value::Array(one), Value::Array(other)) => one == other,
-            (Value::Table(one), Value::Table(other)) => one == other,
+            (Value::Array(one), Value::Array(other)) => Arc::ptr_eq(one, other) || one == other,
+            (Value::Table(one), Value::Table(other)) => Arc::ptr_eq(one, other) || one == other,
             _ => false,
         }
     }
@@ -91,12 +98,12 @@ pub(crate) fn take_out(root: &mut Node, path: &str) -> bool {
     let mut inside = Some(root);
     for step in above.split('.').filter(|step| !step.is_empty()) {
         inside = inside.and_then(|node| match &mut node.value {
-            Value::Table(table) => table.get_mut(step),
+            Value::Table(table) => Arc::make_mut(table).get_mut(step),
             _ => None,
         });
     }
     match inside.map(|node| &mut node.value) {
-        Some(Value::Table(table)) => table.remove(name).is_some(),
+        Some(Value::Table(table)) => Arc::make_mut(table).remove(name).is_some(),
         _ => false,
     }
 }
@@ -106,18 +113,18 @@ pub(crate) fn take_out(root: &mut Node, path: &str) -> bool {
 /// # Errors
 ///
 /// Every mistake that was found, each with its place.
+#[cfg(test)]
 pub(crate) fn parse(path: &Path, bytes: Vec<u8>) -> Result<Table, Vec<Problem>> {
-    let text = match String::from_utf8(bytes) {
-        Ok(text) => text,
-        Err(error) => return Err(vec![not_utf8(path, &error)]),
-    };
-    let source = Source::new(path, text);
+    Known::parse(path, bytes).map(|known| known.table().clone())
+}
+
+fn parse_source(source: &Arc<Source>) -> Result<Table, Vec<Problem>> {
     let (table, errors) = DeTable::parse_recoverable(source.text());
     if !errors.is_empty() {
         let problems = errors.iter().take(Problem::MOST_SHOWN);
-        return Err(problems.map(|error| syntax(&source, error)).collect());
+        return Err(problems.map(|error| syntax(source, error)).collect());
     }
-    let origin = |key, value| Origin::File(Place::new(&source, key, value));
+    let origin = |key, value| Origin::File(Place::new(source, key, value));
     take_table(table.get_ref(), &origin).map_err(|problem| vec![*problem])
 }
 
@@ -192,9 +199,9 @@ fn take(
                 let taken = take(value, value.span(), origin);
                 taken.map_err(|problem| inside(&format!("[{index}]"), problem))
             });
-            Value::Array(taken.collect::<Result<_, _>>()?)
+            Value::Array(Arc::new(taken.collect::<Result<_, _>>()?))
         }
-        DeValue::Table(table) => Value::Table(take_table(table, origin)?),
+        DeValue::Table(table) => Value::Table(Arc::new(take_table(table, origin)?)),
     };
     Ok(Node::new(taken, origin_of()))
 }

@@ -4,10 +4,13 @@
 //! beside it are laid over it in the order of their names. Where there is none of them, the first `conf.d`
 //! counts that has files, of those beside the places where it was looked for.
 
+pub(super) mod rest;
+
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
+use self::rest::Marks;
 use super::problem::{ConfigError, Problem, ProblemKind};
 
 /// The folder of further files, beside the main file.
@@ -63,13 +66,19 @@ pub fn search_path(program: &str, working_directory: &Path) -> [PathBuf; 2] {
     [working_directory.join(file), system]
 }
 
-/// Reads the first of the files that exists, and its parts. When the file is `required`, it has to.
+/// Reads the first of the files that exists, and its parts. When the file is `required`, it has to. Notes the
+/// mark of everything that is looked at.
 ///
 /// # Errors
 ///
 /// What can't be read; a file that is not there is an error only where it is required.
-pub(crate) fn read(searched: &[PathBuf], required: bool) -> Result<Files, ConfigError> {
+pub(super) fn read(
+    searched: &[PathBuf],
+    required: bool,
+    marks: &mut Marks,
+) -> Result<Files, ConfigError> {
     for path in searched {
+        marks.note(path);
         let bytes = match read_file(path) {
             Ok(bytes) => bytes,
             Err(error) if error.kind() == io::ErrorKind::NotFound && !required => continue,
@@ -82,11 +91,11 @@ pub(crate) fn read(searched: &[PathBuf], required: bool) -> Result<Files, Config
         return Ok(Files {
             searched: searched.to_vec(),
             main: Some(main),
-            parts: read_parts(&parts_of(path))?,
+            parts: read_parts(&parts_of(path), marks)?,
         });
     }
     for path in searched {
-        let parts = read_parts(&parts_of(path))?;
+        let parts = read_parts(&parts_of(path), marks)?;
         if !parts.is_empty() {
             return Ok(Files {
                 searched: searched.to_vec(),
@@ -106,7 +115,8 @@ pub(crate) fn parts_of(main: &Path) -> PathBuf {
     main.with_file_name(PARTS)
 }
 
-fn read_parts(folder: &Path) -> Result<Vec<Bytes>, ConfigError> {
+fn read_parts(folder: &Path, marks: &mut Marks) -> Result<Vec<Bytes>, ConfigError> {
+    marks.note(folder);
     let entries = match fs::read_dir(folder) {
         Ok(entries) => entries,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
@@ -128,9 +138,12 @@ fn read_parts(folder: &Path) -> Result<Vec<Bytes>, ConfigError> {
         }
     }
     paths.sort();
-    let read = paths.into_iter().map(|path| match read_file(&path) {
-        Ok(bytes) => Ok(Bytes { path, bytes }),
-        Err(error) => Err(ConfigError::from(unreadable(&path, &error))),
+    let read = paths.into_iter().map(|path| {
+        marks.note(&path);
+        match read_file(&path) {
+            Ok(bytes) => Ok(Bytes { path, bytes }),
+            Err(error) => Err(ConfigError::from(unreadable(&path, &error))),
+        }
     });
     // One that was removed since the folder was read is an error too: what is asked for next reads it anew.
     read.collect()

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
+use std::sync::Arc;
 
 use super::document::{self, Node, Table, Value, parse_given};
 use super::origin::{Given, Origin};
@@ -189,12 +190,12 @@ fn insert(
     let clash = || at(origin, "this key is given as a value and as a table");
     let mut inside = table;
     for name in above {
-        let empty = || Node::new(Value::Table(Table::new()), origin.clone());
+        let empty = || Node::new(Value::Table(Arc::default()), origin.clone());
         let node = inside.entry((*name).to_owned()).or_insert_with(empty);
         let Value::Table(next) = &mut node.value else {
             return Err(clash());
         };
-        inside = next;
+        inside = Arc::make_mut(next);
     }
     if inside.contains_key(*last) {
         return Err(clash());

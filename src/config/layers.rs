@@ -3,9 +3,11 @@
 
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::sync::OnceLock;
 
-use super::document::{self, Table};
-use super::files::{self, Files};
+use super::document::{Known, Table};
+use super::files::rest::Marks;
+use super::files::{self, Bytes, Files};
 use super::given;
 use super::merge::overlay;
 use super::origin::Origin;
@@ -26,7 +28,14 @@ pub(crate) struct Layers {
     pub(crate) environment: Vec<(OsString, OsString)>,
     /// Arguments `section.key=value`.
     pub(crate) arguments: Vec<String>,
+    /// The files as they were parsed last: most of the next text is the same.
+    pub(crate) known: Vec<Known>,
+    /// What stands above the files and never changes; read when it is asked for first.
+    pub(crate) above: OnceLock<[Layer; 3]>,
 }
+
+/// One layer, or all that is wrong with it.
+type Layer = Result<Table, Vec<Problem>>;
 
 impl Layers {
     /// Keeps to the main file that was found: from now on it is this one or none. Another that is looked
@@ -39,13 +48,13 @@ impl Layers {
         }
     }
 
-    /// Reads the files.
+    /// Reads the files, and notes the marks that they had before.
     ///
     /// # Errors
     ///
     /// What can't be read.
-    pub(crate) fn read_files(&self) -> Result<Files, ConfigError> {
-        files::read(&self.searched, self.required)
+    pub(super) fn read_files(&self, marks: &mut Marks) -> Result<Files, ConfigError> {
+        files::read(&self.searched, self.required, marks)
     }
 
     /// Lays all layers over one another.
@@ -53,10 +62,10 @@ impl Layers {
     /// # Errors
     ///
     /// Every file that is not TOML, every variable and argument that is none.
-    pub(crate) fn assemble(&self, files: &Files) -> Result<Table, ConfigError> {
+    pub(crate) fn assemble(&mut self, files: &Files) -> Result<Table, ConfigError> {
         let mut problems = Vec::new();
         let mut table = Table::new();
-        let mut lay = |layer: Result<Table, Vec<Problem>>| {
+        let mut lay = |layer: Layer| {
             let unified = layer.and_then(|mut layer| unify_durations(&mut layer).map(|()| layer));
             match unified {
                 Ok(layer) => overlay(&mut table, layer),
@@ -64,22 +73,50 @@ impl Layers {
             }
         };
         lay(Ok(self.program.clone()));
+        let is_there = |known: &Known| files.iter().any(|file| file.path == known.path());
+        self.known.retain(is_there);
         for file in files.iter() {
-            lay(document::parse(&file.path, file.bytes.clone()));
+            lay(parse(&mut self.known, file));
         }
-        lay(given::rust_log(&self.environment));
-        lay(given::environment(
-            &self.prefix,
-            self.environment.iter().cloned(),
-        ));
-        let arguments = self.arguments.iter().map(String::as_str);
-        lay(given::arguments(arguments, given::command_line));
+        for layer in self.above() {
+            lay(layer.clone());
+        }
         if problems.is_empty() {
             Ok(table)
         } else {
             Err(ConfigError::new(problems))
         }
     }
+
+    fn above(&self) -> &[Layer; 3] {
+        self.above.get_or_init(|| {
+            let variables = self.environment.iter().cloned();
+            let arguments = self.arguments.iter().map(String::as_str);
+            [
+                given::rust_log(&self.environment),
+                given::environment(&self.prefix, variables),
+                given::arguments(arguments, given::command_line),
+            ]
+        })
+    }
+}
+
+/// Reads a file, which may be known but for a few values.
+fn parse(known: &mut Vec<Known>, file: &Bytes) -> Layer {
+    let before = known.iter_mut().find(|known| known.path() == file.path);
+    if let Some(table) = before
+        .as_ref()
+        .and_then(|known| known.changed_to(&file.bytes))
+    {
+        return Ok(table);
+    }
+    let parsed = Known::parse(&file.path, file.bytes.clone())?;
+    let table = parsed.table().clone();
+    match before {
+        Some(before) => *before = parsed,
+        None => known.push(parsed),
+    }
+    Ok(table)
 }
 
 /// Makes the program's own layer of texts `section.key=value`.

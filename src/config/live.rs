@@ -4,11 +4,12 @@
 //!
 //! 1. Only the thread that reloads replaces the snapshot, so versions count up by one. Two snapshots of one
 //!    version differ in where their values were written, and in nothing else.
-//! 2. The version is stored after the snapshot: whoever sees a version finds that snapshot or a later one.
+//! 2. A snapshot is marked as replaced after the next one stands in its place: whoever sees the mark finds
+//!    that one or a later one.
 //!
 //! `arc-swap` is used with a lock instead of its default strategy, of which a use after free is reported
-//! (arc-swap#210). What that costs is paid once for each change: a hot path has a [`Cached`], which reads
-//! one atomic number.
+//! (arc-swap#210). What that costs is paid once for each change: a hot path has a [`Cached`], which looks
+//! at the mark of the snapshot that it has.
 
 mod cached;
 mod section;
@@ -28,7 +29,6 @@ use super::problem::{ConfigError, Invalid};
 use super::reload::{Cause, Reloaded};
 use super::requests::Requests;
 use super::snapshot::{Config, Snapshot};
-use crate::sync::atomic::{AtomicU64, Ordering};
 use crate::sync::{Mutex, lock};
 
 /// The configuration of a running program. Clones speak of the same one.
@@ -40,8 +40,6 @@ type Voter<C> = dyn Fn(&Snapshot<C>, &Snapshot<C>) -> Result<(), Invalid> + Send
 
 struct Shared<C> {
     current: ArcSwapAny<Arc<Snapshot<C>>, RwLock<()>>,
-    /// By itself, so that a reader which only looks at it holds it directly.
-    version: Arc<AtomicU64>,
     versions: watch::Sender<u64>,
     voters: Mutex<Voters<C>>,
     requests: Requests,
@@ -57,7 +55,6 @@ impl<C: Config> Live<C> {
         let version = snapshot.version();
         let shared = Shared {
             current: ArcSwapAny::with_strategy(Arc::new(snapshot), RwLock::new(())),
-            version: Arc::new(AtomicU64::new(version)),
             versions: watch::Sender::new(version),
             voters: Mutex::new(Voters {
                 next: 0,
@@ -79,11 +76,8 @@ impl<C: Config> Live<C> {
     /// Makes a reader that keeps the snapshot it has seen last, for code that asks often.
     #[must_use]
     pub fn cached(&self) -> Cached<C> {
-        let snapshot = self.snapshot();
         Cached {
-            version: Arc::clone(&self.shared.version),
-            seen: snapshot.version(),
-            snapshot,
+            snapshot: self.snapshot(),
             live: self.clone(),
         }
     }
@@ -170,7 +164,7 @@ impl<C: Config> Live<C> {
     pub(super) fn replace(&self, snapshot: Snapshot<C>) -> Arc<Snapshot<C>> {
         let version = snapshot.version();
         let replaced = self.shared.current.swap(Arc::new(snapshot));
-        self.shared.version.store(version, Ordering::Release);
+        replaced.mark_as_replaced();
         self.shared.versions.send_if_modified(|known| {
             let is_new = *known != version;
             *known = version;
@@ -201,7 +195,7 @@ impl<C> Clone for Live<C> {
 impl<C> fmt::Debug for Live<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Live")
-            .field("version", &self.shared.version.load(Ordering::Acquire))
+            .field("version", &*self.shared.versions.borrow())
             .finish_non_exhaustive()
     }
 }

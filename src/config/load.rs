@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::fmt;
 use std::path::PathBuf;
 
+use super::files::rest::{Marks, Rest};
 use super::files::search_path;
 use super::given::environment_prefix;
 use super::layers::{self, Layers};
@@ -171,7 +172,7 @@ impl<C: Config> Loader<C> {
     /// Everything that is wrong.
     pub fn load(self) -> Result<Reloader<C>, ConfigError> {
         let mut layers = self.layers()?;
-        let files = layers.read_files()?;
+        let files = layers.read_files(&mut Marks::default())?;
         layers.keep_to(&files);
         let given = layers.assemble(&files)?;
         let snapshot = Snapshot::interpret(given, &files, 1)?;
@@ -183,6 +184,7 @@ impl<C: Config> Loader<C> {
             validators: self.validators,
             live,
             files,
+            rest: Rest::default(),
             refused: None,
             requests,
             hearing,
@@ -209,6 +211,7 @@ impl<C: Config> Loader<C> {
             prefix: environment_prefix(&self.name),
             environment: self.environment.clone().unwrap_or_else(process),
             arguments: self.arguments.clone(),
+            ..Layers::default()
         })
     }
 }

@@ -1,5 +1,7 @@
 //! Lays one document over another.
 
+use std::sync::Arc;
+
 use super::document::{Node, Table, Value};
 
 /// Lays `over` on `base`: tables are merged key by key, anything else of `over` takes the place of what
@@ -16,7 +18,7 @@ pub(crate) fn overlay(base: &mut Table, over: Table) {
                     value: Value::Table(above),
                     ..
                 },
-            ) => overlay(below, above),
+            ) => overlay(Arc::make_mut(below), Arc::unwrap_or_clone(above)),
             (_, node) => {
                 base.insert(name, node);
             }

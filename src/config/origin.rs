@@ -126,6 +126,29 @@ impl Place {
         self.source.line_and_column(self.value.start)
     }
 
+    /// Returns where the value stands in the text.
+    pub(crate) fn value(&self) -> &Range<usize> {
+        &self.value
+    }
+
+    /// Returns this place in another text, in which the value stands there and the key as far before it
+    /// as in this one.
+    pub(crate) fn moved(&self, source: &Arc<Source>, value: Range<usize>) -> Self {
+        let before = self.value.start.saturating_sub(self.key.start);
+        let key = match before {
+            0 => value.clone(),
+            _ => {
+                let begin = value.start.saturating_sub(before);
+                begin..begin + self.key.len()
+            }
+        };
+        Self {
+            source: Arc::clone(source),
+            key,
+            value,
+        }
+    }
+
     /// Returns this place with the key in the stead of the value.
     pub(crate) fn at_key(&self) -> Self {
         Self {
@@ -183,6 +206,10 @@ impl Source {
             text,
             lines: OnceLock::new(),
         })
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
     }
 
     pub(crate) fn text(&self) -> &str {

@@ -61,7 +61,7 @@ pub(crate) fn read<T: DeserializeOwned>(
     table: &Table,
     others: &[&'static str],
 ) -> Result<(T, Findings), Vec<Problem>> {
-    let mut root = Node::new(Value::Table(table.clone()), Origin::Default);
+    let mut root = Node::new(Value::Table(table.clone().into()), Origin::Default);
     let mut told = Told::default();
     loop {
         let (read, mut findings) = read_once::<T>(&root, others);

@@ -8,7 +8,10 @@ mod thread;
 use std::fmt;
 use std::sync::Arc;
 
+use tokio::time::Instant;
+
 pub use self::thread::ReloadThread;
+use super::files::rest::{Marks, Rest};
 use super::files::{Bytes, Files};
 use super::layers::Layers;
 use super::live::Live;
@@ -77,6 +80,8 @@ pub struct Reloader<C> {
     pub(super) live: Live<C>,
     /// What the present snapshot was made of.
     pub(super) files: Files,
+    /// Whether they have to be read to know that they are the same.
+    pub(super) rest: Rest,
     /// What was refused last, so that it is told once and not at each look.
     pub(super) refused: Option<Refused>,
     pub(super) requests: Requests,
@@ -99,23 +104,34 @@ impl<C: Config> Reloader<C> {
 
     /// Reads everything anew and swaps, or changes nothing.
     ///
-    /// Files whose bytes are as they were are not read into structs again.
+    /// Files whose bytes are as they were are not read into structs again; those that are known to be as
+    /// they were are not read.
     ///
     /// # Errors
     ///
     /// Everything that is wrong with the new configuration.
     pub fn reload(&mut self, cause: Cause) -> Result<Reloaded, ConfigError> {
-        let files = self.read(cause);
-        let files = files
-            .inspect_err(|error| self.refused = Some(Refused::Unreadable(error.to_string())))?;
-        if files == self.files {
+        let began = now();
+        if self.rest.lasts(began) {
             self.refused = None;
             return Ok(self.unchanged());
         }
+        let mut marks = Marks::default();
+        let files = self.read(cause, &mut marks).inspect_err(|error| {
+            self.rest.disturb();
+            self.refused = Some(Refused::Unreadable(error.to_string()));
+        })?;
+        if files == self.files {
+            self.rest.note(marks, (began, now()));
+            self.refused = None;
+            return Ok(self.unchanged());
+        }
+        self.rest.disturb();
         match self.accept_or_catch(&files) {
             Ok(reloaded) => {
                 self.layers.keep_to(&files);
                 self.files = files;
+                self.rest.note(marks, (began, now()));
                 self.refused = None;
                 Ok(reloaded)
             }
@@ -139,8 +155,8 @@ impl<C: Config> Reloader<C> {
         is_news.then_some(result)
     }
 
-    fn read(&self, cause: Cause) -> Result<Files, ConfigError> {
-        let files = self.layers.read_files()?;
+    fn read(&self, cause: Cause, marks: &mut Marks) -> Result<Files, ConfigError> {
+        let files = self.layers.read_files(marks)?;
         let is_empty = |file: &&Bytes| file.bytes.trim_ascii().is_empty();
         let was_full = |file: &&Bytes| {
             let mut before = self.files.iter();
@@ -225,6 +241,14 @@ impl<C> fmt::Debug for Reloader<C> {
             .field("live", &self.live)
             .finish_non_exhaustive()
     }
+}
+
+#[allow(
+    clippy::disallowed_methods,
+    reason = "the clock of a file system goes on while tokio's is paused"
+)]
+fn now() -> Instant {
+    std::time::Instant::now().into()
 }
 
 /// Logs a panic that changes nothing. The subscriber is the program's and may panic too; after that

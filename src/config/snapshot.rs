@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt::{self, Write};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -14,6 +15,7 @@ use super::problem::ConfigError;
 use super::reader::{self, Findings};
 use super::secret::REDACTED;
 use super::settings::{SECTIONS, Settings, blame};
+use crate::sync::atomic::{AtomicBool, Ordering};
 
 /// What the sections of a program can be read into: a plain struct with `Serialize` and `Deserialize`.
 ///
@@ -31,12 +33,17 @@ pub struct NoConfig {}
 
 /// A configuration at one moment.
 pub struct Snapshot<C> {
+    /// Whether another one is in force instead.
+    is_replaced: AtomicBool,
     version: u64,
     settings: Settings,
     config: C,
     /// What was given, all layers merged.
     pub(super) given: Table,
-    secrets: BTreeSet<String>,
+    /// What was found out about secrets while the structs were read.
+    findings: Findings,
+    /// The keys that are not shown; looked for when something is shown.
+    secrets: OnceLock<BTreeSet<String>>,
     files: Vec<PathBuf>,
     searched: Vec<PathBuf>,
 }
@@ -77,10 +84,12 @@ impl<C: Config> Snapshot<C> {
             return Err(ConfigError::new(blamed.collect()));
         }
         Ok(Self {
+            is_replaced: AtomicBool::new(false),
             version,
             settings: settings.0.complete(),
-            secrets: secrets(config.1, written_out(&config.0)),
             config: config.0,
+            findings: config.1,
+            secrets: OnceLock::new(),
             given,
             files: files.iter().map(|file| file.path.clone()).collect(),
             searched: files.searched.clone(),
@@ -95,6 +104,18 @@ impl<C: Config> Snapshot<C> {
         super::print::effective(self)
     }
 
+    /// Tells whether the key, or one around it, holds a secret.
+    pub(super) fn is_secret(&self, key: &str) -> bool {
+        let covers = |secret: &String| {
+            key.strip_prefix(secret.as_str())
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
+        };
+        let secrets = self
+            .secrets
+            .get_or_init(|| secrets(&self.findings, written_out(&self.config)));
+        secrets.iter().any(covers)
+    }
+
     /// What nobody gave, as the structs have it.
     pub(super) fn with_defaults(&self) -> Table {
         let mut table = defaults_of(&self.settings);
@@ -105,6 +126,23 @@ impl<C: Config> Snapshot<C> {
 }
 
 impl<C> Snapshot<C> {
+    /// Says that another one is in force instead.
+    pub(super) fn mark_as_replaced(&self) {
+        self.is_replaced.store(true, Ordering::Release);
+    }
+
+    /// Tells whether another one is in force instead, which is then found by whoever looks for it.
+    pub(super) fn is_replaced(&self) -> bool {
+        self.is_replaced.load(Ordering::Acquire)
+    }
+
+    /// Tells the same to whoever asks [`is_replaced`](Self::is_replaced) again before he looks for the other:
+    /// it does not hold up what is read from this one.
+    #[inline]
+    pub(super) fn seems_replaced(&self) -> bool {
+        self.is_replaced.load(Ordering::Relaxed)
+    }
+
     /// Returns which version this is: 1 at the start, one more for each change.
     #[must_use]
     pub fn version(&self) -> u64 {
@@ -139,15 +177,6 @@ impl<C> Snapshot<C> {
     pub fn searched(&self) -> impl Iterator<Item = &Path> {
         self.searched.iter().map(PathBuf::as_path)
     }
-
-    /// Tells whether the key, or one around it, holds a secret.
-    pub(super) fn is_secret(&self, key: &str) -> bool {
-        let covers = |secret: &String| {
-            key.strip_prefix(secret.as_str())
-                .is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
-        };
-        self.secrets.iter().any(covers)
-    }
 }
 
 /// Shows no values: what is no secret by its type may be one all the same.
@@ -165,10 +194,10 @@ impl<C> fmt::Debug for Snapshot<C> {
 /// Of a value that serde has put aside the reader does not learn the type. The struct written out tells:
 /// a secret is written as what is shown in its stead. Where nothing is written in the same place, as with
 /// an alias, the value may have become one.
-fn secrets(findings: Findings, written: toml::Table) -> BTreeSet<String> {
+fn secrets(findings: &Findings, written: toml::Table) -> BTreeSet<String> {
     let mut seen = Written {
-        secrets: findings.secrets,
-        untyped: findings.untyped,
+        secrets: findings.secrets.clone(),
+        untyped: findings.untyped.clone(),
     };
     seen.look_into(&mut String::new(), &toml::Value::Table(written));
     seen.secrets.append(&mut seen.untyped);
@@ -239,12 +268,14 @@ fn default_node(value: toml::Value) -> Node {
         toml::Value::Float(value) => Value::Float(value),
         toml::Value::String(value) => Value::String(value),
         toml::Value::Datetime(value) => Value::Datetime(value),
-        toml::Value::Array(values) => Value::Array(values.into_iter().map(default_node).collect()),
+        toml::Value::Array(values) => {
+            Value::Array(Arc::new(values.into_iter().map(default_node).collect()))
+        }
         toml::Value::Table(table) => {
             let entries = table
                 .into_iter()
                 .map(|(name, value)| (name, default_node(value)));
-            Value::Table(entries.collect())
+            Value::Table(Arc::new(entries.collect()))
         }
     };
     Node::new(value, Origin::Default)

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use super::rest::{Mark, Marks};
 use super::{read, search_path};
 
 /// A folder that is removed with the test.
@@ -22,6 +23,17 @@ impl Folder {
             .expect("it can be made");
         std::fs::write(&path, text).expect("it can be written");
         path
+    }
+
+    /// Waits until the clock of the file system gives another time: what is written within one tick of it
+    /// has one time.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn next_tick(&self) {
+        let tick = self.write("tick", "");
+        let first = Mark::of(&tick);
+        while Mark::of(&tick) == first {
+            self.write("tick", "");
+        }
     }
 }
 
@@ -56,8 +68,12 @@ fn parts_are_read_in_the_order_of_their_names_and_nothing_else_is() {
     ] {
         folder.write(&format!("conf.d/{name}"), "");
     }
-    let files =
-        read(&[folder.0.join("missing.toml"), main.clone()], false).expect("all can be read");
+    let files = read(
+        &[folder.0.join("missing.toml"), main.clone()],
+        false,
+        &mut Marks::default(),
+    )
+    .expect("all can be read");
     let read: Vec<_> = files.iter().map(|file| file.path.clone()).collect();
     assert_eq!(
         read,
@@ -74,12 +90,13 @@ fn a_file_that_was_named_has_to_be_there() {
     let folder = Folder::new("missing");
     let missing = folder.0.join("app.toml");
     assert!(
-        read(std::slice::from_ref(&missing), false)
+        read(std::slice::from_ref(&missing), false, &mut Marks::default())
             .expect("it need not be there")
             .main
             .is_none()
     );
-    let error = read(std::slice::from_ref(&missing), true).expect_err("it has to be there");
+    let error = read(std::slice::from_ref(&missing), true, &mut Marks::default())
+        .expect_err("it has to be there");
     assert_eq!(error.code(), "config_unreadable");
     assert!(
         error.to_string().contains("app.toml cannot be read"),
@@ -90,10 +107,15 @@ fn a_file_that_was_named_has_to_be_there() {
 #[test]
 fn what_is_no_file_is_refused() {
     let folder = Folder::new("no-file");
-    let error = read(std::slice::from_ref(&folder.0), false).expect_err("it is a folder");
+    let error = read(
+        std::slice::from_ref(&folder.0),
+        false,
+        &mut Marks::default(),
+    )
+    .expect_err("it is a folder");
     assert!(error.to_string().contains("not a regular file"), "{error}");
     let endless = PathBuf::from("/dev/zero");
-    assert!(read(&[endless], false).is_err());
+    assert!(read(&[endless], false, &mut Marks::default()).is_err());
 }
 
 #[test]
@@ -104,19 +126,19 @@ fn parts_count_without_a_main_file_and_the_first_folder_that_has_some() {
     std::fs::create_dir_all(folder.0.join("here/conf.d")).expect("a folder");
     let part = folder.write("etc/conf.d/1.toml", "");
     folder.write("other/conf.d/2.toml", "");
-    let files = read(&searched, false).expect("all can be read");
+    let files = read(&searched, false, &mut Marks::default()).expect("all can be read");
     let paths: Vec<_> = files.iter().map(|file| &file.path).collect();
     assert_eq!(paths, [&part]);
     assert_eq!(files.place(), Some(&searched[1]));
     // Where a main file is, what lies beside it counts alone.
     let main = folder.write("here/app.toml", "");
-    let files = read(&searched, false).expect("all can be read");
+    let files = read(&searched, false, &mut Marks::default()).expect("all can be read");
     assert_eq!(
         files.iter().map(|file| &file.path).collect::<Vec<_>>(),
         [&main]
     );
     assert!(
-        read(&searched[2..], true).is_err(),
+        read(&searched[2..], true, &mut Marks::default()).is_err(),
         "a file that was named has to be there"
     );
 }

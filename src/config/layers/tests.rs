@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Layers, program};
+use crate::config::files::rest::Marks;
 use crate::config::files::tests::Folder;
 use crate::config::snapshot::Snapshot;
 use crate::config::{ConfigError, Secret};
@@ -41,8 +42,8 @@ impl Default for Store {
 }
 
 fn load(layers: &Layers) -> Result<Snapshot<Mine>, ConfigError> {
-    let files = layers.read_files()?;
-    Snapshot::interpret(layers.assemble(&files)?, &files, 1)
+    let files = layers.read_files(&mut Marks::default())?;
+    Snapshot::interpret(layers.clone().assemble(&files)?, &files, 1)
 }
 
 #[test]
@@ -67,6 +68,7 @@ fn each_layer_wins_over_those_below_it_and_every_value_knows_its_own() {
             ("APP__STORE__F".into(), "5".into()),
         ],
         arguments: vec!["store.f=6".to_owned()],
+        ..Layers::default()
     };
     let snapshot = load(&layers).expect("all is well");
     let store = &snapshot.config().store;
@@ -171,7 +173,7 @@ proptest::proptest! {
             environment: vec![(format!("APP__{key}").into(), value.into())],
             ..Layers::default()
         };
-        let loaded = layers.assemble(&files).and_then(|given| Snapshot::<Mine>::interpret(given, &files, 1));
+        let loaded = layers.clone().assemble(&files).and_then(|given| Snapshot::<Mine>::interpret(given, &files, 1));
         match loaded {
             Ok(snapshot) => drop(snapshot.effective()),
             Err(error) => drop(error.to_string()),

@@ -4,13 +4,11 @@ use std::sync::Arc;
 
 use super::Live;
 use crate::config::snapshot::{Config, Snapshot};
-use crate::sync::atomic::{AtomicU64, Ordering};
 
-/// A reader for a hot path: it looks at one number, and at the snapshot only when that has changed.
+/// A reader for a hot path: it keeps a snapshot, and looks for another only when that one is marked as
+/// replaced. The mark stands in the snapshot itself, beside what is read from it.
 #[derive(Debug)]
 pub struct Cached<C> {
-    pub(super) version: Arc<AtomicU64>,
-    pub(super) seen: u64,
     pub(super) live: Live<C>,
     pub(super) snapshot: Arc<Snapshot<C>>,
 }
@@ -19,7 +17,7 @@ impl<C: Config> Cached<C> {
     /// Returns the configuration as it is now.
     #[inline]
     pub fn get(&mut self) -> &Snapshot<C> {
-        if self.version.load(Ordering::Acquire) != self.seen {
+        if self.snapshot.seems_replaced() {
             self.refresh();
         }
         &self.snapshot
@@ -27,7 +25,8 @@ impl<C: Config> Cached<C> {
 
     #[cold]
     fn refresh(&mut self) {
-        self.snapshot = self.live.snapshot();
-        self.seen = self.snapshot.version();
+        if self.snapshot.is_replaced() {
+            self.snapshot = self.live.snapshot();
+        }
     }
 }

@@ -16,12 +16,12 @@ fn tables() -> impl Strategy<Value = Table> {
     let leaf = prop_oneof![
         (0_i64..3).prop_map(|value| node(Value::Integer(value))),
         Just(node(Value::String("x".to_owned()))),
-        Just(node(Value::Array(vec![node(Value::Integer(1))]))),
-        Just(node(Value::Table(Table::new()))),
+        Just(node(Value::Array(vec![node(Value::Integer(1))].into()))),
+        Just(node(Value::Table(Table::new().into()))),
     ];
     let nested = leaf.prop_recursive(4, 32, 4, |inside| {
         proptest::collection::btree_map("[a-d]", inside, 0..4)
-            .prop_map(|table| node(Value::Table(table)))
+            .prop_map(|table| node(Value::Table(table.into())))
     });
     proptest::collection::btree_map("[a-d]", nested, 0..4)
 }

@@ -10,7 +10,6 @@ use crate::config::renamed;
 impl Reader<'_, '_> {
     /// Reports what a struct has no field for.
     pub(super) fn report_unknown(&self, table: &Table, fields: &'static [&'static str]) {
-        let path = self.trail.path();
         let is_known = |key: &str| fields.contains(&key);
         for (name, node) in table.iter().filter(|(name, _)| !is_known(name)) {
             let mut findings = self.findings.borrow_mut();
@@ -19,6 +18,7 @@ impl Reader<'_, '_> {
                 findings.more += 1;
                 continue;
             }
+            let path = self.trail.path();
             let known = || fields.iter().chain(self.others).copied();
             let problems = renamed::explain(&path, name, node)
                 .unwrap_or_else(|| vec![unknown(join(&path, &shorten(name)), name, node, known())]);

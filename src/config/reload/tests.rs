@@ -1,6 +1,7 @@
 //! Which file is in force once one has appeared.
 
 use super::{Cause, Reloaded, Reloader};
+use crate::config::files::rest::Marks;
 use crate::config::files::tests::Folder;
 use crate::config::{Loader, NoConfig};
 
@@ -131,4 +132,89 @@ fn what_was_refused_and_is_taken_back_is_told_once() {
     folder.write("app.toml", valid);
     assert!(reloader.reload(Cause::Call).is_ok());
     assert!(reloader.look().is_none(), "it was told");
+}
+
+/// Loads a file that says this.
+fn started(folder: &Folder, text: &str) -> Reloader<NoConfig> {
+    let file = folder.write("app.toml", text);
+    let loader = Loader::new("app").file(file).environment([]);
+    loader.load().expect("it is valid")
+}
+
+#[test]
+fn a_change_within_one_tick_and_of_the_same_size_is_seen() {
+    let folder = Folder::new("same-tick");
+    let mut reloader = started(&folder, "[logging]\nlevel = \"debug\"\n");
+    for expected in ["trace", "error", "debug"] {
+        let unchanged = reloader.reload(Cause::Call);
+        assert!(matches!(unchanged, Ok(Reloaded::Unchanged { .. })));
+        folder.write("app.toml", format!("[logging]\nlevel = \"{expected}\"\n"));
+        reloader.reload(Cause::Call).expect("it is valid");
+        assert_eq!(level(&reloader), expected);
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_change_of_a_file_at_rest_is_seen() {
+    let folder = Folder::new("at-rest");
+    let mut reloader = started(&folder, "[logging]\nlevel = \"debug\"\n");
+    let now = super::now();
+    for ago in [10, 5] {
+        let mut marks = Marks::default();
+        let files = reloader
+            .layers
+            .read_files(&mut marks)
+            .expect("it can be read");
+        assert!(files == reloader.files);
+        let then = now - std::time::Duration::from_secs(ago);
+        reloader.rest.note(marks, (then, then));
+    }
+    assert!(reloader.rest.lasts(now));
+    let unchanged = reloader.reload(Cause::Call);
+    assert!(matches!(unchanged, Ok(Reloaded::Unchanged { .. })));
+    folder.next_tick();
+    folder.write("app.toml", "[logging]\nlevel = \"trace\"\n");
+    reloader.reload(Cause::Call).expect("it is valid");
+    assert_eq!(level(&reloader), "trace");
+    assert!(!reloader.rest.lasts(now));
+    std::fs::remove_file(folder.0.join("app.toml")).expect("it is there");
+    reloader.reload(Cause::Call).expect_err("there is none");
+    assert_eq!(level(&reloader), "trace");
+}
+
+#[test]
+fn a_value_that_changes_again_and_again_is_told_with_its_own_place() {
+    let folder = Folder::new("again");
+    let mut reloader = started(&folder, "[bus]\ncapacity = 1\n[logging]\nlevel = 'info'\n");
+    for (version, capacity) in [(2, "22"), (3, "333"), (4, "1")] {
+        let text = format!("[bus]\ncapacity = {capacity}\n[logging]\nlevel = 'info'\n");
+        folder.write("app.toml", text);
+        let Ok(Reloaded::Changed {
+            version: found,
+            keys,
+            ..
+        }) = reloader.reload(Cause::Call)
+        else {
+            panic!("a value is another")
+        };
+        assert_eq!(
+            (found, keys.to_vec()),
+            (version, vec!["bus.capacity".to_owned()])
+        );
+        let snapshot = reloader.live().snapshot();
+        assert_eq!(snapshot.settings().bus.capacity.to_string(), capacity);
+        let place = snapshot.origin("bus.capacity").to_string();
+        assert!(place.ends_with("app.toml:2:12"), "{place}");
+    }
+    folder.write(
+        "app.toml",
+        "[bus]\ncapacity = 'x'\n[logging]\nlevel = 'info'\n",
+    );
+    let error = reloader.reload(Cause::Call).expect_err("it is no number");
+    let told = error.to_string();
+    assert!(
+        told.contains("app.toml:2:12: `bus.capacity`") && told.contains("at `'x'`"),
+        "{told}"
+    );
 }

@@ -1,6 +1,8 @@
 //! What is known of the daemon's own keys beside their types: which sections there are, which keys hold
 //! durations, and which are live.
 
+use std::sync::Arc;
+
 use crate::config::document::{self, Node, Table, Value};
 use crate::config::origin::Origin;
 use crate::config::problem::{Problem, ProblemKind};
@@ -52,7 +54,12 @@ pub(crate) fn unify_durations(table: &mut Table) -> Result<(), Vec<Problem>> {
         let Some(Value::Table(inside)) = table.get_mut(section).map(|node| &mut node.value) else {
             continue;
         };
-        let Some(node) = inside.remove(&format!("{key}_ms")) else {
+        let in_millis = format!("{key}_ms");
+        if !inside.contains_key(&in_millis) {
+            continue;
+        }
+        let inside = Arc::make_mut(inside);
+        let Some(node) = inside.remove(&in_millis) else {
             continue;
         };
         let problem = |kind, message: String| Problem {

@@ -43,6 +43,7 @@ const OWNED: &[(&[&str], &[&str])] = &[
         &["rustix"],
         &[
             "src/daemon/workers.rs",
+            "src/config/files/",
             "src/daemon/token.rs",
             "src/admin/socket.rs",
             "src/admin/socket/",
