@@ -2,6 +2,7 @@
 
 use std::hint::black_box;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use perennial::config::{Cause, Loader, Reloader};
 use serde::{Deserialize, Serialize};
@@ -11,6 +12,9 @@ use crate::heat::{Effort, Figures, Heat, Must};
 
 /// How often a file is read.
 const READS: usize = 20_000;
+
+/// Longer than any file system's clock takes for a tick.
+const AT_REST: Duration = Duration::from_secs(4);
 
 /// How often a value is looked at.
 const LOOKS: usize = 20_000_000;
@@ -73,7 +77,7 @@ pub(super) fn reloader(folder: &Folder) -> Reloader<Bench> {
 }
 
 /// Reads, merges, validates and swaps; the file is in memory, and writing it anew is not timed.
-fn reload_changed(effort: Effort) -> Option<Figures> {
+fn reload_written(effort: Effort, text: impl Fn(u64) -> String) -> Option<Figures> {
     let folder = Folder::new();
     let mut reloader = reloader(&folder);
     let mut number = 0;
@@ -83,6 +87,23 @@ fn reload_changed(effort: Effort) -> Option<Figures> {
     };
     each_timed(effort.of(READS), write, |()| {
         reloader.reload(Cause::Call).expect("it is valid")
+    })
+}
+
+/// A value is another one.
+fn reload_changed(effort: Effort) -> Option<Figures> {
+    reload_written(effort, text)
+}
+
+/// The file has another shape, so that nothing which is known of the one before helps.
+fn reload_reshaped(effort: Effort) -> Option<Figures> {
+    reload_written(effort, |number| {
+        let comment = if number % 2 == 0 {
+            "# even\n"
+        } else {
+            "# odd\n"
+        };
+        format!("{comment}{}", text(number))
     })
 }
 
@@ -97,9 +118,20 @@ fn parse_changed(effort: Effort) -> Option<Figures> {
     })
 }
 
+fn reload_written_now(effort: Effort) -> Option<Figures> {
+    let folder = Folder::new();
+    let mut reloader = reloader(&folder);
+    each(effort.of(READS), || {
+        reloader.reload(Cause::Call).expect("it is valid")
+    })
+}
+
+/// The same once a second change within one tick of the file system's clock can be ruled out.
 fn reload_unchanged(effort: Effort) -> Option<Figures> {
     let folder = Folder::new();
     let mut reloader = reloader(&folder);
+    reloader.reload(Cause::Call).expect("it is valid");
+    std::thread::park_timeout(AT_REST);
     each(effort.of(READS), || {
         reloader.reload(Cause::Call).expect("it is valid")
     })
@@ -131,15 +163,31 @@ pub(super) fn heats() -> Vec<Heat> {
         heat(
             (
                 "config",
-                "reload 4 KB that changed: read, merge, validate, swap",
+                "reload 4 KB with a changed value: read, merge, validate, swap",
             ),
             reload_changed,
             vec![("toml::from_str alone", parse_changed, Must::AtMost(1.05))],
         ),
         heat(
-            ("config", "reload 4 KB that have not changed: read, compare"),
+            (
+                "config",
+                "reload 4 KB of another shape: read, merge, validate, swap",
+            ),
+            reload_reshaped,
+            vec![("toml::from_str alone", parse_changed, Must::Any)],
+        ),
+        heat(
+            ("config", "reload 4 KB that have not changed: look"),
             reload_unchanged,
             vec![("toml::from_str alone", parse, Must::AtMost(0.05))],
+        ),
+        heat(
+            (
+                "config",
+                "reload 4 KB written just now that are the same: read, compare",
+            ),
+            reload_written_now,
+            vec![("toml::from_str alone", parse, Must::Any)],
         ),
         heat(
             ("config", "look at a value on a hot path, cached"),
