@@ -221,7 +221,6 @@ impl Cell {
     }
 
     /// Returns what the node is, and what it is doing.
-    #[cfg(feature = "testkit")]
     pub(crate) fn kind_and_state(&self) -> (Kind, State) {
         (self.role.kind, lock(&self.facts).state)
     }
