@@ -23,7 +23,7 @@ impl fmt::Display for Wrong {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "{}\nusage: league [--only restart,tree,messages,bus,daemon,config,errors] [--quick|--full] [--json]",
+            "{}\nusage: league [--only restart,tree,shutdown,messages,bus,daemon,config,errors] [--quick|--full] [--json]",
             self.0
         )
     }

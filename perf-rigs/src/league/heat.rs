@@ -84,6 +84,7 @@ pub(crate) fn heats() -> Vec<Heat> {
     [
         crate::restart::heats(),
         crate::tree::heats(),
+        crate::shutdown::heats(),
         crate::messages::heats(),
         crate::bus::heats(),
         crate::process::heats(),

@@ -24,6 +24,7 @@ mod otp;
 mod process;
 mod restart;
 mod row;
+mod shutdown;
 mod tree;
 
 use std::process::ExitCode;
@@ -39,6 +40,10 @@ fn main() -> ExitCode {
         }
     };
     if let Some((heat, contender)) = &arguments.one {
+        if heat == shutdown::DAEMON {
+            shutdown::be_a_daemon(contender);
+            return ExitCode::SUCCESS;
+        }
         restart::keep_quiet_about_crashes();
         contest::run_one(heat, contender, arguments.effort);
         return ExitCode::SUCCESS;

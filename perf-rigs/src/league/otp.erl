@@ -12,6 +12,7 @@ main() ->
 
 run(["restarts", Pace, Count]) -> restarts(Pace, list_to_integer(Count));
 run(["tree", Children]) -> tree(list_to_integer(Children));
+run(["stops"]) -> stops();
 run(["tell", Messages]) -> tell(list_to_integer(Messages));
 run(["ask", Messages]) -> ask(list_to_integer(Messages)).
 
@@ -112,6 +113,34 @@ make_idle() ->
     ],
     {ok, Module, Binary} = compile:forms([form(Form) || Form <- Forms], []),
     {module, Module} = code:load_binary(Module, "otp_idle.erl", Binary).
+
+%% How three children stop: each tells when it begins and, after others had time to, when it has ended.
+stops() ->
+    make_slow(),
+    process_flag(trap_exit, true),
+    Spec = fun(N) ->
+        #{id => N, start => {gen_server, start_link, [otp_slow, {N, self()}, []]}, shutdown => 5000}
+    end,
+    {ok, Sup} = supervisor:start_link(otp, {1, [Spec(N) || N <- [1, 2, 3]]}),
+    Monitor = monitor(process, Sup),
+    exit(Sup, shutdown),
+    receive {'DOWN', Monitor, process, Sup, _} -> noted() end.
+
+noted() ->
+    receive {noted, N} -> [N | noted()] after 0 -> [] end.
+
+make_slow() ->
+    Forms = [
+        "-module(otp_slow).",
+        "-export([init/1, handle_cast/2, handle_call/3, terminate/2]).",
+        "init(State) -> process_flag(trap_exit, true), {ok, State}.",
+        "handle_cast(_, State) -> {noreply, State}.",
+        "handle_call(_, _, State) -> {reply, ok, State}.",
+        "terminate(_, {N, Witness}) ->"
+        "    Witness ! {noted, N}, timer:sleep(50), Witness ! {noted, -N}, ok."
+    ],
+    {ok, Module, Binary} = compile:forms([form(Form) || Form <- Forms], []),
+    {module, Module} = code:load_binary(Module, "otp_slow.erl", Binary).
 
 resident() ->
     {ok, Text} = file:read_file("/proc/self/statm"),

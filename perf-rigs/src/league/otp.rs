@@ -51,3 +51,9 @@ pub(crate) fn tell(messages: usize) -> Option<Figures> {
 pub(crate) fn ask(messages: usize) -> Option<Figures> {
     run(&["ask", &messages.to_string()])
 }
+
+/// How a few children of a `supervisor` stop: `n` when the n-th begins, `-n` when it has ended.
+#[cfg(test)]
+pub(crate) fn stops() -> Option<Figures> {
+    run(&["stops"])
+}
