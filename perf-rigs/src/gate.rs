@@ -6,9 +6,12 @@
 //! quarters of the rounds say so of its direction beyond that noise. It is too noisy to tell when the base itself
 //! came out further from itself than the threshold, unless the ratios say that nothing got worse at all.
 
+pub mod baseline;
+pub mod history;
+
 use serde::{Deserialize, Serialize};
 
-use crate::report::Better;
+use crate::report::{Better, digits};
 
 /// By how much a figure may get worse.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -23,6 +26,14 @@ pub struct Threshold {
 
 /// What is compared, the first that fits a figure. What fits none is not compared.
 pub const THRESHOLDS: &[Threshold] = &[
+    // Counted: nothing but a change of the program, or of the compiler, changes them.
+    // It came out up to 4 % apart from itself.
+    threshold(
+        "perf_instructions",
+        "instructions of a start and stop",
+        0.10,
+    ),
+    threshold("perf_instructions", "instructions", 0.05),
     threshold("perf_bus_fanout", "p95", 0.10),
     threshold("perf_bus_fanout", "p99", 0.15),
     threshold("perf_bus_fanout", "received", 0.10),
@@ -125,6 +136,120 @@ pub fn judge(rounds: &[Round], better: Better, share: f64) -> Judgement {
         high,
         noise,
     }
+}
+
+/// A figure of one work, what it came to, and what became of it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Judged {
+    /// Which work, by the name in the table.
+    pub work: String,
+    /// Which figure of it.
+    pub figure: String,
+    /// The middle of what the base measured.
+    pub base: f64,
+    /// The middle of what the build measured that is judged.
+    pub current: f64,
+    /// By how much it may get worse.
+    pub threshold: f64,
+    /// How it compares.
+    #[serde(flatten)]
+    pub judgement: Judgement,
+    /// Why it is accepted although it is worse.
+    pub waived: Option<String>,
+}
+
+impl Judged {
+    /// Judges a figure by its rounds.
+    #[must_use]
+    pub fn new(
+        (work, figure): (&str, String),
+        rounds: &[Round],
+        better: Better,
+        threshold: f64,
+    ) -> Self {
+        let middle = |of: fn(&Round) -> f64| {
+            let values: Vec<f64> = rounds.iter().map(of).collect();
+            quantile(&values, 0.5)
+        };
+        Self {
+            work: work.to_owned(),
+            figure,
+            base: middle(|round| round.base),
+            current: middle(|round| round.current),
+            threshold,
+            judgement: judge(rounds, better, threshold),
+            waived: None,
+        }
+    }
+
+    /// Says what became of it, with the ratio.
+    #[must_use]
+    pub fn says(&self) -> String {
+        let ratio = self.judgement.ratio;
+        match (self.judgement.verdict, &self.waived) {
+            (Verdict::Kept, _) => "kept".to_owned(),
+            (Verdict::Worse, Some(reason)) => format!("{ratio:.2}, waived: {reason}"),
+            (Verdict::Worse, None) => format!("{ratio:.2}, **worse**"),
+            (Verdict::Noisy, _) => format!("{ratio:.2}, too noisy to tell"),
+        }
+    }
+}
+
+/// Accepts what is waived.
+pub fn waive(rows: &mut [Judged], waivers: &[Waiver]) {
+    for row in rows {
+        let fits = |waiver: &&Waiver| waiver.work == row.work && waiver.figure == row.figure;
+        let waiver = waivers.iter().find(fits);
+        row.waived = waiver.map(|waiver| waiver.reason.clone());
+    }
+}
+
+/// Returns the worst that was said of a figure that nobody waived.
+#[must_use]
+pub fn verdict(rows: &[Judged]) -> Verdict {
+    let is = |wanted| {
+        rows.iter()
+            .any(|row| row.judgement.verdict == wanted && row.waived.is_none())
+    };
+    match (is(Verdict::Worse), is(Verdict::Noisy)) {
+        (true, _) => Verdict::Worse,
+        (false, true) => Verdict::Noisy,
+        (false, false) => Verdict::Kept,
+    }
+}
+
+/// Lays figures out as a Markdown table.
+#[must_use]
+pub fn table(rows: &[Judged]) -> String {
+    let mut text = String::from(
+        "| work | figure | base | build | ratio, more is worse (quarters) | at most | noise | |\n|---|---|---:|---:|---|---|---|---|\n",
+    );
+    for row in rows {
+        let Judgement {
+            ratio,
+            low,
+            high,
+            noise,
+            verdict,
+        } = &row.judgement;
+        let verdict = match (verdict, &row.waived) {
+            (Verdict::Kept, _) => "kept".to_owned(),
+            (Verdict::Worse, Some(reason)) => format!("worse, waived: {reason}"),
+            (Verdict::Worse, None) => "**worse**".to_owned(),
+            (Verdict::Noisy, _) => "too noisy to tell".to_owned(),
+        };
+        let line = format!(
+            "| {} | {} | {} | {} | {ratio:.3} ({low:.3}–{high:.3}) | {:.2} | {:.0} % | {verdict} |\n",
+            row.work,
+            row.figure,
+            digits(row.base),
+            digits(row.current),
+            1.0 + row.threshold,
+            noise * 100.0,
+        );
+        text.push_str(&line);
+    }
+    text
 }
 
 /// Divides; two zeros are equal, and something beside nothing is very much more.

@@ -230,7 +230,7 @@ impl Report {
 }
 
 /// Writes a number with as many digits as mean something.
-fn digits(value: f64) -> String {
+pub(crate) fn digits(value: f64) -> String {
     match value.abs() {
         large if large >= 1_000.0 || value.fract() == 0.0 => format!("{value:.0}"),
         medium if medium >= 10.0 => format!("{value:.1}"),

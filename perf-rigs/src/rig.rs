@@ -159,8 +159,9 @@ pub fn keep_quiet_about_panics() {
     std::panic::set_hook(Box::new(|_| {}));
 }
 
+/// Says on stderr how far a rig is.
 #[allow(clippy::print_stderr, reason = "progress is for whoever waits")]
-fn tell(text: &str) {
+pub fn tell(text: &str) {
     eprintln!("{text}");
 }
 

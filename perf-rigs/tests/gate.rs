@@ -145,3 +145,77 @@ fn a_build_that_is_not_there_is_named() {
     assert_eq!(output.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&output.stderr).contains("/nowhere/perf_bus_fanout"));
 }
+
+/// A build whose counted work comes out as told.
+fn counted(builds: &Builds, name: &str, instructions: f64) -> PathBuf {
+    let folder = builds.0.join(name);
+    fs::create_dir_all(&folder).unwrap();
+    let text = script(&folder, instructions, 1.0)
+        .replace("perf_bus_fanout", "perf_instructions")
+        .replace("\"p95\"", "\"instructions of a publish\"");
+    let program = folder.join("perf_instructions");
+    fs::write(&program, text).unwrap();
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+    folder
+}
+
+#[test]
+fn what_is_stored_of_one_build_judges_another_without_it() {
+    let builds = Builds::new("stored");
+    let [stored, history] = ["baseline.json", "history.md"].map(|name| builds.0.join(name));
+    let gate = |base: [&str; 2], current: &Path, more: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_perf-rigs"));
+        command.args(["gate", "--only", "perf_instructions", "--out"]);
+        command.arg(&builds.0).args(base).arg("--current");
+        command.arg(current).args(more).output().unwrap()
+    };
+    let usual = counted(&builds, "usual", 100.0);
+    let build = ["--base", usual.to_str().unwrap()];
+    let save = ["--save", stored.to_str().unwrap()];
+    let output = gate(build, &usual, &save);
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let text = fs::read_to_string(&stored).unwrap();
+    assert!(
+        text.contains("\"instructions of a publish\": 100.0"),
+        "{text}"
+    );
+    assert!(
+        text.contains("\"on\": \"2 × p"),
+        "the machine is named: {text}"
+    );
+    let file = ["--baseline", stored.to_str().unwrap()];
+    let more = ["--history", history.to_str().unwrap()];
+    for (instructions, code) in [(100.0, 0), (104.0, 0), (120.0, 1)] {
+        let build = counted(&builds, "build", instructions);
+        let output = gate(file, &build, &more);
+        assert_eq!(
+            output.status.code(),
+            Some(code),
+            "{instructions}: {output:?}"
+        );
+    }
+    let history = fs::read_to_string(&history).unwrap();
+    assert_eq!(history.matches("| day |").count(), 1, "{history}");
+    let lines: Vec<&str> = history
+        .lines()
+        .filter(|line| line.contains("| c | c |"))
+        .collect();
+    assert_eq!(lines.len(), 3, "{history}");
+    assert!(
+        lines[2].contains("**worse** | instructions, instructions of a publish 1.20"),
+        "{history}"
+    );
+}
+
+#[test]
+fn it_has_to_be_said_with_what_to_compare() {
+    let builds = Builds::new("nothing");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_perf-rigs"));
+    let output = command
+        .args(["gate", "--current"])
+        .arg(&builds.0)
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("one of --base and --baseline"));
+}

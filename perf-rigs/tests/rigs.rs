@@ -254,6 +254,17 @@ fn perf_soak_crashes_children_and_stops_clean() {
 }
 
 #[test]
+fn perf_instructions_counts_each_work() {
+    let rig = env!("CARGO_BIN_EXE_perf_instructions");
+    let report = run(rig, &["--share", "0"]);
+    assert_eq!(report.figures.len(), report.series.rows.len());
+    for figure in &report.figures {
+        // Not one of them is done by fewer, and what was optimised away is done by none.
+        assert!(figure.value > 10.0, "{figure:?}");
+    }
+}
+
+#[test]
 fn a_rig_says_what_is_wrong_with_its_arguments() {
     let rig = env!("CARGO_BIN_EXE_perf_messages");
     let folder = Folder::new("wrong");
