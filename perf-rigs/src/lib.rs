@@ -10,6 +10,7 @@ pub mod durations;
 pub mod gate;
 pub mod machine;
 pub mod plot;
+pub mod ratios;
 pub mod report;
 pub mod rig;
 pub mod slope;

@@ -57,7 +57,7 @@ impl Machine {
             rustc: or_unknown(&output(Command::new("rustc").arg("--version"))),
             is_release: !cfg!(debug_assertions),
             commit: commit(),
-            versions: versions(include_str!("../../Cargo.lock")),
+            versions: versions_of(&["perennial", "tokio", "ractor"]),
         }
     }
 
@@ -120,15 +120,21 @@ fn commit() -> String {
     }
 }
 
-/// Finds the versions that matter in a lock file.
-fn versions(lock: &str) -> Vec<String> {
+/// Returns the versions that these crates are built in, as `name version`.
+#[must_use]
+pub fn versions_of(names: &[&str]) -> Vec<String> {
+    versions(include_str!("../../Cargo.lock"), names)
+}
+
+/// Finds versions in a lock file.
+fn versions(lock: &str, names: &[&str]) -> Vec<String> {
     let mut lines = lock.lines();
     let mut found = Vec::new();
     while let Some(line) = lines.next() {
         let name = line
             .strip_prefix("name = ")
             .map(|name| name.trim_matches('"'));
-        if let Some(name @ ("perennial" | "tokio" | "ractor")) = name {
+        if let Some(name) = name.filter(|name| names.contains(name)) {
             let version = lines
                 .next()
                 .and_then(|line| line.strip_prefix("version = "));
@@ -145,7 +151,7 @@ mod tests {
     #[test]
     fn the_versions_are_those_of_the_lock_file() {
         let lock = "[[package]]\nname = \"ractor\"\nversion = \"1.2.3\"\n\n[[package]]\nname = \"other\"\nversion = \"4.0.0\"\n";
-        assert_eq!(versions(lock), ["ractor 1.2.3"]);
+        assert_eq!(versions(lock, &["ractor"]), ["ractor 1.2.3"]);
     }
 
     #[test]

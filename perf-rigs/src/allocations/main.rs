@@ -1,4 +1,5 @@
-//! Counts what is allocated: for a publish, a tell, an ask, a restart, and for a child at rest.
+//! Counts what is allocated: for a publish, a tell, an ask, a restart, for a child at rest, and for what stands around
+//! a tree.
 //! `cargo run --release -p perf-rigs --bin allocations`.
 //!
 //! A program of its own, because its allocator counts and would slow the league. Counts are exact and
@@ -12,6 +13,7 @@
 mod children;
 mod events;
 mod messages;
+mod process;
 mod restarts;
 
 use std::future::Future;
@@ -78,6 +80,7 @@ fn main() {
         messages::rows(),
         restarts::rows(),
         children::rows(),
+        process::rows(),
     ];
     for row in rows.into_iter().flatten() {
         let each = |total: f64| total / row.rounds as f64;

@@ -2,6 +2,8 @@
 
 use std::collections::{HashMap, HashSet};
 use std::process::{Command, Stdio};
+use std::time::Duration;
+use tokio::time::Instant;
 
 use crate::arguments::Arguments;
 use crate::heat::{Effort, Figures, Heat, Measure, Must, heats};
@@ -9,7 +11,12 @@ use crate::row::Row;
 
 /// How far apart the same program may come out from itself before its rows mean nothing.
 const NOISE: f64 = 0.1;
-const CONTROL: &str = "control: ours again";
+
+/// A middle needs as many.
+const LEAST_ROUNDS: usize = 3;
+
+/// What stands in the place of a peer where ours ran twice.
+pub(crate) const CONTROL: &str = "control: ours again";
 
 /// Runs one contender once, in this process, and prints its figures.
 ///
@@ -29,22 +36,84 @@ pub(crate) fn compete(arguments: &Arguments) -> Vec<Row> {
     let wanted = heats()
         .into_iter()
         .filter(|heat| arguments.wants(heat.topic));
-    wanted
-        .flat_map(|heat| hold(&heat, arguments.effort))
-        .collect()
+    let wanted: Vec<Heat> = wanted.collect();
+    let rounds = arguments.rounds();
+    let mut progress = Progress::of(&wanted, rounds, arguments.budget());
+    let mut rows = Vec::new();
+    for heat in &wanted {
+        rows.extend(hold(heat, arguments.effort, rounds, &mut progress));
+    }
+    rows
 }
 
-fn hold(heat: &Heat, effort: Effort) -> Vec<Row> {
+/// How far a league is.
+struct Progress {
+    began: Instant,
+    /// How long all may take.
+    budget: Option<Duration>,
+    heats: (usize, usize),
+    runs: (usize, usize),
+}
+
+impl Progress {
+    fn of(heats: &[Heat], rounds: usize, budget: Option<Duration>) -> Self {
+        // Ours runs twice: the second time it is the control.
+        let runs = heats.iter().map(|heat| (heat.peers.len() + 2) * rounds);
+        Self {
+            began: Instant::now(),
+            budget,
+            heats: (0, heats.len()),
+            runs: (0, runs.sum()),
+        }
+    }
+
+    /// Begins with a heat, and returns when it should be over: it has its share of the time that is left.
+    fn begin(&mut self) -> Option<Instant> {
+        let heats = u32::try_from(self.heats.1 - self.heats.0).unwrap_or(u32::MAX);
+        self.heats.0 += 1;
+        let left = self.budget?.saturating_sub(self.began.elapsed());
+        Some(Instant::now() + left / heats.max(1))
+    }
+
+    /// Says which round begins, and when all is likely to be over.
+    fn say(&self, heat: &Heat, round: usize, rounds: usize) {
+        let spent = self.began.elapsed().as_secs_f64();
+        let ((number, heats), (done, runs)) = (self.heats, self.runs);
+        let left = match done {
+            0 => String::new(),
+            _ => format!(
+                ", about {:.0} s to go",
+                spent / done as f64 * (runs - done) as f64
+            ),
+        };
+        eprintln!(
+            "{number} of {heats}, {}: {}: round {round} of {rounds}; {spent:.0} s{left}",
+            heat.topic, heat.name
+        );
+    }
+}
+
+fn hold(heat: &Heat, effort: Effort, rounds: usize, progress: &mut Progress) -> Vec<Row> {
     let peers = heat.peers.iter().map(|(peer, _)| peer.name);
     let mut names: Vec<&'static str> = std::iter::once(heat.ours.name).chain(peers).collect();
     let mut figures: HashMap<&str, Vec<Figures>> = HashMap::new();
     // Libraries that give their child up, which costs the patience of a round each time.
     let mut out = HashSet::new();
-    for round in 0..effort.rounds() {
-        eprintln!("{}: round {}", heat.name, round + 1);
+    let until = progress.begin();
+    let began = Instant::now();
+    for round in 1..=rounds {
+        let spent = began.elapsed();
+        let next = spent / u32::try_from(round - 1).unwrap_or(0).max(1);
+        let is_late = until.is_some_and(|until| Instant::now() + next > until);
+        if is_late && round > LEAST_ROUNDS {
+            progress.runs.1 -= (heat.peers.len() + 2) * (rounds + 1 - round);
+            break;
+        }
+        progress.say(heat, round, rounds);
         // Whoever runs first in one round runs last in the next.
         names.reverse();
         for name in &names {
+            progress.runs.0 += 1;
             if out.contains(name) {
                 continue;
             }
@@ -53,6 +122,7 @@ fn hold(heat: &Heat, effort: Effort) -> Vec<Row> {
                 None => drop(out.insert(*name)),
             }
         }
+        progress.runs.0 += 1;
         if let Some(again) = in_a_process(heat.name, heat.ours.name, effort) {
             figures.entry(CONTROL).or_default().push(again);
         }

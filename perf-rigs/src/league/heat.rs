@@ -28,11 +28,11 @@ impl Effort {
         }
     }
 
-    /// Returns `full`, or a tenth of it.
-    pub(crate) fn of(self, full: usize) -> usize {
+    /// Returns a tenth of `most`, or a third: more rounds tell more than longer ones.
+    pub(crate) fn of(self, most: usize) -> usize {
         match self {
-            Self::Quick => full / 10,
-            Self::Full => full,
+            Self::Quick => most / 10,
+            Self::Full => most / 3,
         }
     }
 }
@@ -88,6 +88,7 @@ pub(crate) fn heats() -> Vec<Heat> {
         crate::messages::heats(),
         crate::bus::heats(),
         crate::process::heats(),
+        crate::claims::heats(),
     ]
     .into_iter()
     .flatten()

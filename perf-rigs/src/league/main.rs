@@ -17,10 +17,14 @@
 
 mod arguments;
 mod bus;
+mod capabilities;
+mod claimed;
+mod claims;
 mod contest;
 mod heat;
 mod messages;
 mod otp;
+mod page;
 mod process;
 mod restart;
 mod row;
@@ -30,6 +34,7 @@ mod tree;
 use std::process::ExitCode;
 
 use crate::arguments::Arguments;
+use crate::page::League;
 
 fn main() -> ExitCode {
     let arguments = match Arguments::parse(std::env::args().skip(1)) {
@@ -48,14 +53,25 @@ fn main() -> ExitCode {
         contest::run_one(heat, contender, arguments.effort);
         return ExitCode::SUCCESS;
     }
-    let rows = contest::compete(&arguments);
-    if arguments.is_json {
-        let lines = rows
-            .iter()
-            .filter_map(|row| serde_json::to_string(row).ok());
-        lines.for_each(|line| println!("{line}"));
-    } else {
-        print!("{}", row::table(&rows));
+    if let Some(library) = &arguments.alone {
+        return claims::be_alone(library);
     }
-    ExitCode::SUCCESS
+    if let Some((scene, peer)) = &arguments.scene {
+        restart::keep_quiet_about_crashes();
+        capabilities::play_one(scene, peer);
+        return ExitCode::SUCCESS;
+    }
+    let league = League::play(&arguments);
+    if arguments.is_json {
+        print!("{}", league.json());
+    } else {
+        print!("{}", league.page());
+    }
+    match arguments.out.as_deref().map(|out| league.write(out)) {
+        None | Some(Ok(())) => ExitCode::SUCCESS,
+        Some(Err(error)) => {
+            eprintln!("the files can't be written: {error}");
+            ExitCode::FAILURE
+        }
+    }
 }

@@ -1,5 +1,7 @@
 //! Messages to one child: told, asked, from many threads.
 
+#[cfg(feature = "peers")]
+mod actix;
 mod by_hand;
 #[cfg(feature = "peers")]
 mod kameo;
@@ -208,6 +210,11 @@ fn tells() -> Vec<Heat> {
             contender!("kameo", tell, TELLS, kameo::tell),
             vec![Must::Any],
         ),
+        #[cfg(feature = "peers")]
+        (
+            contender!("actix", tell, TELLS, actix::tell),
+            vec![Must::Any],
+        ),
         (
             Contender {
                 name: "OTP gen_server",
@@ -259,6 +266,11 @@ fn asks() -> Vec<Heat> {
         #[cfg(feature = "peers")]
         (
             contender!("kameo", ask, ASKS, kameo::ask),
+            vec![Must::Any; 2],
+        ),
+        #[cfg(feature = "peers")]
+        (
+            contender!("actix", ask, ASKS, actix::ask),
             vec![Must::Any; 2],
         ),
         (

@@ -19,6 +19,7 @@ mod tokio_graceful_shutdown;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub(crate) use self::probe::ON_PURPOSE;
 use self::probe::{Pace, Probe};
 use crate::heat::{Contender, Effort, Figures, Heat, Measure, Must};
 use crate::otp;
@@ -161,7 +162,7 @@ fn libraries() -> Vec<Peer> {
 pub(crate) fn keep_quiet_about_crashes() {
     let print = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |info| {
-        if info.payload().downcast_ref::<&str>() != Some(&probe::ON_PURPOSE) {
+        if info.payload().downcast_ref::<&str>() != Some(&ON_PURPOSE) {
             print(info);
         }
     }));

@@ -45,9 +45,9 @@ impl Must {
 }
 
 /// Lays the rows out as a Markdown table.
-pub(crate) fn table(rows: &[Row]) -> String {
+pub(crate) fn table(rows: &[&Row]) -> String {
     let mut text = String::from(
-        "| topic | measure | ours | peer | | ratio (range) | must | |\n|---|---|---:|---:|---|---|---|---|\n",
+        "| measure | ours | peer | | ratio (range) | must | |\n|---|---:|---:|---|---|---|---|\n",
     );
     for row in rows {
         let verdict = match (row.must.is_empty(), row.pass) {
@@ -57,8 +57,7 @@ pub(crate) fn table(rows: &[Row]) -> String {
         };
         let _infallible = writeln!(
             text,
-            "| {} | {} | {} | {} | {} | {:.2} ({:.2}–{:.2}) | {} | {verdict} |",
-            row.topic,
+            "| {} | {} | {} | {} | {:.2} ({:.2}–{:.2}) | {} | {verdict} |",
             row.measure,
             with_unit(row.ours, row.unit),
             with_unit(row.peer, row.unit),
@@ -73,11 +72,13 @@ pub(crate) fn table(rows: &[Row]) -> String {
 }
 
 /// Writes nanoseconds and rates in the unit that a reader would choose.
-fn with_unit(figure: f64, unit: &str) -> String {
+pub(crate) fn with_unit(figure: f64, unit: &str) -> String {
     match unit {
         "ns" if figure >= 1e6 => format!("{:.2} ms", figure / 1e6),
         "ns" if figure >= 1e4 => format!("{:.1} µs", figure / 1e3),
         "ns" if figure >= 1e3 => format!("{:.2} µs", figure / 1e3),
+        "bytes" if figure >= 1e6 => format!("{:.2} MB", figure / 1e6),
+        "bytes" => format!("{figure:.0} bytes"),
         "/s" if figure >= 1e6 => format!("{:.2} M/s", figure / 1e6),
         "/s" if figure >= 1e3 => format!("{:.1} k/s", figure / 1e3),
         _ => format!("{figure:.1} {unit}"),

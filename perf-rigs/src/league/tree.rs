@@ -5,6 +5,8 @@ mod by_hand;
 mod kameo;
 mod ours;
 #[cfg(feature = "peers")]
+mod proc_daemon;
+#[cfg(feature = "peers")]
 mod ractor_supervisor;
 #[cfg(feature = "peers")]
 mod task_supervisor;
@@ -19,6 +21,7 @@ use crate::heat::{Contender, Figures, Heat, Measure, Must, nanoseconds};
 use crate::otp;
 
 const CHILDREN: usize = 10_000;
+const HUNDRED: usize = 100;
 const FEW: usize = 1_000;
 const MANY: usize = 100_000;
 
@@ -115,7 +118,12 @@ pub(crate) fn heats() -> Vec<Heat> {
             contender!("tokio-graceful-shutdown", CHILDREN, tokio_graceful_shutdown),
             any.clone(),
         ),
-        (otp, any),
+        #[cfg(feature = "peers")]
+        (
+            contender!("proc-daemon", CHILDREN, proc_daemon),
+            any.clone(),
+        ),
+        (otp, any.clone()),
     ];
     let heat = |name, ours, peers| Heat {
         topic: "tree",
@@ -134,6 +142,14 @@ pub(crate) fn heats() -> Vec<Heat> {
             "10 000 workers",
             contender!("perennial worker", CHILDREN, ours, start_workers),
             peers,
+        ),
+        heat(
+            "100 tasks",
+            contender!("perennial task", HUNDRED, ours, start_tasks),
+            vec![
+                #[cfg(feature = "peers")]
+                (contender!("proc-daemon", HUNDRED, proc_daemon), any),
+            ],
         ),
         heat(
             "100 000 workers against 1 000",

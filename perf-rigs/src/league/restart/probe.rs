@@ -11,11 +11,12 @@ use crate::heat::{Figures, nanoseconds, percentile};
 /// Long enough for the threads of a runtime to fall asleep.
 const REST: Duration = Duration::from_millis(2);
 
-/// How long all restarts of a run may take; the slowest peer needs a tenth of it.
-const PATIENCE: Duration = Duration::from_secs(20);
+/// Longer than any library waits before a restart when it is told not to: a child that is down for so long was given
+/// up.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// What the panics say that are meant.
-pub(super) const ON_PURPOSE: &str = "on purpose";
+pub(crate) const ON_PURPOSE: &str = "on purpose";
 
 /// When a child crashes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -134,7 +135,15 @@ impl Probe {
 
     /// Waits for the last restart; false when the child was given up before.
     pub(super) async fn is_finished(&self) -> bool {
-        timeout(PATIENCE, self.finished.notified()).await.is_ok()
+        let mut seen = 0;
+        while timeout(PATIENCE, self.finished.notified()).await.is_err() {
+            let state = self.state.lock().expect("nobody panics with it");
+            if state.latencies.len() == seen {
+                return false;
+            }
+            seen = state.latencies.len();
+        }
+        true
     }
 
     /// Returns p50 and p99 of the latencies, and in a storm the rate.

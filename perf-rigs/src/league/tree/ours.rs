@@ -29,6 +29,18 @@ pub(super) async fn start_workers(count: usize) -> Running {
     supervisor.start().await.expect("it starts")
 }
 
+pub(super) async fn start_tasks(count: usize) -> Running {
+    let mut supervisor = Supervisor::one_for_one("app");
+    for number in 0..count {
+        let child = Child::task(format!("c{number}"), |cx| async move {
+            cx.shutdown().await;
+            Ok(())
+        });
+        supervisor = supervisor.child(child);
+    }
+    supervisor.start().await.expect("it starts")
+}
+
 pub(super) async fn stop(running: Running) {
     // So much that the floors of 100 000 children, 100 ms each, are a part of it: else each of them is
     // an equal share of the budget, and the first to stop has no more than that.
