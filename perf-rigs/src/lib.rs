@@ -15,3 +15,8 @@ pub mod report;
 pub mod rig;
 pub mod slope;
 pub mod usage;
+
+/// The allocator of the rigs and of the league, where the feature asks for it: a build to be compared with one without.
+#[cfg(feature = "mimalloc")]
+#[global_allocator]
+static ALLOCATOR: perennial::allocator::MiMalloc = perennial::allocator::MiMalloc;
