@@ -27,8 +27,10 @@ use std::time::Duration;
 
 pub(crate) use self::door::Door;
 pub use self::door::SupervisorHandle;
+#[cfg(feature = "daemon")]
+pub(crate) use self::spawn::Leaving;
 pub use self::spawn::ShutdownProgress;
-pub(crate) use self::spawn::{Leaving, Tree};
+pub(crate) use self::spawn::Tree;
 pub use self::stop_plan::{ImpossiblePlan, PlannedStop, StopPlan};
 pub use self::validate::InvalidTree;
 pub(crate) use self::validate::validate;
