@@ -12,6 +12,7 @@ mod ends;
 mod in_order;
 mod live;
 mod names;
+mod node;
 mod past;
 mod reaper;
 mod run_loop;
@@ -27,6 +28,8 @@ use std::time::Duration;
 
 pub(crate) use self::door::Door;
 pub use self::door::SupervisorHandle;
+pub use self::node::Node;
+pub(crate) use self::node::NodeKind;
 #[cfg(feature = "daemon")]
 pub(crate) use self::spawn::Leaving;
 pub use self::spawn::ShutdownProgress;
@@ -35,10 +38,7 @@ pub use self::stop_plan::{ImpossiblePlan, PlannedStop, StopPlan};
 pub use self::validate::InvalidTree;
 pub(crate) use self::validate::validate;
 use crate::bus::DEFAULT_BUS_CAPACITY;
-use crate::child::{Child, Kind, Launch, Specification};
-use crate::exit::catch_blocking;
-use crate::handle::AnyAddress;
-use crate::health::{Duty, HealthCheck, Need};
+use crate::health::{Duty, Need};
 use crate::policy::auto_shutdown::AutoShutdown;
 use crate::policy::backoff::Backoff;
 use crate::policy::intensity::Intensity;
@@ -83,16 +83,6 @@ pub struct Supervisor {
     pub(crate) duty: Option<Arc<Duty>>,
     pub(crate) children: Vec<Arc<Node>>,
     pub(crate) door: Arc<Door>,
-}
-
-/// One node of a declared tree. Made from a [`Child`] or a [`Supervisor`] by
-/// [`Supervisor::child`].
-#[derive(Debug)]
-pub struct Node(pub(crate) NodeKind);
-
-pub(crate) enum NodeKind {
-    Leaf(Specification, Arc<dyn Launch>),
-    Supervisor(Arc<Supervisor>),
 }
 
 impl Supervisor {
@@ -338,129 +328,6 @@ impl Supervisor {
     }
 }
 
-impl Node {
-    /// Returns the name that ends the node's path.
-    #[must_use]
-    pub fn name(&self) -> &str {
-        match &self.0 {
-            NodeKind::Leaf(specification, _) => &specification.name,
-            NodeKind::Supervisor(supervisor) => &supervisor.name,
-        }
-    }
-
-    pub(crate) fn kind(&self) -> Kind {
-        match &self.0 {
-            NodeKind::Leaf(specification, _) => specification.kind,
-            NodeKind::Supervisor(_) => Kind::Supervisor,
-        }
-    }
-
-    /// Returns what was declared of it beside how it is run.
-    pub(crate) fn duty(&self) -> Option<Arc<Duty>> {
-        match &self.0 {
-            NodeKind::Leaf(specification, _) => specification.treatment.duty.clone(),
-            NodeKind::Supervisor(supervisor) => supervisor.duty.clone(),
-        }
-    }
-
-    /// Returns the check that runs beside it, if it has one.
-    pub(crate) fn health_check(&self) -> Option<&HealthCheck> {
-        match &self.0 {
-            // A step is over when it is up.
-            NodeKind::Leaf(leaf, _) if leaf.kind != Kind::Step => {
-                leaf.treatment.health_check.as_ref()
-            }
-            _ => None,
-        }
-    }
-
-    /// Returns where its messages go, if it is of a kind that receives any.
-    fn mailbox(&self) -> Option<Arc<dyn AnyAddress>> {
-        match &self.0 {
-            NodeKind::Leaf(leaf, launch) if matches!(leaf.kind, Kind::Actor | Kind::Worker) => {
-                launch.address()
-            }
-            _ => None,
-        }
-    }
-
-    fn worst_case_stop(&self) -> Duration {
-        match &self.0 {
-            NodeKind::Leaf(specification, _) => specification.treatment.stop_timeout,
-            NodeKind::Supervisor(supervisor) => supervisor.worst_case_stop(),
-        }
-    }
-
-    /// Returns what is kept back for this node and all below it while its siblings stop.
-    pub(crate) fn floors(&self) -> Floors {
-        match &self.0 {
-            NodeKind::Leaf(specification, _) => match specification.treatment.stop_reserve {
-                Some(by_hand) => Floors {
-                    by_hand,
-                    ..Floors::default()
-                },
-                None => Floors {
-                    by_default: specification
-                        .treatment
-                        .stop_timeout
-                        .min(DEFAULT_STOP_RESERVE),
-                    ..Floors::default()
-                },
-            },
-            NodeKind::Supervisor(supervisor) => supervisor.floors(),
-        }
-    }
-
-    /// Says to every handle below this node that no run can follow.
-    pub(crate) fn retire(&self) {
-        match &self.0 {
-            NodeKind::Leaf(_, launch) => {
-                if let Some(address) = launch.address() {
-                    address.retire();
-                }
-            }
-            NodeKind::Supervisor(supervisor) => {
-                supervisor.door.close();
-                supervisor.children.iter().for_each(|node| node.retire());
-            }
-        }
-    }
-}
-
-impl Node {
-    /// Drops what this node and all below it hold, one by one: it is the user's, and a second drop
-    /// that panics while the first one unwinds would end the process.
-    pub(crate) fn bury(self: Arc<Self>) {
-        let Some(Self(kind)) = Arc::into_inner(self) else {
-            return;
-        };
-        match kind {
-            NodeKind::Leaf(Specification { name, .. }, launch) => {
-                if let Err(panic) = catch_blocking(move || drop(launch)) {
-                    tracing::error!(name, %panic, "what a child's declaration held panicked when it was dropped");
-                }
-            }
-            NodeKind::Supervisor(supervisor) => {
-                let children = Arc::into_inner(supervisor).map(|supervisor| supervisor.children);
-                children.into_iter().flatten().for_each(Self::bury);
-            }
-        }
-    }
-}
-
-impl<M: Send + 'static> From<Child<M>> for Node {
-    fn from(child: Child<M>) -> Self {
-        let (specification, launch) = child.into_leaf();
-        Self(NodeKind::Leaf(specification, launch))
-    }
-}
-
-impl From<Supervisor> for Node {
-    fn from(supervisor: Supervisor) -> Self {
-        Self(NodeKind::Supervisor(Arc::new(supervisor)))
-    }
-}
-
 impl fmt::Debug for Supervisor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Supervisor")
@@ -468,14 +335,5 @@ impl fmt::Debug for Supervisor {
             .field("strategy", &self.strategy)
             .field("children", &self.children)
             .finish_non_exhaustive()
-    }
-}
-
-impl fmt::Debug for NodeKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Leaf(specification, _) => fmt::Debug::fmt(specification, f),
-            Self::Supervisor(supervisor) => fmt::Debug::fmt(supervisor, f),
-        }
     }
 }
