@@ -46,6 +46,6 @@ pub use self::secret::Secret;
 pub use self::settings::{
     AdminSettings, BusSettings, Color, CpuList, DaemonSettings, HttpSettings, InvalidCpuList,
     Limits, LogFormat, LoggingSettings, MonitoringSettings, RuntimeSettings, Settings,
-    ShutdownSettings,
+    ShutdownSettings, SignalMeaning, SignalSettings,
 };
 pub use self::snapshot::{Config, NoConfig, Snapshot};

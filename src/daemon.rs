@@ -15,7 +15,10 @@
 //! 4. Nothing is opened, locked or started before the whole configuration is valid.
 
 mod attend;
+#[cfg(unix)]
+mod beside;
 mod builder;
+#[cfg(unix)]
 mod commands;
 mod configuration;
 mod course;
@@ -23,7 +26,9 @@ mod ending;
 mod govern;
 mod heartbeat;
 mod lane;
+mod meanings;
 mod monitor;
+mod open;
 mod orders;
 mod prepare;
 mod profiles;
@@ -38,7 +43,7 @@ use std::fmt;
 use std::io::Write;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::process::ExitCode;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use tokio::runtime::{Builder, Handle};
@@ -50,7 +55,7 @@ use self::govern::{Ended, govern};
 pub use self::monitor::ResourceMonitor;
 use self::orders::Orders;
 use self::prepare::Prepared;
-use crate::config::{Config, Loader, NoConfig};
+use crate::config::{Config, Loader, NoConfig, SignalSettings};
 use crate::exit::ErrorChain;
 use crate::lock::InstanceLock;
 use crate::metrics::Registry;
@@ -85,8 +90,9 @@ pub struct Daemon<C = NoConfig> {
     arguments: Option<Vec<std::ffi::OsString>>,
     tree: Make<C>,
     reloads: Vec<Box<builder::ReloadOn>>,
-    registry: Registry,
-    monitor: ResourceMonitor,
+    /// Made when it is asked for: many a daemon is only ever declared, or brings its own.
+    registry: Option<Registry>,
+    monitor: OnceLock<ResourceMonitor>,
     on_limit: Option<Box<monitor::OnLimit>>,
     on_http_bound: Option<Box<dyn FnOnce(SocketAddr) + Send>>,
     on_end: Option<Box<builder::OnEnd>>,
@@ -169,9 +175,9 @@ impl<C: Config> Daemon<C> {
     /// pid file stays locked and the probes are served.
     pub async fn run_async(self) -> Result<(StopReport, DaemonExit), DaemonError> {
         let workers = Handle::try_current().map_err(|_outside| DaemonError::OutsideRuntime)?;
-        let ears = self.listen()?;
+        let mut ears = self.listen()?;
         let name = self.loader.name().to_owned();
-        let Some(Prepared { plan, log, .. }) = self.prepare(&ears.orders)? else {
+        let Some(Prepared { plan, log, .. }) = self.prepare(&mut ears)? else {
             return Ok(govern::not_begun(&name, ears.reason()));
         };
         let edges = Builder::new_current_thread()
@@ -229,16 +235,18 @@ impl<C: Config> Daemon<C> {
         if Handle::try_current().is_ok() {
             return (name, failed(DaemonError::InsideRuntime), None);
         }
-        let ears = match self.listen() {
+        let mut ears = match self.listen() {
             Ok(ears) => ears,
             Err(error) => return (name, failed(error), None),
         };
-        let ended = self.try_execute(&mut name, &ears).unwrap_or_else(failed);
+        let ended = self
+            .try_execute(&mut name, &mut ears)
+            .unwrap_or_else(failed);
         (name, ended, Some(ears))
     }
 
-    fn try_execute(self, name: &mut String, ears: &Ears) -> Result<Ended, DaemonError> {
-        let Some(prepared) = self.prepare(&ears.orders)? else {
+    fn try_execute(self, name: &mut String, ears: &mut Ears) -> Result<Ended, DaemonError> {
+        let Some(prepared) = self.prepare(ears)? else {
             return Ok(Ended {
                 outcome: Ok(govern::not_begun(name, ears.reason())),
                 server: None,
@@ -279,6 +287,15 @@ struct Ears {
 }
 
 impl Ears {
+    /// Follows what the configuration says of signals.
+    fn heed(&mut self, wanted: &SignalSettings) -> Result<(), DaemonError> {
+        let heard = self.orders.set_meanings(wanted);
+        match &mut self.listener {
+            Some(listener) => listener.change(&heard).map_err(DaemonError::Signals),
+            None => Ok(()),
+        }
+    }
+
     /// Returns why a start was broken off.
     fn reason(&self) -> ShutdownReason {
         let wish = self.orders.wish();

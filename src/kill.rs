@@ -1,16 +1,19 @@
 //! Ends the process at an instant, whatever it is doing.
 //!
-//! A plain thread: it needs no runtime, no lock of anybody's and nobody who reads what it writes. What is
-//! to be said is made and written by a second thread, and the first one ends the process when that is
-//! done or takes too long: a pipe that nobody reads, or a lock that is held, keeps nothing alive.
+//! A plain thread: it needs no runtime, no lock of anybody's and nobody who reads what it writes. It is
+//! made at the beginning, because at the end there may be none to be had, and because whoever arms it is
+//! on the way from a signal to those who are to hear of it. What is to be said is made and written by a
+//! second thread, and the first one ends the process when that is done or takes too long: a pipe that
+//! nobody reads, or a lock that is held, keeps nothing alive.
 //!
 //! # Invariants
 //!
 //! 1. An instant moves to an earlier one only, until it is taken back as a whole.
 //! 2. At the instant, at the latest, the process is gone.
+//! 3. The thread ends when the instant is taken back; nothing is left of it in a program that goes on.
 
 use std::fmt;
-use std::io::Write;
+use std::io::{self, Write};
 use std::sync::Arc;
 use std::sync::mpsc::channel;
 use std::thread::{self, Thread};
@@ -27,6 +30,7 @@ const AT_ONCE: Duration = Duration::from_millis(100);
 #[derive(Clone)]
 pub struct KillSwitch {
     shared: Arc<Shared>,
+    thread: Thread,
 }
 
 struct Shared {
@@ -41,22 +45,29 @@ struct State {
     code: u8,
     is_over: bool,
     report: Option<Arc<Report>>,
-    thread: Option<Thread>,
 }
 
 /// Says who still runs, and how long.
 pub type Report = dyn Fn() -> String + Send + Sync;
 
 impl KillSwitch {
-    /// Makes one that ends the process by calling `exit`. There is no thread before it is armed.
-    #[must_use]
-    pub fn new(exit: fn(u8) -> !) -> Self {
-        Self {
-            shared: Arc::new(Shared {
-                exit,
-                state: Mutex::default(),
-            }),
-        }
+    /// Makes one that ends the process by calling `exit`, with the thread that does it, which waits.
+    ///
+    /// # Errors
+    ///
+    /// The operating system's, when there is no thread to be had.
+    pub fn start(exit: fn(u8) -> !) -> io::Result<Self> {
+        let shared = Arc::new(Shared {
+            exit,
+            state: Mutex::default(),
+        });
+        let waiting = Arc::clone(&shared);
+        let named = thread::Builder::new().name("perennial-kill".to_owned());
+        let spawned = named.spawn(move || waiting.wait())?;
+        Ok(Self {
+            shared,
+            thread: spawned.thread().clone(),
+        })
     }
 
     /// Ends the process at `at` with `code`, or at the instant that it already has if that is earlier. Of
@@ -71,19 +82,8 @@ impl KillSwitch {
         let wanted = (begin, at);
         state.at = Some(state.at.map_or(wanted, |known| known.min(wanted)));
         state.code = code;
-        if let Some(thread) = &state.thread {
-            thread.unpark();
-            return;
-        }
-        let shared = Arc::clone(&self.shared);
-        let named = thread::Builder::new().name("perennial-kill".to_owned());
-        match named.spawn(move || shared.wait()) {
-            Ok(spawned) => state.thread = Some(spawned.thread().clone()),
-            Err(error) => {
-                drop(state);
-                tracing::error!(%error, "no thread that ends the process: what hangs may hold it");
-            }
-        }
+        drop(state);
+        self.thread.unpark();
     }
 
     /// Sets the code with which the process would end.
@@ -96,14 +96,13 @@ impl KillSwitch {
         lock(&self.shared.state).report = Some(report);
     }
 
-    /// Takes the instant back, and any that would follow.
+    /// Takes the instant back, and any that would follow, and lets the thread end.
     pub fn put_away(&self) {
         let mut state = lock(&self.shared.state);
         state.at = None;
         state.is_over = true;
-        if let Some(thread) = &state.thread {
-            thread.unpark();
-        }
+        drop(state);
+        self.thread.unpark();
     }
 
     /// Returns how much time is left; `None` where there is no instant.
@@ -124,6 +123,9 @@ impl Shared {
         loop {
             let (at, code) = {
                 let state = lock(&self.state);
+                if state.is_over {
+                    return;
+                }
                 (state.at, state.code)
             };
             let Some((begin, at)) = at else {
@@ -146,7 +148,7 @@ impl Shared {
             let (done, is_done) = channel();
             let write = move || {
                 let text = report();
-                let mut stderr = std::io::stderr();
+                let mut stderr = io::stderr();
                 drop(stderr.write_all(text.as_bytes()));
                 // Fails when nobody waits any more.
                 let _nobody_waits = done.send(());
@@ -165,5 +167,35 @@ impl fmt::Debug for KillSwitch {
         f.debug_struct("KillSwitch")
             .field("time_left", &self.time_left())
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::KillSwitch;
+    use crate::signals::exit_at_once;
+    use crate::time::later;
+    use std::time::Duration;
+    use tokio::time::Instant;
+
+    #[test]
+    fn what_is_taken_back_kills_nobody_and_leaves_no_thread() {
+        let switch = KillSwitch::start(exit_at_once).expect("there is a thread");
+        assert_eq!(switch.time_left(), None, "before it is armed");
+        let hour = Duration::from_secs(3_600);
+        switch.arm(later(Instant::now(), hour), Duration::ZERO, 1);
+        switch.arm(later(Instant::now(), 2 * hour), Duration::ZERO, 2);
+        assert!(
+            switch.time_left().is_some_and(|left| left <= hour),
+            "the earlier instant holds"
+        );
+        switch.put_away();
+        assert_eq!(switch.time_left(), None);
+        // Of the two who hold it, the thread is the other one.
+        while Arc::strong_count(&switch.shared) > 1 {
+            std::thread::yield_now();
+        }
     }
 }

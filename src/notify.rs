@@ -9,10 +9,12 @@
 use std::ffi::OsStr;
 use std::fmt;
 use std::io;
+#[cfg(unix)]
 use std::sync::Arc;
 use std::time::Duration;
 
 /// How long one message may take to be handed over; the manager's queue may be full for a moment.
+#[cfg(unix)]
 const SEND_PATIENCE: Duration = Duration::from_millis(100);
 
 /// Sends messages to the service manager. Clones send to the same one.

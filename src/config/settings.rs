@@ -8,6 +8,7 @@ mod cpus;
 mod keys;
 mod logging;
 mod monitoring;
+mod signals;
 
 use std::borrow::Cow;
 use std::net::SocketAddr;
@@ -20,6 +21,7 @@ pub use self::cpus::{CpuList, InvalidCpuList};
 pub(crate) use self::keys::{SECTIONS, blame, needs_restart, unify_durations};
 pub use self::logging::{Color, LogFormat, LoggingSettings};
 pub use self::monitoring::{Limits, MonitoringSettings};
+pub use self::signals::{SignalMeaning, SignalSettings};
 use super::duration;
 use crate::bus::DEFAULT_BUS_CAPACITY;
 use crate::shutdown::DEFAULT_SHUTDOWN_BUDGET;
@@ -36,6 +38,8 @@ pub struct Settings {
     pub logging: LoggingSettings,
     /// `[shutdown]`: how long each step of a shutdown may take.
     pub shutdown: ShutdownSettings,
+    /// `[signals]`: what the signals of the process mean.
+    pub signals: SignalSettings,
     /// `[runtime]`: the threads that the tree runs on.
     pub runtime: RuntimeSettings,
     /// `[http]`: where probes and metrics are served.

@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use super::configuration::Configuration;
@@ -45,8 +45,8 @@ impl Daemon {
             arguments: None,
             tree: Make::Missing,
             reloads: Vec::new(),
-            registry: Registry::new(),
-            monitor: ResourceMonitor::new(),
+            registry: None,
+            monitor: OnceLock::new(),
             on_limit: None,
             on_http_bound: None,
             on_end: None,
@@ -175,7 +175,7 @@ impl<C: Config> Daemon<C> {
     }
 
     /// Gives a signal another meaning, or one that had none: see [`SignalMap`] for what each means by
-    /// default. With [`SignalAction::Default`] the daemon does not listen for it.
+    /// default. `[signals]` in the configuration has the last word. With [`SignalAction::Default`] the daemon does not listen for it.
     pub fn on_signal(mut self, signal: Signal, action: SignalAction) -> Self {
         self.signals.set(signal, action);
         self
@@ -191,7 +191,7 @@ impl<C: Config> Daemon<C> {
     /// Serves these metrics beside those of the tree. Default: a registry that only the daemon's own are
     /// in.
     pub fn metrics(mut self, registry: &Registry) -> Self {
-        self.registry = registry.clone();
+        self.registry = Some(registry.clone());
         self
     }
 
@@ -203,7 +203,7 @@ impl<C: Config> Daemon<C> {
 
     /// Returns what the process has used lately, once the daemon runs.
     pub fn resources(&self) -> ResourceMonitor {
-        self.monitor.clone()
+        self.monitor.get_or_init(ResourceMonitor::new).clone()
     }
 
     /// Calls `told` when the process comes to use more than a limit of `[monitoring.limits]` allows, on a

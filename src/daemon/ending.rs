@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use thiserror::Error;
 
+#[cfg(unix)]
 use crate::admin::socket::SocketError;
 use crate::config::{ConfigError, UsageError};
 use crate::exit::{BoxError, Exit};
@@ -197,6 +198,7 @@ pub enum DaemonError {
     #[error("cannot serve probes and metrics")]
     Http(#[from] BindError),
     /// Commands can't be taken.
+    #[cfg(unix)]
     #[error("cannot take commands")]
     Admin(#[from] SocketError),
     /// The tree did not start.
@@ -215,9 +217,11 @@ impl DaemonError {
         match self {
             Self::Answered { .. } => 0,
             Self::NoTree | Self::Usage(_) => USAGE,
-            Self::Lock(LockError::Held { .. }) | Self::Admin(SocketError::InUse { .. }) => {
-                TEMPORARY
-            }
+            Self::Lock(LockError::Held { .. }) => TEMPORARY,
+            #[cfg(unix)]
+            Self::Admin(SocketError::InUse { .. }) => TEMPORARY,
+            #[cfg(unix)]
+            Self::Admin(SocketError::Path { .. }) => CONFIGURATION,
             Self::Config(_)
             | Self::Lock(_)
             | Self::Logging(_)
@@ -225,7 +229,6 @@ impl DaemonError {
             | Self::Nice { .. }
             | Self::Tree(_)
             | Self::Token { .. }
-            | Self::Admin(SocketError::Path { .. })
             | Self::Http(BindError::NotLoopback { .. }) => CONFIGURATION,
             _ => SOFTWARE,
         }
@@ -250,6 +253,7 @@ impl DaemonError {
             Self::Signals(_) => "signals_failed",
             Self::Token { .. } => "token_unusable",
             Self::Http(error) => error.code(),
+            #[cfg(unix)]
             Self::Admin(error) => error.code(),
             Self::Start(error) => error.code(),
             Self::Lost => "daemon_lost",

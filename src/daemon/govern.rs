@@ -9,24 +9,21 @@ use std::time::Duration;
 
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
-use tokio::task::AbortHandle;
 use tokio::time::timeout;
 
 use super::attend::attend;
 use super::builder::{OnEnd, ReloadOn};
-use super::commands::Desk;
 use super::configuration::{Configuration, News};
 use super::heartbeat::Heartbeat;
 use super::monitor::{self, OnLimit, ResourceMonitor, Watcher};
+use super::open::{AdminSocket, Edges, open_http};
 use super::orders::{Orders, Told};
 use super::service::tell_manager;
 use super::source::Program;
-use super::{DaemonError, DaemonExit, LOG_FLUSH_PATIENCE, token};
-use crate::admin;
-use crate::admin::socket::Listener;
+use super::{DaemonError, DaemonExit, LOG_FLUSH_PATIENCE};
 use crate::config::{Cause, ReloadError, ReloadThread};
 use crate::exit::{Exit, chain_panics};
-use crate::http::{Options, Server, Source};
+use crate::http::{Server, Source};
 use crate::lock::InstanceLock;
 use crate::metrics::Registry;
 use crate::notify::Notifier;
@@ -54,6 +51,8 @@ pub(super) struct Plan {
     pub(super) on_end: Option<Box<OnEnd>>,
     pub(super) lock: Option<InstanceLock>,
     pub(super) orders: Arc<Orders>,
+    /// Whether the threads that the tree runs on are the daemon's own.
+    pub(super) owns_workers: bool,
 }
 
 /// A daemon that has ended but for its server, which closes when this is dropped, and its lock.
@@ -99,11 +98,10 @@ async fn try_govern(
     let configuration = &plan.configuration;
     let heartbeat = Heartbeat::start(&workers, configuration);
     let told = (configuration, &orders);
-    let program = Program::new(&plan.tree.name, heartbeat, &plan.news, told);
-    let program = Arc::new(program);
+    let program = Arc::new(Program::new(&plan.tree.name, heartbeat, &plan.news, told));
     *server = open_http(&mut plan, &program)?;
     // Before the tree starts: a socket that can't be had must not cost it a start.
-    let listener = open_admin(&*plan.configuration)?;
+    let socket = AdminSocket::open(&*plan.configuration)?;
     // Each supervisor logs the panics of its children; twice is once too often.
     chain_panics(false);
     let Plan {
@@ -117,30 +115,29 @@ async fn try_govern(
         monitor,
         on_limit,
         on_end,
+        owns_workers,
         ..
     } = plan;
     if let Some(wish) = orders.wish() {
         return Ok(not_begun(&tree.name, wish.reason));
     }
-    let begun = {
-        let _inside = workers.enter();
-        tree.begin_heard_by(orders.notice().clone())?
-    };
+    let begun = begin(tree, &workers, &orders)?;
     let running = begun.running().observer();
     program.watch(running.observer());
     news.watch(running.observer(), &*configuration);
     orders.set_running(&running);
-    for begin in reload_on {
-        begin(Arc::clone(&configuration));
-    }
-    let desk = Desk {
-        running: Arc::new(running.observer()),
-        configuration: Arc::clone(&configuration),
-        news: Arc::clone(&news),
-        monitor: monitor.clone(),
-        orders: Arc::clone(&orders),
+    let reloads_on = |reload_on: Box<ReloadOn>| reload_on(Arc::clone(&configuration));
+    reload_on.into_iter().for_each(reloads_on);
+    let edges = Edges {
+        running: &running,
+        orders: &orders,
+        configuration: &configuration,
+        news: &news,
+        monitor: &monitor,
     };
-    let admin = listener.map(|listener| serve_clients(listener, desk));
+    // A runtime of the program's may have no I/O, without which tokio panics.
+    let hearing = owns_workers.then(|| edges.hear_beside(&workers));
+    let admin = socket.serve(&edges);
     let watcher = Watcher {
         configuration: Arc::clone(&configuration),
         running: Arc::new(running.observer()),
@@ -156,9 +153,15 @@ async fn try_govern(
     };
     let ended = conduct(begun, up, (&orders, &configuration, &news)).await;
     // The socket closes before the probes do: nothing can be asked of a tree that has ended.
-    drop((own, reloads, admin));
+    drop((own, reloads, admin, hearing));
     tell_of_end(on_end, &ended, &*program, &orders).await;
     ended
+}
+
+/// Begins the tree on its threads.
+fn begin(tree: Supervisor, workers: &Handle, orders: &Orders) -> Result<Begun, StartError> {
+    let _inside = workers.enter();
+    tree.begin_heard_by(orders.notice().clone())
 }
 
 /// Tells the program of the end, and waits for it as long as there is time.
@@ -265,50 +268,6 @@ fn notifier() -> Notifier {
         tracing::warn!(%error, "the service manager can't be told anything");
         Notifier::default()
     })
-}
-
-fn open_http(plan: &mut Plan, program: &Arc<Program>) -> Result<Option<Server>, DaemonError> {
-    let settings = plan.configuration.settings().http;
-    if !settings.enabled {
-        return Ok(None);
-    }
-    let source: Arc<Program> = Arc::clone(program);
-    let mut options = Options::new(settings.listen).hosts(settings.allowed_hosts);
-    if let Some(path) = settings.token_file {
-        options = options.token(token::read(&path)?);
-    }
-    let server = Server::bind(options, source)?;
-    tracing::info!(daemon = %plan.name, address = %server.local_addr(), "serving probes and metrics");
-    if let Some(told) = plan.on_http_bound.take() {
-        told(server.local_addr());
-    }
-    Ok(Some(server))
-}
-
-/// Binds the socket for commands, if the configuration says where.
-fn open_admin(configuration: &dyn Configuration) -> Result<Option<Listener>, DaemonError> {
-    let settings = configuration.settings().admin;
-    let Some(path) = settings.socket else {
-        return Ok(None);
-    };
-    let listener = Listener::bind(&path, &settings.allowed_uids)?;
-    tracing::info!(path = %path.display(), "taking commands");
-    Ok(Some(listener))
-}
-
-/// Takes commands until what is returned is dropped.
-fn serve_clients(listener: Listener, desk: Desk) -> AbortOnDrop {
-    let serving = tokio::spawn(admin::serve(listener, Arc::new(desk)));
-    AbortOnDrop(serving.abort_handle())
-}
-
-/// A task that ends with this.
-struct AbortOnDrop(AbortHandle);
-
-impl Drop for AbortOnDrop {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
 }
 
 /// Follows the tree from its start to its report.

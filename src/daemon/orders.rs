@@ -19,7 +19,8 @@ use tokio::time::Instant;
 
 use super::configuration::Configuration;
 use super::ending::DaemonExit;
-use super::view;
+use super::{meanings, view};
+use crate::config::SignalSettings;
 use crate::kill::KillSwitch;
 use crate::shutdown::ladder::Ladder;
 use crate::shutdown::report::readable;
@@ -56,9 +57,12 @@ pub(super) struct Told {
 /// Everything that a daemon is told.
 pub(super) struct Orders {
     name: String,
-    map: SignalMap,
+    map: Mutex<SignalMap>,
     told: watch::Sender<Told>,
     endings_heard: AtomicU32,
+    /// The tree was asked to stop for a signal that is not counted yet.
+    is_uncounted: AtomicBool,
+    has_ended: AtomicBool,
     switch: KillSwitch,
     configuration: OnceLock<Arc<dyn Configuration>>,
     running: OnceLock<Running>,
@@ -78,10 +82,12 @@ impl Orders {
     ) -> io::Result<(Arc<Self>, Listener)> {
         let orders = Arc::new(Self {
             name: name.to_owned(),
-            map: map.clone(),
+            map: Mutex::new(map.clone()),
             told: watch::Sender::new(Told::default()),
             endings_heard: AtomicU32::new(0),
-            switch: KillSwitch::new(exit_at_once),
+            is_uncounted: AtomicBool::new(false),
+            has_ended: AtomicBool::new(false),
+            switch: KillSwitch::start(exit_at_once)?,
             configuration: OnceLock::new(),
             running: OnceLock::new(),
             stage: Mutex::new("it was about to start"),
@@ -100,13 +106,19 @@ impl Orders {
             orders.map(|orders| orders.last_words()).unwrap_or_default()
         }));
         let hears = Arc::clone(&orders);
-        let listener = Listener::start(&map.heard(), move |signal| hears.hear(signal))?;
-        Ok((orders, listener))
+        match Listener::start(&map.heard(), move |signal| hears.hear(signal)) {
+            Ok(listener) => Ok((orders, listener)),
+            Err(error) => {
+                orders.let_go();
+                Err(error)
+            }
+        }
     }
 
     /// Follows a signal.
     fn hear(&self, signal: Signal) {
-        match self.map.action(signal) {
+        let action = lock(&self.map).action(signal);
+        match action {
             SignalAction::Shutdown => self.hear_end(signal),
             SignalAction::Reload => self.told.send_modify(|told| told.reloads += 1),
             SignalAction::Reopen => self.told.send_modify(|told| told.reopens += 1),
@@ -120,6 +132,11 @@ impl Orders {
     }
 
     fn hear_end(&self, signal: Signal) {
+        let is_old = self.is_uncounted.swap(false, Ordering::SeqCst);
+        if is_old && self.has_ended.load(Ordering::SeqCst) {
+            // The daemon has ended for it already: it is not one that comes on top of that.
+            return;
+        }
         let heard = self.endings_heard.fetch_add(1, Ordering::SeqCst) + 1;
         if heard >= AT_ONCE {
             self.switch.fire(forced_by(signal));
@@ -134,19 +151,55 @@ impl Orders {
             .send_modify(|told| told.forced_by = told.forced_by.or(Some(signal)));
     }
 
+    /// Gives signals other meanings, and returns which ones are to be listened for.
+    pub(super) fn set_meanings(&self, wanted: &SignalSettings) -> Vec<Signal> {
+        let mut map = lock(&self.map);
+        for (signal, meaning) in meanings::of(wanted) {
+            map.set(signal, meaning);
+        }
+        map.heard()
+    }
+
+    /// Returns the signals that end the daemon.
+    #[cfg(unix)]
+    pub(super) fn endings(&self) -> Vec<Signal> {
+        let map = lock(&self.map);
+        let ends = |signal: &Signal| matches!(map.action(*signal), SignalAction::Shutdown);
+        map.heard().into_iter().filter(ends).collect()
+    }
+
+    /// Asks the tree to stop for a signal that the thread that hears all signals may not have come to yet.
+    /// That one wishes the end, arms the kill and counts, as always.
+    ///
+    /// A tree that goes on serving for a while is left to whoever waits for that.
+    #[cfg(unix)]
+    pub(super) fn hear_beside(&self, signal: Signal, running: &Running) {
+        let reason = ShutdownReason::Signal(signal.number());
+        let wished = self.wish().map(|wish| wish.drain);
+        if wished.unwrap_or_else(|| self.drain(reason)).is_zero() {
+            let is_new = self.endings_heard.load(Ordering::SeqCst) == 0;
+            self.is_uncounted.store(is_new, Ordering::SeqCst);
+            running.shutdown(reason, self.ladder().graceful());
+        }
+    }
+
+    /// Returns for how long a daemon that is asked to end now goes on serving.
+    fn drain(&self, reason: ShutdownReason) -> Duration {
+        let configuration = self.configuration.get();
+        // Before it is up nobody was told to send anything here.
+        let is_up = self.running.get().is_some_and(Running::is_up);
+        match configuration {
+            Some(configuration) if is_up && !is_impatient(reason) => {
+                configuration.settings().shutdown.drain_delay
+            }
+            _ => Duration::ZERO,
+        }
+    }
+
     /// Wishes that the daemon ends; only the first wish counts.
     pub(super) fn end(&self, reason: ShutdownReason) {
         let (now, ladder) = (Instant::now(), self.ladder());
-        let delay = self
-            .configuration
-            .get()
-            .map(|configuration| configuration.settings().shutdown.drain_delay);
-        // Before it is up nobody was told to send anything here.
-        let is_up = self.running.get().is_some_and(Running::is_up);
-        let drain = match delay {
-            Some(delay) if is_up && !is_impatient(reason) => delay,
-            _ => Duration::ZERO,
-        };
+        let drain = self.drain(reason);
         let wish = Wish {
             reason,
             at: now,
@@ -154,7 +207,7 @@ impl Orders {
             ladder,
         };
         // Before there is a tree nobody could give up on it: whoever holds up the start is waited for so long.
-        let patience = match delay {
+        let patience = match self.configuration.get() {
             Some(_) => ladder.kill(),
             None => ladder.force(),
         };
@@ -241,6 +294,7 @@ impl Orders {
     /// Says that the daemon has ended with this code. A signal ends the process at once from now on, and
     /// so does the instant that was set, whatever the program still does.
     pub(super) fn ended(&self, code: u8) {
+        self.has_ended.store(true, Ordering::SeqCst);
         self.endings_heard.store(AT_ONCE, Ordering::SeqCst);
         self.switch.set_code(code);
     }

@@ -11,8 +11,7 @@ use tokio::runtime::Handle;
 use super::builder::Make;
 use super::configuration::{Configuration, News};
 use super::govern::Plan;
-use super::orders::Orders;
-use super::{Daemon, DaemonError, LOG_FLUSH_PATIENCE, workers};
+use super::{Daemon, DaemonError, Ears, LOG_FLUSH_PATIENCE, workers};
 use crate::config::{
     Color, CommandLine, Config, ConfigError, HELP, Invalid, Loader, LogFormat, LoggingSettings,
     Origin, Reloader, RuntimeSettings, Settings, Snapshot, Task, UsageError,
@@ -69,7 +68,8 @@ impl Drop for Log {
 impl<C: Config> Daemon<C> {
     /// Prepares to run; [`DaemonError::Answered`] when the command line asks for something else, `None`
     /// when the end was asked for meanwhile.
-    pub(super) fn prepare(self, orders: &Arc<Orders>) -> Result<Option<Prepared>, DaemonError> {
+    pub(super) fn prepare(self, ears: &mut Ears) -> Result<Option<Prepared>, DaemonError> {
+        let orders = &Arc::clone(&ears.orders);
         orders.set_stage("the configuration was being read");
         let line = read(self.arguments)?;
         let name = self.loader.name().to_owned();
@@ -87,6 +87,7 @@ impl<C: Config> Daemon<C> {
             return Err(DaemonError::NoTree);
         }
         let settings = snapshot.settings();
+        ears.heed(&settings.signals)?;
         if orders.wish().is_some() {
             return Ok(None);
         }
@@ -94,8 +95,9 @@ impl<C: Config> Daemon<C> {
         let lock = enter(settings, threads)?;
         let logging = begin_to_log(&settings.logging)?;
         let log = Log(logging.clone());
+        let registry = self.registry.unwrap_or_default();
         let interval = settings.monitoring.health_interval;
-        let news = Arc::new(News::new(logging, self.registry.clone(), interval));
+        let news = Arc::new(News::new(logging, registry.clone(), interval));
         news.begin(snapshot.version());
         let told = Arc::clone(&news);
         let reloads = reloader
@@ -126,13 +128,14 @@ impl<C: Config> Daemon<C> {
                 reloads,
                 reload_on: self.reloads,
                 news,
-                registry: self.registry,
-                monitor: self.monitor,
+                registry,
+                monitor: self.monitor.into_inner().unwrap_or_default(),
                 on_limit: self.on_limit.map(Arc::from),
                 on_http_bound: self.on_http_bound,
                 on_end: self.on_end,
                 lock,
                 orders: Arc::clone(orders),
+                owns_workers: threads == Threads::OfTheDaemon,
             },
         }))
     }

@@ -11,7 +11,7 @@ use super::Signal;
 /// Hears signals on a thread of its own until it is dropped.
 #[derive(Debug)]
 pub struct Listener {
-    _inner: system::Inner,
+    inner: system::Inner,
 }
 
 impl Listener {
@@ -27,7 +27,17 @@ impl Listener {
         heard: impl FnMut(Signal) + Send + 'static,
     ) -> io::Result<Self> {
         let inner = system::start(signals, heard)?;
-        Ok(Self { _inner: inner })
+        Ok(Self { inner })
+    }
+
+    /// Listens for these from now on, and for no others. What it goes on to listen for is not missed
+    /// meanwhile.
+    ///
+    /// # Errors
+    ///
+    /// As [`start`](Self::start); then it listens for all that it did before, and for some of these.
+    pub fn change(&mut self, signals: &[Signal]) -> io::Result<()> {
+        self.inner.change(signals)
     }
 }
 
@@ -65,14 +75,8 @@ mod unix {
         signals: &[Signal],
         mut heard: impl FnMut(Signal) + Send + 'static,
     ) -> io::Result<Inner> {
+        check(signals)?;
         let numbers: Vec<i32> = signals.iter().map(|signal| signal.number()).collect();
-        if let Some(signal) = signals
-            .iter()
-            .find(|signal| !signal.is_possible() || FORBIDDEN.contains(&signal.number()))
-        {
-            let message = format!("no program can hear {signal}");
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, message));
-        }
         let mut stream = Signals::new(&numbers)?;
         // Taken back as a whole when one of them, or the thread, is refused.
         let mut inner = Inner {
@@ -92,6 +96,18 @@ mod unix {
         Ok(inner)
     }
 
+    fn check(signals: &[Signal]) -> io::Result<()> {
+        let is_heard_by_nobody =
+            |signal: &&Signal| !signal.is_possible() || FORBIDDEN.contains(&signal.number());
+        match signals.iter().find(is_heard_by_nobody) {
+            None => Ok(()),
+            Some(signal) => {
+                let message = format!("no program can hear {signal}");
+                Err(io::Error::new(io::ErrorKind::InvalidInput, message))
+            }
+        }
+    }
+
     fn begin(signal: Signal) -> io::Result<()> {
         let mut all = lock(&HEARD);
         if let Entry::Vacant(first) = all.entry(signal) {
@@ -108,16 +124,35 @@ mod unix {
         Ok(())
     }
 
-    impl Drop for Inner {
-        fn drop(&mut self) {
-            for signal in &self.signals {
-                if let Some(heard) = lock(&HEARD).get_mut(signal) {
-                    heard.listeners -= 1;
-                    heard
-                        .by_nobody
-                        .store(heard.listeners == 0, Ordering::SeqCst);
+    fn end(signal: Signal) {
+        if let Some(heard) = lock(&HEARD).get_mut(&signal) {
+            heard.listeners -= 1;
+            let is_by_nobody = heard.listeners == 0;
+            heard.by_nobody.store(is_by_nobody, Ordering::SeqCst);
+        }
+    }
+
+    impl Inner {
+        pub(super) fn change(&mut self, signals: &[Signal]) -> io::Result<()> {
+            check(signals)?;
+            for signal in signals {
+                if !self.signals.contains(signal) {
+                    self.handle.add_signal(signal.number())?;
+                    begin(*signal)?;
+                    self.signals.push(*signal);
                 }
             }
+            let (kept, gone) = self.signals.iter().partition(|had| signals.contains(had));
+            self.signals = kept;
+            let gone: Vec<Signal> = gone;
+            gone.into_iter().for_each(end);
+            Ok(())
+        }
+    }
+
+    impl Drop for Inner {
+        fn drop(&mut self) {
+            self.signals.iter().copied().for_each(end);
             self.handle.close();
         }
     }
@@ -128,12 +163,22 @@ mod other {
     //! Console events of Windows; on other systems Ctrl-C alone.
 
     use std::io;
+    use std::sync::Arc;
 
     use super::Signal;
+    use crate::sync::{Mutex, lock};
 
     #[derive(Debug)]
     pub(super) struct Inner {
         _open: tokio::sync::oneshot::Sender<()>,
+        wanted: Arc<Mutex<Vec<Signal>>>,
+    }
+
+    impl Inner {
+        pub(super) fn change(&mut self, signals: &[Signal]) -> io::Result<()> {
+            *lock(&self.wanted) = signals.to_vec();
+            Ok(())
+        }
     }
 
     pub(super) fn start(
@@ -143,7 +188,8 @@ mod other {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()?;
-        let wanted = signals.to_vec();
+        let wanted = Arc::new(Mutex::new(signals.to_vec()));
+        let asked = Arc::clone(&wanted);
         let (open, mut closed) = tokio::sync::oneshot::channel();
         let listening = async move {
             let mut events = Events::listen()?;
@@ -151,7 +197,7 @@ mod other {
                 tokio::select! {
                     _dropped = &mut closed => return Ok::<(), io::Error>(()),
                     signal = events.next() => {
-                        if wanted.contains(&signal) {
+                        if lock(&asked).contains(&signal) {
                             heard(signal);
                         }
                     }
@@ -164,7 +210,10 @@ mod other {
                 tracing::error!(%error, "the events of the console are not heard");
             }
         })?;
-        Ok(Inner { _open: open })
+        Ok(Inner {
+            _open: open,
+            wanted,
+        })
     }
 
     #[cfg(windows)]
@@ -249,6 +298,24 @@ mod tests {
         send("-USR2");
         assert_eq!(heard.recv(), Ok(Signal::USER_2));
         drop(first);
+    }
+
+    #[test]
+    fn what_is_listened_for_can_be_changed_and_what_stays_is_heard() {
+        let (told, heard) = channel();
+        let tell = move |signal| told.send(signal).expect("the test waits");
+        let window = Signal::new(signal_hook::consts::SIGWINCH);
+        let urgent = Signal::new(signal_hook::consts::SIGURG);
+        let mut listener = Listener::start(&[window], tell).expect("it can be heard");
+        listener.change(&[window, urgent]).expect("both can be");
+        send("-URG");
+        assert_eq!(heard.recv(), Ok(urgent));
+        send("-WINCH");
+        assert_eq!(heard.recv(), Ok(window));
+        let refused = listener.change(&[Signal::new(9)]);
+        assert!(refused.is_err(), "nobody hears SIGKILL");
+        send("-WINCH");
+        assert_eq!(heard.recv(), Ok(window), "as before");
     }
 
     #[test]

@@ -57,28 +57,44 @@ impl fmt::Debug for SignalAction {
 /// SIGTERM.
 #[derive(Debug, Clone)]
 pub struct SignalMap {
-    /// Whether what has not been given a meaning has its usual one.
-    is_usual: bool,
-    given: BTreeMap<Signal, SignalAction>,
+    /// Whether what is not set means what it does by default.
+    has_defaults: bool,
+    /// What was set.
+    set: BTreeMap<Signal, SignalAction>,
 }
 
-/// What signals mean that were given no other meaning.
-const USUAL: &[(Signal, SignalAction)] = &[
-    (Signal::TERMINATE, SignalAction::Shutdown),
-    (Signal::INTERRUPT, SignalAction::Shutdown),
-    #[cfg(unix)]
-    (Signal::QUIT, SignalAction::Shutdown),
-    #[cfg(unix)]
-    (Signal::HANGUP, SignalAction::Reload),
-    #[cfg(unix)]
-    (Signal::USER_1, SignalAction::Reopen),
+/// The signals that mean something by default.
+#[cfg(unix)]
+const BY_DEFAULT: &[Signal] = &[
+    Signal::HANGUP,
+    Signal::INTERRUPT,
+    Signal::QUIT,
+    Signal::USER_1,
+    Signal::TERMINATE,
 ];
+
+/// The signals that mean something by default.
+#[cfg(not(unix))]
+const BY_DEFAULT: &[Signal] = &[Signal::INTERRUPT, Signal::TERMINATE];
+
+fn by_default(signal: Signal) -> SignalAction {
+    match signal {
+        Signal::TERMINATE | Signal::INTERRUPT => SignalAction::Shutdown,
+        #[cfg(unix)]
+        Signal::QUIT => SignalAction::Shutdown,
+        #[cfg(unix)]
+        Signal::HANGUP => SignalAction::Reload,
+        #[cfg(unix)]
+        Signal::USER_1 => SignalAction::Reopen,
+        _ => SignalAction::Default,
+    }
+}
 
 impl Default for SignalMap {
     fn default() -> Self {
         Self {
-            is_usual: true,
-            given: BTreeMap::new(),
+            has_defaults: true,
+            set: BTreeMap::new(),
         }
     }
 }
@@ -88,38 +104,32 @@ impl SignalMap {
     #[must_use]
     pub fn none() -> Self {
         Self {
-            is_usual: false,
-            given: BTreeMap::new(),
+            has_defaults: false,
+            set: BTreeMap::new(),
         }
     }
 
     /// Gives a signal a meaning, in place of the one that it had.
     pub fn set(&mut self, signal: Signal, action: SignalAction) {
-        self.given.insert(signal, action);
+        self.set.insert(signal, action);
     }
 
     /// Returns what a signal means.
     #[must_use]
     pub fn action(&self, signal: Signal) -> SignalAction {
-        let usual = || {
-            let found = self.usual().iter().find(|(usual, _)| *usual == signal);
-            found.map(|(_, action)| action)
-        };
-        let action = self.given.get(&signal).or_else(usual);
-        action.cloned().unwrap_or(SignalAction::Default)
+        match self.set.get(&signal) {
+            Some(action) => action.clone(),
+            None if self.has_defaults => by_default(signal),
+            None => SignalAction::Default,
+        }
     }
 
-    /// Returns the signals to listen for.
+    /// Returns the signals to listen for, in the order of their numbers.
     #[must_use]
     pub fn heard(&self) -> Vec<Signal> {
-        let usual = self.usual().iter().map(|(signal, _)| signal);
-        let known: BTreeSet<Signal> = usual.chain(self.given.keys()).copied().collect();
+        let named: BTreeSet<Signal> = BY_DEFAULT.iter().chain(self.set.keys()).copied().collect();
         let is_heard = |signal: &Signal| !matches!(self.action(*signal), SignalAction::Default);
-        known.into_iter().filter(is_heard).collect()
-    }
-
-    fn usual(&self) -> &'static [(Signal, SignalAction)] {
-        if self.is_usual { USUAL } else { &[] }
+        named.into_iter().filter(is_heard).collect()
     }
 }
 

@@ -90,3 +90,20 @@ fn a_signal_can_be_given_another_meaning_or_none() {
         .end_by("INT")
         .is(0, 400_000, &["shutdown (SIGINT): root"]);
 }
+
+#[test]
+fn the_configuration_has_the_last_word_on_what_a_signal_means() {
+    let set = &[
+        "signals.hup=\"shutdown\"",
+        "signals.int=\"ignore\"",
+        "signals.term=\"default\"",
+    ];
+    let start = || Daemon::start_with("idle", LONG, set, &[]).serves_and_says("up");
+    let daemon = start();
+    daemon.signal("INT");
+    daemon
+        .end_by("HUP")
+        .is(0, 400_000, &["shutdown (SIGHUP): root"]);
+    let end = start().end_by("TERM");
+    assert_eq!(end.code, None, "the system does what it does: {}", end.log);
+}

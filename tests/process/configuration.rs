@@ -35,6 +35,15 @@ fn a_configuration_is_checked_with_exit_0_or_78() {
             "app.toml:2:10: `http.listen`: must be an address of loopback, unless there is an `http.token_file`",
         ),
         (
+            "[signals]\nhpu = \"ignore\"\n",
+            "app.toml:2:1: `signals.hpu`: unknown key, at `hpu`; did you mean `hup`?",
+        ),
+        (
+            "[signals]\nhup = \"ignroe\"\n",
+            "app.toml:2:7: `signals.hup`:",
+        ),
+        ("[signals]\nhup = \"ignroe\"\n", "did you mean `ignore`?"),
+        (
             "[performance]\nworker_threads = 4\n",
             "write `worker_threads` in [runtime]",
         ),
@@ -59,7 +68,10 @@ fn the_printed_configuration_says_where_each_value_comes_from_and_no_secret() {
         "app.toml",
         format!("{}[other]\nkey = \"swordfish\"\n", pair(1)),
     );
-    folder.write("conf.d/1.toml", "[logging]\nmax_files = 2\n");
+    folder.write(
+        "conf.d/1.toml",
+        "[logging]\nmax_files = 2\n[signals]\nhup = \"ignore\"\n",
+    );
     let arguments = [
         "--print-config",
         "--set",
@@ -79,6 +91,10 @@ fn the_printed_configuration_says_where_each_value_comes_from_and_no_secret() {
     }
     assert!(
         said.contains("max_files = 2 # ") && said.contains("conf.d/1.toml:2:13"),
+        "{said}"
+    );
+    assert!(
+        said.contains("hup = \"ignore\" # ") && said.contains("conf.d/1.toml:4:7"),
         "{said}"
     );
     assert!(

@@ -8,7 +8,7 @@ use crate::config::origin::Origin;
 use crate::config::problem::{Problem, ProblemKind};
 
 /// The names of the daemon's sections.
-pub(crate) const SECTIONS: [&str; 8] = [
+pub(crate) const SECTIONS: [&str; 9] = [
     "admin",
     "bus",
     "daemon",
@@ -17,6 +17,7 @@ pub(crate) const SECTIONS: [&str; 8] = [
     "monitoring",
     "runtime",
     "shutdown",
+    "signals",
 ];
 
 /// The keys that hold durations, each of which may be written as a number of milliseconds under its name

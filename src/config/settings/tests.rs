@@ -117,6 +117,7 @@ fn what_is_not_live_needs_a_restart_and_the_program_s_own_keys_are_its_own() {
         ("shutdown.graceful", false),
         ("monitoring.limits.soft_threads", false),
         ("runtime.worker_threads", true),
+        ("signals.hup", true),
         ("store.path", false),
     ] {
         assert_eq!(needs_restart(key), expected, "{key}");
