@@ -107,9 +107,7 @@ impl<C: Config> Daemon<C> {
             )
             .map_err(DaemonError::Runtime)?;
         orders.set_stage("the tree was being made");
-        let tree = with_bus(self.tree.make(&live)?, &snapshot);
-        let tree = with_health_interval(tree, &snapshot);
-        let tree = tree.shutdown_budget(settings.shutdown.graceful);
+        let tree = configured(self.tree.make(&live)?, &snapshot);
         warn_of_what_does_nothing(&snapshot, threads);
         if orders.wish().is_some() {
             tracing::info!("asked to end before the tree began");
@@ -185,6 +183,12 @@ fn with_bus<C>(tree: Supervisor, snapshot: &Snapshot<C>) -> Supervisor {
         Origin::Default => tree,
         _ => tree.bus_capacity(snapshot.settings().bus.capacity),
     }
+}
+
+/// Gives a tree what the configuration says of it.
+fn configured<C>(tree: Supervisor, snapshot: &Snapshot<C>) -> Supervisor {
+    let tree = with_health_interval(with_bus(tree, snapshot), snapshot);
+    tree.shutdown_budget(snapshot.settings().shutdown.graceful)
 }
 
 /// Asks health checks as often as the configuration says, which what the tree was declared with gives way

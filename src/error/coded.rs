@@ -62,7 +62,7 @@ fn traced() -> Option<BoxError> {
         backtrace,
         source: None,
     };
-    is_traced.then(|| Box::new(traced).into())
+    is_traced.then(|| traced.into())
 }
 
 impl CodedError {
