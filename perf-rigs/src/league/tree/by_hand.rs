@@ -1,6 +1,6 @@
 //! A ractor actor with linked children, stopped one after the other, the last one first.
 
-use ractor::{Actor, ActorCell, ActorProcessingErr, ActorRef};
+use ractor::{Actor, ActorCell, ActorProcessingErr, ActorRef, SupervisionEvent};
 use tokio::task::JoinHandle;
 
 pub(super) struct Idle;
@@ -11,6 +11,16 @@ impl Actor for Idle {
     type Arguments = ();
 
     async fn pre_start(&self, _: ActorRef<()>, (): ()) -> Result<(), ActorProcessingErr> {
+        Ok(())
+    }
+
+    /// By default a parent ends with its first child, and kills the others.
+    async fn handle_supervisor_evt(
+        &self,
+        _: ActorRef<()>,
+        _: SupervisionEvent,
+        (): &mut (),
+    ) -> Result<(), ActorProcessingErr> {
         Ok(())
     }
 }
