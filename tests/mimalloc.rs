@@ -9,13 +9,16 @@ use perennial::{Backoff, Child, Inbox, Supervisor};
 #[global_allocator]
 static ALLOCATOR: MiMalloc = MiMalloc;
 
+/// How long the message is that the first run fails of.
+const FAILS: usize = 500;
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_tree_lives_on_mimalloc() {
-    let keeps = Child::worker("keeps", |_cx, mut inbox: Inbox<Vec<u8>>| async move {
+    let keeps = Child::worker("keeps", |cx, mut inbox: Inbox<Vec<u8>>| async move {
         // What one thread allocated another frees.
         while let Some(bytes) = inbox.recv().await {
-            if bytes.is_empty() {
-                return Err("nothing in it".into());
+            if bytes.len() == FAILS && cx.incarnation() == 1 {
+                return Err("on purpose".into());
             }
         }
         Ok(())
@@ -24,8 +27,11 @@ async fn a_tree_lives_on_mimalloc() {
     let handle = keeps.handle();
     let running = Supervisor::one_for_one("app").child(keeps).start().await;
     let running = running.expect("it starts");
-    for size in (0..1_000).rev() {
+    for size in (1..1_000).rev() {
         handle.send(vec![1; size]).await.expect("it takes them");
+    }
+    while running.snapshot().root.children[0].incarnation < 2 {
+        tokio::task::yield_now().await;
     }
     let report = running.stop(Duration::from_secs(60)).await;
     assert!(report.is_clean(), "{report}");
