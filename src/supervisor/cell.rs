@@ -26,7 +26,9 @@ use self::reading::Messages;
 pub(crate) use self::watched::Watched;
 use super::door::Door;
 use super::past::Pressure;
-use super::status::{NodeStatus, State};
+use super::status::NodeStatus;
+#[cfg(any(feature = "daemon", feature = "testkit"))]
+use super::status::State;
 use crate::bus::Pushed;
 use crate::child::{Kind, Treatment};
 use crate::context::Run;
@@ -221,6 +223,7 @@ impl Cell {
     }
 
     /// Returns what the node is, and what it is doing.
+    #[cfg(any(feature = "daemon", feature = "testkit"))]
     pub(crate) fn kind_and_state(&self) -> (Kind, State) {
         (self.role.kind, lock(&self.facts).state)
     }
