@@ -93,6 +93,9 @@ const RIG: Rig = Rig {
 /// How often a sibling looks at the clock.
 const LOOK: Duration = Duration::from_millis(1);
 
+/// How long after a decision its event may be made, on a machine that is busy with other threads.
+const TOLD_WITHIN: Duration = Duration::from_millis(1);
+
 /// Says to the children when to crash.
 #[derive(Clone)]
 struct Trigger {
@@ -209,7 +212,7 @@ struct Seen {
 #[derive(Default)]
 struct Rest {
     down: Durations,
-    /// When the first child of the tree came back in the last period.
+    /// When runs of the last period were begun anew.
     recent: VecDeque<Instant>,
     most_in_a_period: usize,
 }
@@ -217,27 +220,32 @@ struct Rest {
 async fn read(mut events: Subscriber<SubsystemEvent>, seen: Arc<Seen>, period: Duration) {
     loop {
         match events.recv().await {
-            Ok(SubsystemEvent {
-                kind: EventKind::Restarted { latency },
-                ..
-            }) => {
-                seen.restarts.fetch_add(1, Ordering::Relaxed);
-                let now = Instant::now();
-                let mut rest = seen.rest.lock().expect("nobody panics with it");
-                rest.down.record(latency);
-                while rest
-                    .recent
-                    .front()
-                    .is_some_and(|first| now - *first > period)
-                {
-                    rest.recent.pop_front();
-                }
-                rest.recent.push_back(now);
-                rest.most_in_a_period = rest.most_in_a_period.max(rest.recent.len());
-            }
-            Ok(_) => {}
+            Ok(event) => seen.note(&event, period),
             Err(ReceiveError::Lagged(lost)) => drop(seen.missed.fetch_add(lost, Ordering::Relaxed)),
             Err(_) => return,
+        }
+    }
+}
+
+impl Seen {
+    fn note(&self, event: &SubsystemEvent, period: Duration) {
+        match event.kind {
+            EventKind::Restarted { latency } => {
+                self.restarts.fetch_add(1, Ordering::Relaxed);
+                let mut rest = self.rest.lock().expect("nobody panics with it");
+                rest.down.record(latency);
+            }
+            // When it was decided on: how long the start then takes is no matter of a limit.
+            EventKind::Starting if event.incarnation > 1 => {
+                let mut rest = self.rest.lock().expect("nobody panics with it");
+                let is_past = |first: &Instant| event.at - *first + TOLD_WITHIN > period;
+                while rest.recent.front().is_some_and(is_past) {
+                    rest.recent.pop_front();
+                }
+                rest.recent.push_back(event.at);
+                rest.most_in_a_period = rest.most_in_a_period.max(rest.recent.len());
+            }
+            _ => {}
         }
     }
 }
