@@ -139,6 +139,7 @@ fn perf_restart_storm_keeps_to_a_limit() {
         ],
     );
     assert_eq!(report.figure("restarts"), Some(3.0));
+    assert_eq!(report.figure("most restarts in a period"), Some(3.0));
     assert_eq!(report.figure("quarantined"), Some(1.0));
     assert_eq!(report.figure("stops that were not clean"), Some(0.0));
 }

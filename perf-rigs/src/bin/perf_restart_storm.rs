@@ -277,7 +277,7 @@ async fn load(arguments: &Arguments) -> Measured {
     let root = root.child(siblings).child(crashing(arguments, trigger));
     let running = root.start().await.expect("it starts");
     let seen = Arc::new(Seen::default());
-    let restarted = EventFilter::new().kind("restarted");
+    let restarted = EventFilter::new().kind("restarted").kind("starting");
     let events = running.subscribe_where("rig", Start::Next, restarted);
     let reading = tokio::spawn(read(
         events,
