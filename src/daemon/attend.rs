@@ -45,11 +45,11 @@ pub(super) async fn attend(
             }
             shutdown = &mut begun, if !course.has_begun() => {
                 let steps = course.tree_began(shutdown, orders.ladder());
-                orders.end_by(steps.kill, DaemonExit::Late);
+                orders.end_by(steps.kill, course.given_up());
             }
             leaving = &mut left, if !course.is_left() => {
-                let (steps, exit) = course.tree_leaves(&leaving, orders.ladder());
-                orders.end_by(steps.kill, exit);
+                let steps = course.tree_leaves(&leaving, orders.ladder());
+                orders.end_by(steps.kill, course.given_up());
             }
             due = until(course.next()) => {
                 course.done(due);

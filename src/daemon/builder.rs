@@ -154,8 +154,8 @@ impl<C: Config> Daemon<C> {
     }
 
     /// Sets where probes, metrics and the tree are served. Default 127.0.0.1:9600. An address beyond
-    /// loopback needs `[http] token_file`, without which the daemon does not start. With port 0 the operating system chooses; see
-    /// [`on_http_bound`](Self::on_http_bound).
+    /// loopback needs `[http] token_file`, without which the daemon does not start. With port 0 the
+    /// operating system chooses; see [`on_http_bound`](Self::on_http_bound).
     pub fn http(self, address: SocketAddr) -> Self {
         self.set("http.enabled=true")
             .set(format!("http.listen=\"{address}\""))
@@ -175,7 +175,8 @@ impl<C: Config> Daemon<C> {
     }
 
     /// Gives a signal another meaning, or one that had none: see [`SignalMap`] for what each means by
-    /// default. `[signals]` in the configuration has the last word. With [`SignalAction::Default`] the daemon does not listen for it.
+    /// default. `[signals]` in the configuration has the last word. With [`SignalAction::Default`] the
+    /// daemon does not listen for it.
     pub fn on_signal(mut self, signal: Signal, action: SignalAction) -> Self {
         self.signals.set(signal, action);
         self

@@ -86,18 +86,17 @@ impl Course {
         steps
     }
 
-    /// Takes in that the tree has begun to end by itself, which nobody asked for. Returns the instants, and
-    /// how the daemon has ended if it must be killed.
-    pub(super) fn tree_leaves(&mut self, leaving: &Leaving, ladder: Ladder) -> (Steps, DaemonExit) {
+    /// Takes in that the tree has begun to end by itself, which nobody asked for.
+    pub(super) fn tree_leaves(&mut self, leaving: &Leaving, ladder: Ladder) -> Steps {
         self.is_left = true;
         let steps = self.step(ladder.ending(leaving.deadline));
         let exit = match leaving.exit {
             Exit::Meltdown => DaemonExit::Meltdown,
             ref exit if exit.is_abnormal() => DaemonExit::Failed,
-            _ => return (steps, DaemonExit::Late),
+            _ => return steps,
         };
         self.fail(exit, leaving.deadline, steps);
-        (steps, exit)
+        steps
     }
 
     fn fail(&mut self, exit: DaemonExit, deadline: Instant, steps: Steps) {
@@ -135,6 +134,11 @@ impl Course {
 
     pub(super) fn has_begun(&self) -> bool {
         self.has_begun
+    }
+
+    /// Returns how the daemon has ended if it must be given up on, or killed.
+    pub(super) fn given_up(&self) -> DaemonExit {
+        self.give_up.map_or(DaemonExit::Late, |(_, exit)| exit)
     }
 
     /// Tells whether the tree has begun to end by itself.

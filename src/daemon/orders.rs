@@ -175,11 +175,17 @@ impl Orders {
     #[cfg(unix)]
     pub(super) fn hear_beside(&self, signal: Signal, running: &Running) {
         let reason = ShutdownReason::Signal(signal.number());
-        let wished = self.wish().map(|wish| wish.drain);
-        if wished.unwrap_or_else(|| self.drain(reason)).is_zero() {
+        let now = Instant::now();
+        // The first wish says since when the time counts: this thread may have stood still since.
+        let (at, drain, ladder) = match self.wish() {
+            Some(wish) => (wish.at, wish.drain, wish.ladder),
+            None => (now, self.drain(reason), self.ladder()),
+        };
+        if drain.is_zero() {
             let is_new = self.endings_heard.load(Ordering::SeqCst) == 0;
             self.is_uncounted.store(is_new, Ordering::SeqCst);
-            running.shutdown(reason, self.ladder().graceful());
+            let by = ladder.from(at).graceful;
+            running.shutdown(reason, by.saturating_duration_since(now));
         }
     }
 

@@ -1,13 +1,13 @@
 //! How a child stands: without a run, up, or well for long enough. The one place that knows the last.
 //!
 //! A run is *stable* once it has been up and well, neither degraded nor failed nor stuck, for
-//! `stable_after` without a break. It is so only once: what it says of itself later changes nothing any more, and another run
-//! begins anew. Three things follow from that moment, all of them decided in [`decide`](super::decide): the
+//! `stable_after` without a break. It is so only once: what it says of itself later changes nothing any
+//! more, and another run begins anew. Three things follow from that moment, all of them decided in [`decide`](super::decide): the
 //! restarts in a row are forgotten, siblings that waited start, and readiness counts the child if it was
 //! declared to be counted only then.
 //!
-//! Plain state, without a timer of its own: there may be 100 000. Nobody has to be told of the moment for it to count:
-//! whoever looks at a run that ends finds out whether it came.
+//! Plain state, without a timer of its own: there may be 100 000. Nobody has to be told of the moment for
+//! it to count: whoever looks at a run that ends finds out whether it came.
 
 use std::time::Duration;
 

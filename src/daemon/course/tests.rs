@@ -75,6 +75,13 @@ fn a_second_signal_ends_the_drain_and_the_patience_at_once_and_only_once() {
     course.done(stop(second));
     let by = (second + FORCE_PATIENCE, Due::GiveUp(DaemonExit::Forced(2)));
     assert_eq!(course.next(), Some(by));
+    // What begins with it does not change how it ends.
+    let shutdown = Shutdown {
+        reason: TERM,
+        deadline: second,
+    };
+    course.tree_began(shutdown, Ladder::default());
+    assert_eq!(course.given_up(), DaemonExit::Forced(2));
     course.told(&forced(told), second + SECOND);
     assert_eq!(course.next(), Some(by));
     assert_eq!(course.forced(), Some(DaemonExit::Forced(2)));
@@ -118,8 +125,8 @@ fn a_tree_that_ends_by_itself_has_the_same_steps_and_can_still_be_told_to_stop()
         (Exit::Killed, soon, DaemonExit::Failed),
     ] {
         let mut course = Course::default();
-        let (steps, killed) = course.tree_leaves(&leaving(exit), Ladder::default());
-        assert_eq!((steps.kill, killed), (now + 12 * SECOND, ends));
+        let steps = course.tree_leaves(&leaving(exit), Ladder::default());
+        assert_eq!((steps.kill, course.given_up()), (now + 12 * SECOND, ends));
         let give_up = (at, Due::GiveUp(ends));
         assert_eq!(course.next(), Some(give_up));
         course.told(&wish(now, 1), now);
