@@ -349,3 +349,6 @@ fn is_impatient(reason: ShutdownReason) -> bool {
     let is_interrupt = reason == ShutdownReason::Signal(Signal::INTERRUPT.number());
     is_interrupt && (io::stdin().is_terminal() || io::stderr().is_terminal())
 }
+
+#[cfg(all(test, unix))]
+mod tests;

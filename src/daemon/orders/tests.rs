@@ -1,0 +1,40 @@
+//! What a daemon is told by two threads that hear the same signal, in whatever order.
+
+use std::time::Duration;
+
+use super::Orders;
+use crate::shutdown::{DEFAULT_SHUTDOWN_BUDGET, EarlyNotice, ShutdownReason};
+use crate::signals::{Signal, SignalMap};
+use crate::supervisor::Supervisor;
+
+/// How long the threads of the tree stood still.
+const STILL: Duration = Duration::from_secs(2);
+
+#[tokio::test(start_paused = true)]
+async fn a_tree_whose_threads_hear_late_of_a_signal_has_no_more_time_for_that() {
+    let tree = Supervisor::one_for_one("app").start().await;
+    let tree = tree.expect("it starts");
+    let listening = Orders::listen("app", &SignalMap::none(), EarlyNotice::default());
+    let (orders, _listener) = listening.expect("a thread");
+    let began = tokio::time::Instant::now();
+    orders.end(ShutdownReason::Signal(Signal::TERMINATE.number()));
+    tokio::time::advance(STILL).await;
+    orders.hear_beside(Signal::TERMINATE, &tree);
+    // Nothing ends the process of the tests.
+    orders.let_go();
+    let shutdown = tree.snapshot().shutdown.expect("it has begun");
+    assert_eq!(shutdown.deadline, began + DEFAULT_SHUTDOWN_BUDGET);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_tree_whose_threads_hear_first_of_a_signal_stops_at_once() {
+    let tree = Supervisor::one_for_one("app").start().await;
+    let tree = tree.expect("it starts");
+    let listening = Orders::listen("app", &SignalMap::none(), EarlyNotice::default());
+    let (orders, _listener) = listening.expect("a thread");
+    let began = tokio::time::Instant::now();
+    orders.hear_beside(Signal::TERMINATE, &tree);
+    let shutdown = tree.snapshot().shutdown.expect("it has begun");
+    assert_eq!(shutdown.deadline, began + DEFAULT_SHUTDOWN_BUDGET);
+    assert_eq!(orders.wish(), None, "that is for the thread that counts");
+}
