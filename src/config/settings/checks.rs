@@ -60,8 +60,14 @@ struct Contradictions(Vec<(&'static str, String)>);
 impl Contradictions {
     fn note(&mut self, is_wrong: bool, key: &'static str, message: &'static str) {
         if is_wrong {
-            self.0.push((key, message.to_owned()));
+            self.add(key, message);
         }
+    }
+
+    // Hardly ever: kept out of the checks, of which there are two dozen.
+    #[cold]
+    fn add(&mut self, key: &'static str, message: &'static str) {
+        self.0.push((key, message.to_owned()));
     }
 }
 
@@ -173,37 +179,51 @@ impl MonitoringSettings {
 
 impl Limits {
     fn check(&self, found: &mut Contradictions) {
-        let as_number = |limit: Option<u64>| limit.map(|limit| limit as f64);
-        let pairs = [
-            (
-                "monitoring.limits.hard_memory_bytes",
-                as_number(self.soft_memory_bytes),
-                as_number(self.hard_memory_bytes),
-            ),
-            (
-                "monitoring.limits.hard_cpu_percent",
-                self.soft_cpu_percent,
-                self.hard_cpu_percent,
-            ),
-            (
-                "monitoring.limits.hard_threads",
-                as_number(self.soft_threads),
-                as_number(self.hard_threads),
-            ),
-            (
-                "monitoring.limits.hard_descriptors",
-                as_number(self.soft_descriptors),
-                as_number(self.hard_descriptors),
-            ),
-        ];
-        for (key, soft, hard) in pairs {
-            let is_below = soft.zip(hard).is_some_and(|(soft, hard)| soft >= hard);
-            found.note(is_below, key, "must be more than the soft limit");
-            found.note(
-                hard.is_some_and(|hard| hard.is_nan() || hard <= 0.0),
-                key,
-                "must be more than nothing: it would end the program at once",
-            );
-        }
+        found.check_pair(
+            "monitoring.limits.hard_memory_bytes",
+            (self.soft_memory_bytes, self.hard_memory_bytes),
+            0,
+        );
+        found.check_pair(
+            "monitoring.limits.hard_cpu_percent",
+            (self.soft_cpu_percent, self.hard_cpu_percent),
+            0.0,
+        );
+        found.check_pair(
+            "monitoring.limits.hard_threads",
+            (self.soft_threads, self.hard_threads),
+            0,
+        );
+        found.check_pair(
+            "monitoring.limits.hard_descriptors",
+            (self.soft_descriptors, self.hard_descriptors),
+            0,
+        );
+    }
+}
+
+impl Contradictions {
+    #[inline]
+    fn check_pair<N: PartialOrd>(
+        &mut self,
+        key: &'static str,
+        (soft, hard): (Option<N>, Option<N>),
+        nothing: N,
+    ) {
+        let Some(hard) = hard else {
+            return;
+        };
+        self.note(
+            soft.is_some_and(|soft| soft >= hard),
+            key,
+            "must be more than the soft limit",
+        );
+        // What is no number is not more than nothing either.
+        let is_more = hard > nothing;
+        self.note(
+            !is_more,
+            key,
+            "must be more than nothing: it would end the program at once",
+        );
     }
 }

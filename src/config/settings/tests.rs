@@ -69,6 +69,10 @@ fn a_contradiction_names_the_key_to_blame() {
             "monitoring.limits.hard_memory_bytes = 0",
             "monitoring.limits.hard_memory_bytes",
         ),
+        (
+            "monitoring.limits.hard_cpu_percent = nan",
+            "monitoring.limits.hard_cpu_percent",
+        ),
     ] {
         let mut table =
             crate::config::document::parse("a.toml".as_ref(), text.into()).expect("TOML");

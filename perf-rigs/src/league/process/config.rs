@@ -2,6 +2,7 @@
 
 use std::hint::black_box;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use perennial::config::{Cause, Loader, Reloader};
@@ -107,11 +108,15 @@ fn reload_reshaped(effort: Effort) -> Option<Figures> {
     })
 }
 
+/// As bytes that have just been written, too: what the file system does between two of them is in the way of both.
 fn parse_changed(effort: Effort) -> Option<Figures> {
+    let folder = Folder::new();
     let mut number = 0;
     let write = || {
         number += 1;
-        text(number)
+        let text = text(number);
+        std::fs::write(folder.file(), &text).expect("it can be written");
+        text
     };
     each_timed(effort.of(READS), write, |text| {
         toml::from_str::<Bench>(&text).expect("it is valid")
@@ -149,6 +154,12 @@ fn look(effort: Effort) -> Option<Figures> {
     let live = reloader(&folder).live();
     let mut cached = live.cached();
     each(effort.of(LOOKS), || cached.get().config().number)
+}
+
+/// A field that nobody can change: no look costs less.
+fn look_behind_arc(effort: Effort) -> Option<Figures> {
+    let fixed = Arc::new(Bench::default());
+    each(effort.of(LOOKS), || black_box(&fixed).number)
 }
 
 #[cfg(feature = "peers")]
@@ -192,10 +203,11 @@ pub(super) fn heats() -> Vec<Heat> {
         heat(
             ("config", "look at a value on a hot path, cached"),
             look,
-            #[cfg(feature = "peers")]
-            vec![("ArcSwap::load", look_in_arc_swap, Must::AtMost(0.1))],
-            #[cfg(not(feature = "peers"))]
-            Vec::new(),
+            vec![
+                #[cfg(feature = "peers")]
+                ("ArcSwap::load", look_in_arc_swap, Must::AtMost(0.1)),
+                ("a field behind an Arc", look_behind_arc, Must::Any),
+            ],
         ),
     ]
 }
