@@ -1,8 +1,8 @@
 //! What signals do to a daemon: SIGHUP reads the configuration, SIGTERM ends it in order.
 //!
 //! Watch for the event that follows SIGHUP, and for the report after SIGTERM. SIGUSR1 opens the log file
-//! anew, a second SIGTERM ends the process at once. Here a child sends the signals; in life `systemctl
-//! reload` and `systemctl stop` do.
+//! anew, a second SIGTERM forces the end, a third ends the process at once. Here a child sends the
+//! signals; in life `systemctl reload` and `systemctl stop` do.
 
 #![allow(clippy::print_stdout, reason = "an example talks to the reader")]
 
