@@ -129,7 +129,11 @@ impl<T> Ring<T> {
         // It has no link yet, being the last.
         drop(self.newest.next.set(Arc::downgrade(&segment)));
         let before = std::mem::replace(&mut self.newest, segment);
-        self.older.push_back(before);
+        // The very first is empty: there is nothing to push out of it, and in the row it would take the
+        // mark for the one after it.
+        if !before.values.is_empty() {
+            self.older.push_back(before);
+        }
         self.evict()
     }
 

@@ -212,3 +212,22 @@ fn a_bridge_rings_and_can_be_selected_on() {
     drop(bus);
     assert_eq!(bridge.recv(), Err(ReceiveError::Closed));
 }
+
+#[test]
+fn of_the_first_lap_as_much_is_lost_as_of_any_other_whoever_has_read_before() {
+    for capacity in 1..=40 {
+        for early in 1..=capacity {
+            let bus = Bus::new(capacity as usize);
+            (1..=early).for_each(|number: u64| _ = bus.publish(number));
+            let mut subscriber = bus.subscribe_from("oldest", Start::Oldest);
+            (early + 1..=capacity + 1).for_each(|number| _ = bus.publish(number));
+            let case = format!("capacity {capacity}, {early} before");
+            assert_eq!(
+                subscriber.try_recv(),
+                Err(ReceiveError::Lagged(1)),
+                "{case}"
+            );
+            assert_eq!(subscriber.try_recv(), Ok(Some(2)), "{case}");
+        }
+    }
+}
