@@ -172,6 +172,25 @@ fn what_can_t_be_used_at_the_start_is_named_with_exit_78() {
     }
 }
 
+/// Counts the threads of a process that have a name, and looks at their priority.
+fn threads_called(name: &str, process: u32) -> usize {
+    let tasks = std::fs::read_dir(format!("/proc/{process}/task")).expect("it runs");
+    let mut found = 0;
+    for task in tasks {
+        let stat =
+            std::fs::read_to_string(task.expect("it runs").path().join("stat")).unwrap_or_default();
+        let Some((head, rest)) = stat.rsplit_once(") ") else {
+            continue;
+        };
+        if head.ends_with(&format!("({name}")) {
+            // The 19th field of stat(5), of which two stand before.
+            assert_eq!(rest.split(' ').nth(16), Some("3"), "{stat}");
+            found += 1;
+        }
+    }
+    found
+}
+
 #[test]
 fn the_name_and_the_priority_are_as_the_configuration_says() {
     let folder = Folder::new("name");
@@ -184,21 +203,10 @@ fn the_name_and_the_priority_are_as_the_configuration_says() {
     ];
     let mut running = Running::start_with("plain", &folder, &[], &variables);
     running.hears("pair 4");
-    let tasks = std::fs::read_dir(format!("/proc/{}/task", running.id())).expect("it runs");
-    let mut workers = 0;
-    for task in tasks {
-        let stat =
-            std::fs::read_to_string(task.expect("it runs").path().join("stat")).unwrap_or_default();
-        let Some((head, rest)) = stat.rsplit_once(") ") else {
-            continue;
-        };
-        if head.ends_with("(mine") {
-            // The 19th field of stat(5), of which two stand before.
-            assert_eq!(rest.split(' ').nth(16), Some("3"), "{stat}");
-            workers += 1;
-        }
+    // The workers, and threads that may block; each takes its name when it first runs.
+    while threads_called("mine", running.id()) < 2 {
+        std::thread::yield_now();
     }
-    assert!(workers >= 2, "the workers, and threads that may block");
     let (status, _, log) = running.stop();
     assert_eq!(status.code(), Some(0), "{log}");
     assert!(log.contains("daemon=other"), "{log}");

@@ -4,6 +4,7 @@ use std::fmt::Write;
 use std::sync::Arc;
 use std::time::Duration;
 
+use perennial::bus::Start;
 use perennial::policy::auto_shutdown::AutoShutdown;
 use perennial::policy::limit::OnLimit;
 use perennial::policy::stop::Stop;
@@ -113,7 +114,8 @@ async fn live(seed: u64) -> Record {
 
 /// Does things to a running tree, shuts it down at some moment and waits for its end.
 async fn outlive(running: Running, dice: &mut Dice, shared: &Arc<Shared>, record: &mut Record) {
-    let mut events = running.subscribe("simulation");
+    // From the first one: a tree may be up and over before anybody looks.
+    let mut events = running.subscribe_from("simulation", Start::Oldest);
     for _ in 0..dice.below(30) {
         sleep(dice.millis(1_500)).await;
         collect(&mut events, record);
