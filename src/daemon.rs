@@ -265,6 +265,8 @@ impl<C: Config> Daemon<C> {
         let ended = edges.block_on(Box::pin(govern(plan, workers.handle().clone())));
         // Does not wait: a child that blocks its thread must not hold the process (invariant 3).
         workers.shutdown_background();
+        // Neither does this, for an answer that is being written still.
+        edges.shutdown_background();
         Ok(ended)
     }
 

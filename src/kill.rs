@@ -42,7 +42,8 @@ struct Shared {
 struct State {
     /// When to begin to end, and when to be gone.
     at: Option<(Instant, Instant)>,
-    code: u8,
+    /// Set with the first instant, or by who decides on another.
+    code: Option<u8>,
     is_over: bool,
     report: Option<Arc<Report>>,
 }
@@ -70,9 +71,9 @@ impl KillSwitch {
         })
     }
 
-    /// Ends the process at `at` with `code`, or at the instant that it already has if that is earlier. Of
-    /// the time until then `last_words` are for the report: it is made and written in them. Does nothing
-    /// once it has been [put away](Self::put_away).
+    /// Ends the process at `at`, or at the instant that it already has if that is earlier, with the code that
+    /// it already has, else with `code`. Of the time until then `last_words` are for the report: it is made
+    /// and written in them. Does nothing once it has been [put away](Self::put_away).
     pub fn arm(&self, at: Instant, last_words: Duration, code: u8) {
         let mut state = lock(&self.shared.state);
         if state.is_over {
@@ -81,14 +82,14 @@ impl KillSwitch {
         let begin = at.checked_sub(last_words).unwrap_or(at);
         let wanted = (begin, at);
         state.at = Some(state.at.map_or(wanted, |known| known.min(wanted)));
-        state.code = code;
+        state.code.get_or_insert(code);
         drop(state);
         self.thread.unpark();
     }
 
     /// Sets the code with which the process would end.
     pub fn set_code(&self, code: u8) {
-        lock(&self.shared.state).code = code;
+        lock(&self.shared.state).code = Some(code);
     }
 
     /// Sets who is asked what to write.
@@ -126,7 +127,7 @@ impl Shared {
                 if state.is_over {
                     return;
                 }
-                (state.at, state.code)
+                (state.at, state.code.unwrap_or_default())
             };
             let Some((begin, at)) = at else {
                 thread::park();
@@ -176,6 +177,7 @@ mod tests {
 
     use super::KillSwitch;
     use crate::signals::exit_at_once;
+    use crate::sync::lock;
     use crate::time::later;
     use std::time::Duration;
     use tokio::time::Instant;
@@ -191,6 +193,9 @@ mod tests {
             switch.time_left().is_some_and(|left| left <= hour),
             "the earlier instant holds"
         );
+        assert_eq!(lock(&switch.shared.state).code, Some(1), "so does the code");
+        switch.set_code(3);
+        assert_eq!(lock(&switch.shared.state).code, Some(3));
         switch.put_away();
         assert_eq!(switch.time_left(), None);
         // Of the two who hold it, the thread is the other one.

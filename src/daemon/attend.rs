@@ -77,10 +77,7 @@ async fn wait_for_hung(
     let mut told = orders.watch();
     let mut settled = pin!(running.settled());
     loop {
-        let by = match course.next() {
-            Some((at, Due::GiveUp(_))) => at,
-            _ => Instant::now(),
-        };
+        let by = course.gives_up_at().unwrap_or_else(Instant::now);
         tokio::select! {
             biased;
             () = &mut settled => {

@@ -89,6 +89,7 @@ impl Course {
     /// Takes in that the tree has begun to end by itself, which nobody asked for.
     pub(super) fn tree_leaves(&mut self, leaving: &Leaving, ladder: Ladder) -> Steps {
         self.is_left = true;
+        let ladder = self.wish.map_or(ladder, |wish| wish.ladder);
         let steps = self.step(ladder.ending(leaving.deadline));
         let exit = match leaving.exit {
             Exit::Meltdown => DaemonExit::Meltdown,
@@ -130,6 +131,11 @@ impl Course {
             (Some(stop), Some(give_up)) => Some(if stop.0 <= give_up.0 { stop } else { give_up }),
             (stop, give_up) => stop.or(give_up),
         }
+    }
+
+    /// Returns until when what was left behind is waited for.
+    pub(super) fn gives_up_at(&self) -> Option<Instant> {
+        self.give_up.map(|(at, _)| at)
     }
 
     pub(super) fn has_begun(&self) -> bool {

@@ -26,7 +26,7 @@ use crate::shutdown::ladder::Ladder;
 use crate::shutdown::report::readable;
 use crate::shutdown::{EarlyNotice, ShutdownReason};
 use crate::signals::{Listener, Signal, SignalAction, SignalMap, exit_at_once};
-use crate::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::sync::{Mutex, lock};
 use crate::time::later;
 use crate::tree::Running;
@@ -54,15 +54,52 @@ pub(super) struct Told {
     pub(super) reopens: u64,
 }
 
+/// The signals to end that were heard.
+#[derive(Debug, Default)]
+struct Heard {
+    count: u32,
+    /// The tree was asked to stop for this one, which is not counted yet.
+    uncounted: Option<Signal>,
+}
+
+impl Heard {
+    /// Returns which one a signal is, and the one before it where nobody was told of that. 0 for one that was
+    /// followed already: another has been heard on top of it, or the daemon has ended for it.
+    ///
+    /// Signals that wait are handed out in the order of their numbers, not in that in which they were sent.
+    fn count(&mut self, signal: Signal) -> (u32, Option<Signal>) {
+        let first = self.uncounted;
+        if first == Some(signal) {
+            self.uncounted = None;
+            if self.count > 0 {
+                return (0, None);
+            }
+        }
+        let untold = first.filter(|first| self.count == 0 && *first != signal);
+        let more = if untold.is_some() { 2 } else { 1 };
+        self.count = self.count.saturating_add(more);
+        (self.count, untold)
+    }
+
+    /// Takes in that the tree was asked to stop for a signal.
+    fn note_uncounted(&mut self, signal: Signal) {
+        if self.count == 0 {
+            self.uncounted = Some(signal);
+        }
+    }
+
+    /// Takes in that the daemon has ended: whatever comes from now on ends the process at once.
+    fn end(&mut self) {
+        self.count = AT_ONCE;
+    }
+}
+
 /// Everything that a daemon is told.
 pub(super) struct Orders {
     name: String,
     map: Mutex<SignalMap>,
     told: watch::Sender<Told>,
-    endings_heard: AtomicU32,
-    /// The tree was asked to stop for a signal that is not counted yet.
-    is_uncounted: AtomicBool,
-    has_ended: AtomicBool,
+    heard: Mutex<Heard>,
     switch: KillSwitch,
     configuration: OnceLock<Arc<dyn Configuration>>,
     running: OnceLock<Running>,
@@ -84,9 +121,7 @@ impl Orders {
             name: name.to_owned(),
             map: Mutex::new(map.clone()),
             told: watch::Sender::new(Told::default()),
-            endings_heard: AtomicU32::new(0),
-            is_uncounted: AtomicBool::new(false),
-            has_ended: AtomicBool::new(false),
+            heard: Mutex::default(),
             switch: KillSwitch::start(exit_at_once)?,
             configuration: OnceLock::new(),
             running: OnceLock::new(),
@@ -132,20 +167,19 @@ impl Orders {
     }
 
     fn hear_end(&self, signal: Signal) {
-        let is_old = self.is_uncounted.swap(false, Ordering::SeqCst);
-        if is_old && self.has_ended.load(Ordering::SeqCst) {
-            // The daemon has ended for it already: it is not one that comes on top of that.
-            return;
+        let (number, untold) = lock(&self.heard).count(signal);
+        match number {
+            0 => return,
+            1 => return self.end(ShutdownReason::Signal(signal.number())),
+            AT_ONCE.. => self.switch.fire(forced_by(signal)),
+            _ => {}
         }
-        let heard = self.endings_heard.fetch_add(1, Ordering::SeqCst) + 1;
-        if heard >= AT_ONCE {
-            self.switch.fire(forced_by(signal));
+        if let Some(first) = untold {
+            self.end(ShutdownReason::Signal(first.number()));
         }
-        if heard == 1 {
-            return self.end(ShutdownReason::Signal(signal.number()));
-        }
-        let ladder = self.ladder();
+        let ladder = self.ladder_of_end();
         let (at, code) = (later(Instant::now(), ladder.patience()), forced_by(signal));
+        self.switch.set_code(code);
         self.switch.arm(at, ladder.last_words(), code);
         self.told
             .send_modify(|told| told.forced_by = told.forced_by.or(Some(signal)));
@@ -182,8 +216,7 @@ impl Orders {
             None => (now, self.drain(reason), self.ladder()),
         };
         if drain.is_zero() {
-            let is_new = self.endings_heard.load(Ordering::SeqCst) == 0;
-            self.is_uncounted.store(is_new, Ordering::SeqCst);
+            lock(&self.heard).note_uncounted(signal);
             let by = ladder.from(at).graceful;
             running.shutdown(reason, by.saturating_duration_since(now));
         }
@@ -233,8 +266,10 @@ impl Orders {
     /// Says that the tree has begun to stop without a wish, by when the process is to be gone, and how it
     /// has ended if it must be killed.
     pub(super) fn end_by(&self, kill: Instant, exit: DaemonExit) {
+        let code = exit.exit_code();
+        self.switch.set_code(code);
         self.switch
-            .arm(kill, self.ladder().last_words(), exit.exit_code());
+            .arm(kill, self.ladder_of_end().last_words(), code);
     }
 
     /// Tells whether anybody wishes the end.
@@ -255,6 +290,12 @@ impl Orders {
         configuration.map_or_else(Ladder::default, |configuration| {
             configuration.settings().shutdown.ladder()
         })
+    }
+
+    /// Returns how long those of this shutdown are: a reload changes the next one.
+    fn ladder_of_end(&self) -> Ladder {
+        self.wish()
+            .map_or_else(|| self.ladder(), |wish| wish.ladder)
     }
 
     pub(super) fn set_configuration(&self, configuration: &Arc<dyn Configuration>) {
@@ -300,8 +341,7 @@ impl Orders {
     /// Says that the daemon has ended with this code. A signal ends the process at once from now on, and
     /// so does the instant that was set, whatever the program still does.
     pub(super) fn ended(&self, code: u8) {
-        self.has_ended.store(true, Ordering::SeqCst);
-        self.endings_heard.store(AT_ONCE, Ordering::SeqCst);
+        lock(&self.heard).end();
         self.switch.set_code(code);
     }
 

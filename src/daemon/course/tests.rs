@@ -189,3 +189,28 @@ fn report(reason: ShutdownReason, (allotted, spent): (u32, u32), outcome: &Outco
         guards: Vec::new(),
     }
 }
+
+#[test]
+fn what_a_tree_left_behind_is_waited_for_also_when_the_drain_is_not_over() {
+    let now = Instant::now();
+    let mut course = Course::default();
+    course.told(&wish(now, 7), now);
+    assert!(matches!(course.next(), Some((_, Due::Stop { .. }))));
+    assert_eq!(course.gives_up_at(), Some(now + 17 * SECOND), "`force`");
+}
+
+#[test]
+fn a_tree_that_leaves_while_its_end_was_wished_has_the_ladder_of_the_wish() {
+    let now = Instant::now();
+    let mut course = Course::default();
+    course.told(&wish(now, 7), now);
+    let reloaded = Ladder::try_new(SECOND, 100 * SECOND, 200 * SECOND).expect("a ladder");
+    let leaving = Leaving {
+        exit: Exit::Shutdown,
+        deadline: now + 12 * SECOND,
+    };
+    assert_eq!(
+        course.tree_leaves(&leaving, reloaded).kill,
+        now + 22 * SECOND
+    );
+}
