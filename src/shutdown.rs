@@ -22,7 +22,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep_until};
 
 use self::guard::{GuardReport, Guards, Wishes};
 use crate::sync::atomic::{AtomicBool, Ordering};
@@ -107,12 +107,13 @@ struct NoticeShared {
 }
 
 impl EarlyNotice {
-    /// Announces the shutdown; only the first announcement is remembered.
+    /// Announces the shutdown, or brings its deadline forward. Tells whether it is the first announcement.
     pub(crate) fn announce(&self, shutdown: Shutdown) -> bool {
         let first = {
             let mut begun = lock(&self.shared.begun);
             let first = begun.is_none();
-            begun.get_or_insert(shutdown);
+            let known = begun.get_or_insert(shutdown);
+            known.deadline = known.deadline.min(shutdown.deadline);
             self.shared.is_begun.store(true, Ordering::Release);
             first
         };
@@ -139,9 +140,25 @@ impl EarlyNotice {
         self.shared.guards.are_held()
     }
 
-    /// Waits until nothing outside of the tree holds its end, but no longer than until `by`.
+    /// Waits until nothing outside of the tree holds its end, but no longer than until `by`, or a deadline
+    /// that is brought forward meanwhile.
     pub(crate) async fn released(&self, by: Instant) -> Vec<GuardReport> {
-        self.shared.guards.released(by).await
+        let is_over = self.time_is_over(by, Instant::now());
+        self.shared.guards.released(is_over).await
+    }
+
+    /// Waits until `by`, or the shutdown's deadline where that is earlier or becomes so, but until `least`
+    /// in any case.
+    pub(crate) async fn time_is_over(&self, by: Instant, least: Instant) {
+        loop {
+            // Registered before the look: an announcement between the two is not missed.
+            let announced = self.shared.notify.notified();
+            let deadline = self.get().map_or(by, |shutdown| shutdown.deadline.min(by));
+            tokio::select! {
+                () = sleep_until(deadline.max(least)) => return,
+                () = announced => {}
+            }
+        }
     }
 
     /// Sets who shuts the tree down when a handle asks for that; only the first is ever asked.

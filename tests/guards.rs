@@ -70,6 +70,42 @@ async fn a_guard_that_is_kept_holds_the_end_until_the_deadline_and_is_named() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_deadline_that_is_brought_forward_is_that_of_a_guard_too() {
+    let running = start().await;
+    let handle = running.shutdown_handle();
+    let _kept = handle.guard("upload");
+    running.shutdown(ShutdownReason::Requested, 60 * SECOND);
+    tokio::time::sleep(SECOND).await;
+    let began = Instant::now();
+    assert_eq!(handle.time_left(), Some(59 * SECOND));
+    // Never to a later one.
+    running.shutdown(ShutdownReason::Requested, 90 * SECOND);
+    assert_eq!(handle.time_left(), Some(59 * SECOND));
+    let report = running.stop(2 * SECOND).await;
+    assert_eq!(began.elapsed(), 2 * SECOND);
+    assert_eq!(
+        handle.shutdown().map(|s| s.deadline),
+        Some(began + 2 * SECOND)
+    );
+    assert_eq!(report.unreleased(), ["upload"]);
+    assert!(
+        report.hung().is_empty(),
+        "every child has stopped: {report}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_asked_of_a_tree_that_has_ended_begins_nothing() {
+    let running = start().await;
+    let (seen, handle) = (running.observer(), running.shutdown_handle());
+    running.stop(5 * SECOND).await;
+    let before = seen.snapshot().shutdown_progress;
+    handle.request();
+    seen.shutdown(ShutdownReason::Requested, SECOND);
+    assert_eq!(seen.snapshot().shutdown_progress, before);
+}
+
+#[tokio::test(start_paused = true)]
 async fn whoever_has_a_handle_can_ask_for_the_end() {
     let running = start().await;
     let handle = running.shutdown_handle();

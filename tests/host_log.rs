@@ -301,6 +301,23 @@ async fn a_root_that_panics_ends_its_tree_in_order() {
     test.charges.store(0, Ordering::SeqCst);
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_shutdown_whose_line_the_subscriber_does_not_like_begins_all_the_same() {
+    let test = Test::new("/app");
+    let tree = Supervisor::one_for_one("app").child(test.traced("d"));
+    let running = test.up(tree).await;
+    let mut app = Watch::new(&running, "/app");
+    let heard = tokio::spawn(async move { app.expect(&["shutdown_began"]).await });
+    // It waits for the event.
+    tokio::task::yield_now().await;
+    test.charges.store(1, Ordering::SeqCst);
+    let report = running.stop(Duration::from_secs(5)).await;
+    assert_eq!(test.charges.load(Ordering::SeqCst), 0, "it did panic");
+    assert!(report.is_clean(), "{report}");
+    assert_eq!(take(&test.trace), ["-d"]);
+    heard.await.expect("it was woken");
+}
+
 /// Can't be dropped.
 struct Sticky;
 

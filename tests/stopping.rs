@@ -461,6 +461,38 @@ async fn deaf_tasks_are_killed_a_grace_before_the_plans_deadline() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_run_counts_as_killed_if_it_was_and_once() {
+    let (go, gone) = mpsc::channel::<()>();
+    let gone = Arc::new(Mutex::new(gone));
+    let thread = Child::blocking_with("thread", gone, |_cx, gone| {
+        let gone = gone.lock().map_err(|error| error.to_string())?;
+        gone.recv().map_err(|error| error.to_string())?;
+        Ok(())
+    });
+    // Its body ends when it is told, what it has begun does not.
+    let half = Child::task("half", |cx| async move {
+        cx.spawn(std::future::pending::<()>());
+        cx.shutdown().await;
+        Ok(())
+    });
+    let tree = Supervisor::one_for_one("app")
+        .child(thread)
+        .child(half)
+        .child(deaf("first"))
+        .child(deaf("second"))
+        .child(idle("idle"));
+    let running = start_threads(tree).await;
+    let by_hand = running.stop_child("/app/first").await;
+    assert!(by_hand.is_ok(), "{by_hand:?}");
+    assert_eq!(running.snapshot().runs_killed, 1);
+    let seen = running.observer();
+    let report = running.stop(seconds(10)).await;
+    assert_eq!(report.root.children[4].outcome, Outcome::Hung, "{report}");
+    assert_eq!(seen.snapshot().runs_killed, 2, "{report}");
+    go.send(()).expect("the thread waits");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_stop_by_hand_of_a_supervisor_gives_time_to_what_was_added_to_it() {
     let slow = |name: &str| {
         Child::task(name, |cx| async move {

@@ -100,6 +100,8 @@ struct Ending {
     address: Option<Arc<dyn AnyAddress>>,
     /// No subtask is begun any more.
     is_closed: bool,
+    /// Whether its task was told to end before it had come to that itself.
+    is_killed: bool,
     /// What few runs have: apart, because there may be 100 000 runs.
     rare: Option<Box<Rare>>,
 }
@@ -331,17 +333,22 @@ impl Run {
         }
     }
 
-    /// Drops the run's task and its subtasks at their next await. Does nothing to a thread.
-    pub(crate) fn kill(&self) {
+    /// Drops the run's task and its subtasks at their next await. Does nothing to a thread. Tells whether that
+    /// is how the run ends: not if it is a thread or a supervisor, has come to its end, or was killed before.
+    pub(crate) fn kill(&self) -> bool {
         self.stop.close();
-        let subtasks: Vec<_> = {
-            let ending = lock(&self.ending);
+        let (is_killed, subtasks) = {
+            let mut ending = lock(&self.ending);
+            let ends_so = ending.task.is_some() && ending.exit.is_none();
+            let is_killed = ends_so && !std::mem::replace(&mut ending.is_killed, true);
             let rare = ending.rare.iter();
             let subtasks = rare.flat_map(|rare| &rare.subtasks.tasks);
-            subtasks.map(JoinHandle::abort_handle).collect()
+            let subtasks: Vec<_> = subtasks.map(JoinHandle::abort_handle).collect();
+            (is_killed, subtasks)
         };
         subtasks.iter().for_each(AbortHandle::abort);
         self.abort();
+        is_killed
     }
 
     /// A subtask panicked: the whole run ends with it.

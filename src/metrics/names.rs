@@ -95,7 +95,7 @@ pub const TASKS_SPAWNED: Name = metric(
 /// Counter, no labels.
 pub const TASKS_ABORTED: Name = metric(
     "perennial_tasks_aborted_total",
-    "How many runs of children were killed because they did not stop in time.",
+    "How many runs of children were killed: at a stop that took too long or was brutal, or in a start that did.",
 );
 
 /// Gauge, no labels.

@@ -9,7 +9,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
 
 use super::{EarlyNotice, Shutdown};
 use crate::sync::{Mutex, Notify, lock};
@@ -154,8 +154,8 @@ impl Guards {
         !lock(&self.held).present.is_empty()
     }
 
-    /// Waits until all are given back, but no longer than until `by`, and returns what there is to report.
-    pub(super) async fn released(&self, by: Instant) -> Vec<GuardReport> {
+    /// Waits until all are given back, or the time for that is over, and returns what there is to report.
+    pub(super) async fn released(&self, is_over: impl Future<Output = ()>) -> Vec<GuardReport> {
         self.begin();
         let all = async {
             loop {
@@ -166,11 +166,15 @@ impl Guards {
                 changed.await;
             }
         };
-        // Too late: who still has one is named.
-        let _is_over = timeout_at(by, all).await;
+        tokio::select! {
+            biased;
+            () = all => {}
+            // Who still has one is named.
+            () = is_over => {}
+        }
         let held = lock(&self.held);
         let mut report = held.released.clone();
-        let began = held.began.unwrap_or(by);
+        let began = held.began.unwrap_or_else(Instant::now);
         report.extend(held.present.values().map(|(name, since)| GuardReport {
             name: Arc::clone(name),
             spent: (*since).max(began).elapsed(),

@@ -144,8 +144,7 @@ impl Reaper {
                     live.ask_to_stop(StopTimes::fixed(deadline));
                 }
                 Waited::Due if kill_at.take().is_some() => {
-                    self.tree.count_killed();
-                    run.kill();
+                    self.tree.count_killed(run.kill());
                     // Killed at its very deadline it still gets the time that a task needs to die.
                     deadline = deadline.max(Instant::now() + plan::MIN_KILL_GRACE);
                 }

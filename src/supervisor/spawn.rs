@@ -17,7 +17,7 @@ use crate::bus::{Bus, Pushed};
 use crate::child::Kind;
 use crate::context::{Above, Identity, Run};
 use crate::event::{EventKind, Events};
-use crate::exit::Exit;
+use crate::exit::{Exit, catch_blocking};
 use crate::path::Path;
 use crate::policy::backoff::{Jitter, random_seed};
 use crate::policy::restart::Restart;
@@ -144,6 +144,9 @@ impl Tree {
         let Some((cell, run)) = self.root.get() else {
             return;
         };
+        if cell.has_ended() {
+            return;
+        }
         let deadline = later(Instant::now(), budget);
         let began = {
             let mut ending = lock(&self.ending);
@@ -154,14 +157,17 @@ impl Tree {
             let kind = EventKind::ShutdownBegan { reason, deadline };
             is_first.then(|| cell.push(&self.events, kind)).flatten()
         };
-        if self.early_notice.announce(Shutdown { reason, deadline }) {
-            tracing::info!(path = %cell.path(), %reason, ?budget, "shutdown began");
-        }
+        let is_first = self.early_notice.announce(Shutdown { reason, deadline });
         run.stop().request(deadline, deadline);
         began.into_iter().for_each(Pushed::tell);
         // From now on it beats faster.
         if let Some(pulse) = self.pulse.get() {
             pulse.unpark();
+        }
+        if is_first {
+            let say = || tracing::info!(path = %cell.path(), %reason, ?budget, "shutdown began");
+            // Last, and caught: nothing depends on the host's subscriber.
+            drop(catch_blocking(say));
         }
     }
 
@@ -192,8 +198,10 @@ impl Tree {
 
     /// Shuts the whole tree down because a child hangs, or is stuck, that must not.
     pub(crate) fn end_process(&self, path: &Path, why: &str) {
-        tracing::error!(%path, "{why}, and declared to end the process: shutting down");
         self.shut_down(ShutdownReason::Error, self.budget);
+        let say =
+            || tracing::error!(%path, "{why}, and declared to end the process: shutting down");
+        drop(catch_blocking(say));
     }
 
     /// Derives the jitter of one supervisor: its own sequence, the same whenever the tree's seed is,
@@ -230,8 +238,10 @@ impl Tree {
         self.begun.fetch_add(1, Ordering::Relaxed);
     }
 
-    pub(super) fn count_killed(&self) {
-        self.killed.fetch_add(1, Ordering::Relaxed);
+    /// Counts a run, if it was killed.
+    pub(super) fn count_killed(&self, is_killed: bool) {
+        self.killed
+            .fetch_add(u64::from(is_killed), Ordering::Relaxed);
     }
 
     /// Returns how many runs have begun, and how many were killed.

@@ -153,7 +153,7 @@ pub fn inject(running: &Running, path: &str, fault: Fault) -> Result<(), FaultEr
         Fault::Panic => run.fault_point().set(context::Fault::Panic),
         Fault::Error => run.fault_point().set(context::Fault::Error),
         Fault::Hang => run.fault_point().set(context::Fault::Hang),
-        Fault::Kill => run.kill(),
+        Fault::Kill => drop(run.kill()),
     }
     Ok(())
 }

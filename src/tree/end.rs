@@ -47,7 +47,7 @@ pub(super) async fn watch_until_over(
 ///
 /// What it holds is the user's. A drop that panics or blocks must not keep the report back, so it has
 /// a task of its own, and no more time than the tree had.
-pub(super) async fn retire(declared: Arc<Supervisor>, run: &Run) {
+pub(super) async fn retire(tree: &Tree, declared: Arc<Supervisor>, run: &Run) {
     let budget = declared.shutdown_budget;
     let declared = Arc::new(Node(NodeKind::Supervisor(declared)));
     declared.retire();
@@ -57,8 +57,12 @@ pub(super) async fn retire(declared: Arc<Supervisor>, run: &Run) {
         Some(told) => spawn::deadline_of_children(now, told).max(now + MIN_KILL_GRACE),
         None => later(now, budget),
     };
-    if tokio::time::timeout_at(by, dropping).await.is_err() {
-        tracing::error!(path = %run.path(), "what the declaration holds is not dropped yet: its drop blocks");
+    tokio::select! {
+        biased;
+        _dropped = dropping => {}
+        () = tree.early_notice().time_is_over(by, now + MIN_KILL_GRACE) => {
+            tracing::error!(path = %run.path(), "what the declaration holds is not dropped yet: its drop blocks");
+        }
     }
 }
 

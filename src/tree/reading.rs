@@ -29,8 +29,9 @@ pub struct Snapshot {
     pub root: NodeStatus,
     /// How many runs have begun since the tree began.
     pub runs_begun: u64,
-    /// How many of them their supervisors killed: at a stop that took too long, or was to be one, or
-    /// because they did not start in time. One that was ended as stuck, or as not well, has failed.
+    /// How many of them their supervisors killed, each once: at a stop that took too long or was brutal, or
+    /// because they did not start in time. One that was ended as stuck, or as not well, has failed; a thread
+    /// can't be killed.
     pub runs_killed: u64,
     /// How far the shutdown is, once it has begun.
     pub shutdown_progress: Option<ShutdownProgress>,

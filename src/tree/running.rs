@@ -114,7 +114,7 @@ impl Supervisor {
         let watched = async move {
             let has_ended = watch_until_over(&tree, &mut root, &is_up).await;
             root.run.reaped().await;
-            retire(declared, &root.run).await;
+            retire(&tree, declared, &root.run).await;
             let report = conclude(&tree, &root.cell, &root.run).await;
             drop(pulse);
             published.send_replace(Some(Arc::new(report)));

@@ -24,8 +24,7 @@ impl RunLoop {
             }
             Action::Kill { key } => {
                 if let Some(run) = self.lives.get(&key).and_then(|live| live.run.as_ref()) {
-                    self.tree.count_killed();
-                    run.kill();
+                    self.tree.count_killed(run.kill());
                 }
             }
             Action::FailStart { key } => {
