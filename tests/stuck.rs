@@ -22,6 +22,7 @@ struct Waits;
 enum Order {
     Await,
     Block(mpsc::Receiver<()>),
+    BlockThenAwait(mpsc::Receiver<()>),
 }
 
 impl Actor for Waits {
@@ -43,6 +44,10 @@ impl Actor for Waits {
             Order::Await => std::future::pending().await,
             // Ends when the test lets it.
             Order::Block(released) => drop(released.recv()),
+            Order::BlockThenAwait(released) => {
+                _ = released.recv();
+                std::future::pending().await
+            }
         }
         Ok(())
     }
@@ -139,6 +144,22 @@ async fn a_handler_that_blocks_its_thread_is_told_of_while_it_does_and_not_resta
         report.is_clean(),
         "the same run went on and stopped: {report}"
     );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_handler_that_blocked_and_then_awaits_is_told_of_once_and_restarted_when_it_can_be() {
+    let child = Child::actor("waits", |_cx| (Waits, ()))
+        .stuck_after(SOON)
+        .on_stuck(OnStuck::Restart);
+    let handle = child.handle();
+    let (running, mut events) = start(child).await;
+    let (release, released) = mpsc::channel();
+    let order = Order::BlockThenAwait(released);
+    handle.cast(order).expect("it is up");
+    assert_eq!(hook_of(&next(&mut events, "stuck").await), ("handle", true));
+    release.send(()).expect("it waits");
+    next(&mut events, "restarted").await;
+    assert_eq!(running.snapshot().root.children[0].stuck, 1);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

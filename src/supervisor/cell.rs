@@ -23,7 +23,7 @@ use tokio::time::Instant;
 
 use self::facts::{Facts, ended_by, next_run_after, state_after};
 use self::reading::Messages;
-pub(crate) use self::watched::Watched;
+pub(crate) use self::watched::{Found, Watched};
 use super::door::Door;
 use super::past::Pressure;
 use super::status::NodeStatus;
@@ -233,6 +233,11 @@ impl Cell {
         if let Some(pushed) = self.push(events, kind) {
             pushed.tell();
         }
+    }
+
+    /// Tells whether the end of the whole tree was told of; a root's.
+    pub(crate) fn has_ended(&self) -> bool {
+        lock(&self.facts).is_over
     }
 
     /// The same, with who waits for it to be told by the caller, once that holds no lock. `None` when the

@@ -59,8 +59,12 @@ pub(super) enum Happened {
     Started { key: Key, incarnation: u64 },
     /// A child's own task has ended; subtasks of it still run.
     Ending { key: Key, incarnation: u64 },
-    /// A supervisor below is over, but for tasks that hang.
-    LeftHung { key: Key, incarnation: u64 },
+    /// A supervisor below is over, but for tasks that hang; it had ended so.
+    LeftHung {
+        key: Key,
+        incarnation: u64,
+        exit: Exit,
+    },
     /// A child that is up says, or a check found, that it is well or not.
     Health {
         key: Key,
@@ -311,7 +315,11 @@ impl Supervision {
             Happened::Began => {}
             Happened::Started { key, incarnation } => self.started(key, incarnation),
             Happened::Ending { key, incarnation } => self.ending(key, incarnation),
-            Happened::LeftHung { key, incarnation } => self.left_hung(key, incarnation),
+            Happened::LeftHung {
+                key,
+                incarnation,
+                exit,
+            } => self.left_hung((key, incarnation), exit),
             Happened::Health {
                 key,
                 incarnation,

@@ -15,6 +15,15 @@ use crate::policy::intensity::Intensity;
 /// die alike, at about 100 bytes each.
 const RUNS_KEPT: usize = 15;
 
+/// In what a run is stuck.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct StuckIn {
+    pub(super) hook: &'static str,
+    /// By the coarse clock.
+    pub(super) since: u64,
+    pub(super) is_blocking: bool,
+}
+
 /// What few nodes have, and 100 000 idle ones do not pay for.
 #[derive(Debug, Default)]
 pub(super) struct Past {
@@ -24,8 +33,8 @@ pub(super) struct Past {
     pub(super) escalations: u64,
     /// How the present run is.
     pub(super) health: Health,
-    /// In which hook the present run is stuck, and since when by the coarse clock.
-    pub(super) stuck: Option<(&'static str, u64)>,
+    /// In what the present run is stuck.
+    pub(super) stuck: Option<StuckIn>,
     /// When the next run begins, while it is waited for.
     pub(super) next_run: Option<Instant>,
     /// Those before the last, the newest at the back.

@@ -331,7 +331,14 @@ impl RunLoop {
                 self.ends.heard_of(&notice);
                 return self.ended(key, incarnation);
             }
-            News::LeftHung => Happened::LeftHung { key, incarnation },
+            News::LeftHung => {
+                let run = self.lives.get(&key).and_then(|live| live.run.as_ref());
+                Happened::LeftHung {
+                    key,
+                    incarnation,
+                    exit: run.map_or(Exit::Hung, |run| run.exit()),
+                }
+            }
             News::StopNeed(need) => {
                 self.happened(Happened::StopNeed {
                     key,

@@ -31,7 +31,7 @@ use crate::exit::{ErrorChain, Exit, catch_blocking};
 use crate::policy::stuck::{DEFAULT_STUCK_AFTER, OnStuck};
 use crate::shutdown::report::readable;
 use crate::supervisor::Tree;
-use crate::supervisor::cell::{Cell, Watched};
+use crate::supervisor::cell::{Cell, Found, Watched};
 use crate::sync::{Mutex, lock};
 use crate::time::{closest_watch, coarse};
 
@@ -167,7 +167,7 @@ fn look(cell: &Cell, watched: &Watched, clock: &mut Clock) -> Option<Stuck> {
 
 /// Tells of a run, unless that is known or it has ended meanwhile, and does what was declared.
 fn tell(tree: &Tree, (cell, owner): (&Cell, &Cell), watched: &Watched, stuck: &Stuck) {
-    let Watched { run, treatment } = watched;
+    let run = &watched.run;
     let lasted = Duration::from_millis(coarse().saturating_sub(stuck.since));
     let (hook, is_blocking) = (stuck.hook, stuck.is_blocking);
     let kind = EventKind::Stuck {
@@ -175,8 +175,10 @@ fn tell(tree: &Tree, (cell, owner): (&Cell, &Cell), watched: &Watched, stuck: &S
         lasted,
         is_blocking,
     };
-    if !cell.note_stuck((run.incarnation(), stuck.since), tree.events(), kind) {
-        return;
+    match cell.note_stuck((run.incarnation(), stuck.since), tree.events(), kind) {
+        None | Some(Found::Known) => return,
+        Some(Found::NowAwaits) => return act(tree, (cell, watched), stuck, lasted),
+        Some(Found::New) => {}
     }
     owner.count_stuck();
     // Who is stuck is not well.
@@ -189,11 +191,18 @@ fn tell(tree: &Tree, (cell, owner): (&Cell, &Cell), watched: &Watched, stuck: &S
     };
     // What follows does not depend on the host's subscriber.
     drop(catch_blocking(say));
+    act(tree, (cell, watched), stuck, lasted);
+}
+
+/// Does what was declared for a run that is stuck, unless it has been asked to stop.
+fn act(tree: &Tree, (cell, watched): (&Cell, &Watched), stuck: &Stuck, lasted: Duration) {
+    let Watched { run, treatment } = watched;
     if run.stop().deadline().is_some() {
         return;
     }
     match treatment.on_stuck {
-        OnStuck::Restart if !is_blocking => {
+        OnStuck::Restart if !stuck.is_blocking => {
+            let hook = stuck.hook;
             let text = format!("stuck: `{hook}` did not end in {}", readable(lasted));
             run.fail_from_outside(Exit::Failed(ErrorChain::message(&text)));
         }

@@ -90,9 +90,10 @@ impl Facts {
 
     /// Remembers how a run ended, and the one before it.
     pub(super) fn end(&mut self, exit: Exit, uptime: Option<Duration>, ended: Instant) {
-        // One that hung, and ends after all, had been asked to as well.
-        let was_asked = matches!(self.state, State::Stopping | State::Hung);
-        self.ended_by_itself = uptime.is_some() && !was_asked;
+        // One that hung, and ends after all, was asked to or not when it began to hang.
+        if self.state != State::Hung {
+            self.ended_by_itself = uptime.is_some() && self.state != State::Stopping;
+        }
         let run = PastRun {
             incarnation: self.incarnation,
             exit,

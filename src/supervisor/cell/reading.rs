@@ -101,7 +101,7 @@ impl Cell {
             ended_by_itself: facts.ended_by_itself,
             health: past.map(|past| past.health.clone()).unwrap_or_default(),
             awaits_stable: is_awaited && facts.awaits_stable(),
-            stuck_in: past.and_then(|past| past.stuck).map(|(hook, _)| hook),
+            stuck_in: past.and_then(|past| past.stuck).map(|stuck| stuck.hook),
             children: Vec::new(),
         };
         drop(facts);
@@ -175,7 +175,7 @@ impl Cell {
             health: past.map(|past| past.health.clone()).unwrap_or_default(),
             need: self.role.need(),
             awaits_stable: is_awaited && facts.awaits_stable(),
-            stuck_in: past.and_then(|past| past.stuck).map(|(hook, _)| hook),
+            stuck_in: past.and_then(|past| past.stuck).map(|stuck| stuck.hook),
             stuck: u64::from(facts.stuck),
             last_seq: facts.last_seq,
             children: Vec::new(),

@@ -60,15 +60,15 @@ fn what_is_seen_of_a_run_is_not_told_once_that_has_ended() {
         is_blocking: false,
     };
     cell.note(&events, EventKind::Starting);
-    assert!(cell.note_stuck((1, 5), &events, stuck()));
+    assert!(cell.note_stuck((1, 5), &events, stuck()).is_some());
     assert!(
-        !cell.note_stuck((2, 5), &events, stuck()),
+        cell.note_stuck((2, 5), &events, stuck()).is_none(),
         "that is another run"
     );
     let exit = Exit::Normal;
     let uptime = Duration::ZERO;
     cell.note(&events, EventKind::Exited { exit, uptime });
-    assert!(!cell.note_stuck((1, 5), &events, stuck()));
+    assert!(cell.note_stuck((1, 5), &events, stuck()).is_none());
     assert_eq!(events.last_seq(), 3);
 }
 
@@ -92,4 +92,31 @@ fn nothing_follows_the_end_of_the_tree() {
     let (reason, deadline) = (ShutdownReason::Error, Instant::now());
     cell.note(&events, EventKind::ShutdownBegan { reason, deadline });
     assert_eq!(events.last_seq(), 1);
+}
+
+#[test]
+fn what_hung_and_ends_after_all_was_asked_to_or_not_when_it_began_to_hang() {
+    let exited = |exit| EventKind::Exited {
+        exit,
+        uptime: Duration::ZERO,
+    };
+    let deadline = Instant::now();
+    let hung = EventKind::Stopped {
+        outcome: Outcome::Hung,
+        spent: Duration::ZERO,
+    };
+    for (before, hangs, by_itself) in [
+        (EventKind::Started, exited(Exit::Hung), true),
+        (EventKind::StopRequested { deadline }, hung, false),
+    ] {
+        let (cell, events) = (cell(), Events::new(4));
+        for kind in [EventKind::Starting, before, hangs, exited(Exit::Shutdown)] {
+            cell.note(&events, kind);
+        }
+        let status = cell.read();
+        assert_eq!(
+            (status.state, status.ended_by_itself),
+            (State::Down, by_itself)
+        );
+    }
 }

@@ -7,8 +7,20 @@ use crate::child::Treatment;
 use crate::context::Run;
 use crate::event::{self, EventKind, Events};
 use crate::health::Health;
+use crate::supervisor::past::StuckIn;
 use crate::supervisor::status::State;
 use crate::sync::lock;
+
+/// What the watchdog found of a run that is stuck.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Found {
+    /// Nobody knew.
+    New,
+    /// It is known to have blocked its thread, and awaits in the same hook now.
+    NowAwaits,
+    /// Nothing is new about it.
+    Known,
+}
 
 /// A run that the watchdog may judge.
 pub(crate) struct Watched {
@@ -69,33 +81,42 @@ impl Cell {
         past.is_none_or(|past| past.health == Health::Ok && past.stuck.is_none())
     }
 
-    /// Notes and publishes that one run is stuck, since then by the coarse clock. Tells whether that was
-    /// news: not if it is known already, the run has ended, or another has begun since.
+    /// Notes that one run is stuck, since then by the coarse clock, and publishes it where it was not known.
+    /// `None` if the run has ended, or another has begun since.
     pub(crate) fn note_stuck(
         &self,
         (incarnation, since): (u64, u64),
         events: &Events,
         kind: EventKind,
-    ) -> bool {
+    ) -> Option<Found> {
         let mut facts = lock(&self.facts);
         let lives = matches!(
             facts.state,
             State::Starting | State::Running | State::Stopping
         );
         let is_present = lives && facts.incarnation == incarnation;
-        let (EventKind::Stuck { hook, .. }, true) = (&kind, is_present) else {
-            return false;
+        let now = match kind {
+            EventKind::Stuck {
+                hook, is_blocking, ..
+            } if is_present => StuckIn {
+                hook,
+                since,
+                is_blocking,
+            },
+            _ => return None,
         };
-        let known = &mut facts.past.get_or_insert_default().stuck;
-        let before = known.replace((*hook, since));
-        if before.is_some_and(|(_, known)| known == since) {
-            return false;
+        let known = facts.past.get_or_insert_default().stuck.replace(now);
+        if let Some(before) = known.filter(|before| before.since == since) {
+            return Some(match before.is_blocking && !now.is_blocking {
+                true => Found::NowAwaits,
+                false => Found::Known,
+            });
         }
         let (pushed, _) = event::push(events, &self.path, incarnation, kind);
         facts.last_seq = pushed.seq();
         drop(facts);
         pushed.tell();
-        true
+        Some(Found::New)
     }
 }
 
@@ -103,7 +124,7 @@ impl Cell {
 mod tests {
     use std::time::Duration;
 
-    use super::Cell;
+    use super::{Cell, Found};
     use crate::bus::Bus;
     use crate::child::Kind;
     use crate::event::EventKind;
@@ -121,30 +142,45 @@ mod tests {
         };
         let cell = Cell::new(Path::root("app").join("child"), role, None);
         let events = Bus::new(16);
-        let stuck = || EventKind::Stuck {
+        let stuck_and = |is_blocking| EventKind::Stuck {
             hook: "handle",
             lasted: Duration::from_secs(10),
-            is_blocking: false,
+            is_blocking,
         };
+        let stuck = || stuck_and(false);
         cell.begin(1);
         cell.note(&events, EventKind::Starting);
         cell.note(&events, EventKind::Started);
         assert!(cell.is_well() && !cell.goes_on(1), "it never was");
-        assert!(cell.note_stuck((1, 7), &events, stuck()));
+        assert_eq!(cell.note_stuck((1, 7), &events, stuck()), Some(Found::New));
         assert_eq!(cell.read().stuck_in, Some("handle"));
-        assert!(!cell.note_stuck((1, 7), &events, stuck()), "it is known");
-        assert!(cell.note_stuck((1, 9), &events, stuck()), "another message");
+        assert_eq!(
+            cell.note_stuck((1, 7), &events, stuck()),
+            Some(Found::Known)
+        );
+        // Another message.
+        let of_another = [true, true, false, false, true]
+            .map(|is_blocking| cell.note_stuck((1, 9), &events, stuck_and(is_blocking)));
+        let expected = [
+            Found::New,
+            Found::Known,
+            Found::NowAwaits,
+            Found::Known,
+            Found::Known,
+        ];
+        assert_eq!(of_another, expected.map(Some));
         assert!(!cell.is_well() && !cell.goes_on(2), "that is another run");
         assert!(cell.goes_on(1) && cell.is_well() && !cell.goes_on(1));
         let health = Health::Degraded("slow".into());
         cell.note(&events, EventKind::HealthChanged { health });
         assert!(!cell.is_well());
-        assert!(cell.note_stuck((1, 11), &events, stuck()));
+        assert_eq!(cell.note_stuck((1, 11), &events, stuck()), Some(Found::New));
         cell.begin(2);
         cell.note(&events, EventKind::Starting);
         assert!(cell.is_well() && cell.read().stuck_in.is_none());
-        assert!(
-            !cell.note_stuck((1, 13), &events, stuck()),
+        assert_eq!(
+            cell.note_stuck((1, 13), &events, stuck()),
+            None,
             "it came too late"
         );
         assert!(cell.is_well());

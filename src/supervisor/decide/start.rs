@@ -138,6 +138,10 @@ impl Supervision {
 
     /// A failed initial start is never retried: what is up stops, and the parent decides.
     pub(super) fn give_up_starting(&mut self, key: Key, exit: Exit) {
+        // In a shutdown each supervisor's turn comes in order; this would be out of it.
+        if self.is_quiet {
+            return;
+        }
         self.actions.push(Action::StartFailed {
             key,
             exit: exit.clone(),
@@ -162,18 +166,18 @@ impl Supervision {
         self.arm(Timer::GiveUp { key, incarnation }, deadline);
     }
 
-    /// A start that was killed did not end: the thread is blocked.
-    pub(super) fn start_hangs(&mut self, key: Key) {
+    /// What was starting does not come to its end: its thread is blocked, or something below it hangs.
+    pub(super) fn start_hangs(&mut self, key: Key, exit: Exit) {
         let Some(child) = self.children.get_mut(&key) else {
             return;
         };
         let awaited = child.awaited.take();
         self.hangs(key, Then::RestartByType);
         if let Some(Awaited::Start(ticket)) = awaited {
-            self.answer(ticket, Err(Refusal::Failed(Exit::StartTimedOut)));
+            self.answer(ticket, Err(Refusal::Failed(exit.clone())));
         }
         match self.mode {
-            Mode::Starting { .. } => self.give_up_starting(key, Exit::StartTimedOut),
+            Mode::Starting { .. } => self.give_up_starting(key, exit),
             Mode::Group(_) => self.drive_group(),
             Mode::Running | Mode::Leaving { .. } | Mode::Ended => {}
         }
@@ -185,6 +189,10 @@ impl Supervision {
         if let Some(child) = self.children.get_mut(&key) {
             child.phase = Phase::Hung { then };
             child.end_run(now);
+        }
+        if let Mode::Leaving { walk, .. } = &mut self.mode {
+            // Its turn will not take what was kept for it.
+            walk.release(key);
         }
         let kind = EventKind::Exited {
             exit: Exit::Hung,

@@ -174,7 +174,7 @@ impl Supervision {
             return;
         };
         match &child.phase {
-            Phase::StartTimedOut => self.start_hangs(key),
+            Phase::StartTimedOut => self.start_hangs(key, Exit::StartTimedOut),
             Phase::Ending { .. } => self.hangs_by_itself(key),
             Phase::Stopping(stopping) if stopping.kill_at.is_none() && stopping.deadline <= now => {
                 let stopping = **stopping;
@@ -185,13 +185,16 @@ impl Supervision {
     }
 
     /// A supervisor below is over but for tasks that hang: so it hangs, until they end.
-    pub(super) fn left_hung(&mut self, key: Key, incarnation: u64) {
+    pub(super) fn left_hung(&mut self, (key, incarnation): (Key, u64), exit: Exit) {
         let now = self.now;
         let Some(child) = self.present(key, incarnation) else {
             return;
         };
         match &child.phase {
-            Phase::Starting | Phase::StartTimedOut => self.start_hangs(key),
+            Phase::Starting | Phase::StartTimedOut if exit.is_abnormal() => {
+                self.start_hangs(key, exit);
+            }
+            Phase::Starting | Phase::StartTimedOut => self.start_hangs(key, Exit::Hung),
             Phase::Up { .. } | Phase::Ending { .. } => self.hangs_by_itself(key),
             Phase::Stopping(stopping) => {
                 let stopping = **stopping;

@@ -200,6 +200,7 @@ fn a_supervisor_that_is_over_but_for_what_hangs_below_it_hangs_until_that_ends()
     let left = Happened::LeftHung {
         key: 0,
         incarnation: 1,
+        exit: Exit::Meltdown,
     };
     assert_eq!(started(&bench.tell(left)), NONE);
     assert!(matches!(bench.phase(0), Phase::Hung { .. }));
@@ -343,21 +344,27 @@ fn what_speaks_of_an_earlier_incarnation_is_ignored() {
 
 #[test]
 fn a_supervisor_whose_start_leaves_tasks_that_hang_has_not_started_until_they_end() {
-    let left = |incarnation| Happened::LeftHung {
+    let left = |incarnation, exit| Happened::LeftHung {
         key: 0,
         incarnation,
+        exit,
     };
-    // Declared: the supervisor above fails to start.
+    // Declared: the supervisor above fails to start, for the reason for which this one did.
     let children = [of_kind(Kind::Supervisor)];
-    let mut bench = Bench::new(rules(Strategy::OneForOne, None), &children);
-    bench.tell(Happened::Began);
-    let exit = Exit::StartTimedOut;
-    let actions = bench.tell(left(1));
-    assert!(actions.contains(&Action::StartFailed { key: 0, exit }));
+    for (exit, cause) in [(failed(), failed()), (Exit::Shutdown, Exit::Hung)] {
+        let mut bench = Bench::new(rules(Strategy::OneForOne, None), &children);
+        bench.tell(Happened::Began);
+        let actions = bench.tell(left(1, exit));
+        let expected = Action::StartFailed {
+            key: 0,
+            exit: cause,
+        };
+        assert!(actions.contains(&expected));
+    }
     // Restarted: it comes back once they have ended.
     let mut bench = Bench::up(Strategy::OneForOne, None, &children);
     bench.ends(0, failed());
-    assert_eq!(started(&bench.tell(left(2))), NONE);
+    assert_eq!(started(&bench.tell(left(2, Exit::Meltdown))), NONE);
     assert!(matches!(bench.phase(0), Phase::Hung { .. }));
     assert_eq!(started(&bench.ends(0, Exit::Meltdown)), [(0, 3)]);
 }

@@ -248,6 +248,28 @@ fn a_run_that_hangs_while_siblings_wait_has_failed_to_start() {
 }
 
 #[test]
+fn in_a_shutdown_a_failed_start_does_not_take_its_supervisor_out_of_its_turn() {
+    let ends: [fn(&mut Bench) -> Vec<Action>; 2] = [
+        |bench| bench.ends(0, failed()),
+        |bench| {
+            bench.is_over(0);
+            bench.pass(KILL_PATIENCE)
+        },
+    ];
+    for end in ends {
+        let (mut bench, _) = one_waits(Strategy::OneForOne, waited_for());
+        bench.tell(Happened::ShutdownBegan);
+        let actions = end(&mut bench);
+        assert_eq!((finished(&actions), fails_start(&actions)), (None, false));
+        // Its turn.
+        assert_eq!(
+            finished(&bench.stop_within(seconds(5))),
+            Some(Exit::Shutdown)
+        );
+    }
+}
+
+#[test]
 fn a_group_restart_waits_too_and_begins_anew_when_that_run_fails() {
     for strategy in [Strategy::OneForAll, Strategy::RestForOne] {
         let (mut bench, _) = one_waits(strategy, waited_for());

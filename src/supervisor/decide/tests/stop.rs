@@ -354,6 +354,7 @@ fn a_supervisor_below_that_is_over_but_for_what_hangs_is_named_in_its_turn_and_t
     let actions = bench.tell(Happened::LeftHung {
         key: 1,
         incarnation: 1,
+        exit: Exit::Shutdown,
     });
     assert_eq!(reports(&actions), [(1, Outcome::Hung)]);
     assert_eq!(stopped(&actions), [0]);
@@ -373,4 +374,25 @@ fn the_time_for_all_children_is_the_sum_and_for_those_that_stop_at_once_the_long
         let of_each = [0, 1, 2].map(|key| supervision.worst_case_of(key));
         assert_eq!(of_each, [seconds(9), seconds(3), Duration::ZERO]);
     }
+}
+
+#[test]
+fn what_hangs_before_its_turn_keeps_no_time_from_the_others() {
+    let reserving = Policy {
+        stop_reserve: Reserve::Exactly(seconds(5)),
+        ..policy(Restart::Permanent)
+    };
+    let children = [
+        reserving,
+        policy(Restart::Permanent),
+        policy(Restart::Permanent),
+    ];
+    let mut bench = Bench::up(Strategy::OneForOne, None, &children);
+    bench.stop_within(seconds(8));
+    assert!(bench.time_left(2) <= seconds(3), "less the reserve");
+    // Its body is over, and something of it blocks.
+    bench.is_over(0);
+    bench.pass(KILL_PATIENCE);
+    bench.ends(2, Exit::Shutdown);
+    assert_eq!(bench.time_left(1), seconds(5), "its time-out");
 }
