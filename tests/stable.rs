@@ -101,7 +101,8 @@ async fn a_child_counts_for_readiness_only_once_it_is_stable_if_that_was_declare
         assert!(status.awaits_stable);
         let stable = next(&mut events, "stable").await;
         let status = running.node_status("/app/late").expect("it is there");
-        assert!(stable.path.name() == "early" || !status.awaits_stable);
+        let expected = ("late", false);
+        assert_eq!((stable.path.name(), status.awaits_stable), expected);
         sleep(SECOND).await;
         assert_eq!(why(&running), None);
         // What it says from now on is no news for that; another run begins anew.

@@ -109,9 +109,7 @@ impl Node {
             }
         }
     }
-}
 
-impl Node {
     /// Drops what this node and all below it hold, one by one: it is the user's, and a second drop
     /// that panics while the first one unwinds would end the process.
     pub(crate) fn bury(self: Arc<Self>) {

@@ -1,7 +1,7 @@
 //! How a child stands: without a run, up, or well for long enough. The one place that knows the last.
 //!
 //! A run is *stable* once it has been up and well, neither degraded nor failed nor stuck, for
-//! `stable_after` without a break. It is so only once: what it says of itself later changes nothing any
+//! `stable_after` without a break; what it takes back within one poll is none. It is so only once: what it says of itself later changes nothing any
 //! more, and another run begins anew. Three things follow from that moment, all of them decided in [`decide`](super::decide): the
 //! restarts in a row are forgotten, siblings that waited start, and readiness counts the child if it was
 //! declared to be counted only then.
