@@ -13,6 +13,7 @@ mod current;
 mod fault;
 mod inside;
 mod notices;
+mod on_thread;
 mod reporter;
 mod run;
 
@@ -156,16 +157,18 @@ impl Context {
     /// Waits on a thread of its own (a `blocking` child) for at most `timeout`; `true` says that the
     /// child has been asked to stop.
     ///
+    /// The time is the thread's own: it goes on while all threads of the runtime are blocked, and while the
+    /// clock of a test is paused.
+    ///
     /// # Panics
     ///
     /// When called inside an asynchronous task, where it would block a worker thread.
     #[must_use]
+    #[track_caller]
     pub fn wait_for_shutdown(&self, timeout: Duration) -> bool {
-        let waited = self
-            .run
-            .runtime()
-            .block_on(async { tokio::time::timeout(timeout, self.shutdown()).await });
-        waited.is_ok()
+        // Panics where a task may not block.
+        self.run.runtime().block_on(async {});
+        on_thread::wait(self.shutdown(), timeout)
     }
 }
 

@@ -468,6 +468,50 @@ async fn two_children_can_hold_each_other() {
 }
 
 #[tokio::test]
+async fn a_thread_that_waits_for_its_stop_goes_on_while_the_runtime_stands_still() {
+    let (told, heard) = std::sync::mpsc::channel();
+    let goes_on = Child::blocking_with("goes-on", told, |cx, told| {
+        while !cx.wait_for_shutdown(Duration::from_millis(1)) {
+            told.send(()).map_err(|error| error.to_string())?;
+        }
+        Ok(())
+    });
+    let running = start(Supervisor::one_for_one("app").child(goes_on)).await;
+    // This is the only thread that runs timers, and it is blocked.
+    for _ in 0..3 {
+        let told = heard.recv_timeout(Duration::from_secs(60));
+        told.expect("its time is its own");
+    }
+    let report = running.stop(Duration::from_secs(60)).await;
+    assert!(report.is_clean(), "{report}");
+}
+
+#[tokio::test]
+async fn a_task_that_would_block_as_a_thread_may_panics() {
+    let blocks = Child::task("blocks", |cx| async move {
+        let _is_stopping = cx.wait_for_shutdown(Duration::from_secs(3_600));
+        Ok(())
+    });
+    let tree = Supervisor::one_for_one("app").child(blocks);
+    let error = tree
+        .start()
+        .await
+        .expect_err("it did not come to its first await");
+    let StartError::Failed {
+        exit: Exit::Panicked(panic),
+        ..
+    } = error
+    else {
+        panic!("{error:?}");
+    };
+    let location = panic.location.expect("it has one");
+    assert!(
+        location.file.ends_with("tree.rs"),
+        "{location:?}: where it was called"
+    );
+}
+
+#[tokio::test]
 async fn a_thread_stops_when_asked_and_one_that_does_not_is_named() {
     let (release, held) = std::sync::mpsc::channel::<()>();
     let held = Arc::new(Mutex::new(held));
