@@ -41,14 +41,15 @@ impl Machine {
             let number = text.split_whitespace().next();
             number.and_then(|number| number.parse::<u64>().ok())
         });
-        let load = read("/proc/loadavg");
+        let (load, kernel) = (read("/proc/loadavg"), read("/proc/sys/kernel/osrelease"));
         Self {
             processor: value(&cpuinfo, "model name")
                 .unwrap_or("unknown")
                 .to_owned(),
             processors: std::thread::available_parallelism().map_or(0, usize::from),
             memory_bytes: kilobytes.unwrap_or(0) * 1_024,
-            kernel: or_unknown(read("/proc/sys/kernel/osrelease").trim()),
+            // What a builder appends to the version says nothing about speed.
+            kernel: or_unknown(kernel.split('-').next().unwrap_or_default().trim()),
             load: load
                 .split(' ')
                 .next()

@@ -104,7 +104,8 @@ impl Supervision {
     pub(super) fn is_waited_for(&self, key: Key) -> bool {
         let is_next = match &self.mode {
             Mode::Starting { next, .. } => key + 1 == *next,
-            Mode::Group(group) => group.start_from == key && self.is_fresh(key),
+            // An earlier run of it is stopped before anybody asks.
+            Mode::Group(group) => group.start_from == key,
             Mode::Running | Mode::Leaving { .. } | Mode::Ended => false,
         };
         is_next
