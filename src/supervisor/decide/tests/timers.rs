@@ -37,3 +37,22 @@ fn the_timer_of_a_group_is_kept_while_a_group_restarts() {
     bench.ends(0, failed());
     assert!(bench.supervision.is_of_present_run(Timer::GroupDue));
 }
+
+#[test]
+fn who_is_judged_when_a_timer_is_due_is_heard_first() {
+    let (key, incarnation) = (3, 7);
+    for timer in [
+        Timer::StartTimeout { key, incarnation },
+        Timer::DrainOver { key, incarnation },
+        Timer::KillAt { key, incarnation },
+        Timer::GiveUp { key, incarnation },
+        Timer::StableDue { key, incarnation },
+        Timer::StableTimeout { key, incarnation },
+    ] {
+        assert_eq!(timer.verdict_on(), Some((3, 7)), "{timer:?}");
+    }
+    // Nobody's run is meant.
+    for timer in [Timer::BackoffOver { key, incarnation }, Timer::GroupDue] {
+        assert_eq!(timer.verdict_on(), None, "{timer:?}");
+    }
+}
