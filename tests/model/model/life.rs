@@ -153,6 +153,8 @@ impl Model {
                 self.leave_on(parent);
             }
             (Job::Opening(_), Note::Started) => self.open_next(parent),
+            // In a shutdown it waits for its turn, as with any other end.
+            (Job::Opening(_), Note::StartFailed(_)) if self.is_shut_down => {}
             (Job::Opening(_), Note::StartFailed(exit)) => {
                 self.nodes[parent].start_failed = true;
                 self.leave(parent, exit);
