@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use perennial::allocator::MiMalloc;
+use perennial::supervisor::status::State;
 use perennial::{Backoff, Child, Inbox, Supervisor};
 
 #[global_allocator]
@@ -30,7 +31,9 @@ async fn a_tree_lives_on_mimalloc() {
     for size in (1..1_000).rev() {
         handle.send(vec![1; size]).await.expect("it takes them");
     }
-    while running.snapshot().root.children[0].incarnation < 2 {
+    let keeps = || running.node_status("/app/keeps").expect("it is there");
+    // A start that is under way would be called off, which is no clean stop.
+    while (keeps().incarnation, keeps().state) != (2, State::Running) {
         tokio::task::yield_now().await;
     }
     let report = running.stop(Duration::from_secs(60)).await;
