@@ -69,6 +69,30 @@ impl Contradictions {
     fn add(&mut self, key: &'static str, message: &'static str) {
         self.0.push((key, message.to_owned()));
     }
+
+    #[inline]
+    fn check_pair<N: PartialOrd>(
+        &mut self,
+        key: &'static str,
+        (soft, hard): (Option<N>, Option<N>),
+        nothing: N,
+    ) {
+        let Some(hard) = hard else {
+            return;
+        };
+        self.note(
+            soft.is_some_and(|soft| soft >= hard),
+            key,
+            "must be more than the soft limit",
+        );
+        // What is no number is not more than nothing either.
+        let is_more = hard > nothing;
+        self.note(
+            !is_more,
+            key,
+            "must be more than nothing: it would end the program at once",
+        );
+    }
 }
 
 impl ShutdownSettings {
@@ -198,32 +222,6 @@ impl Limits {
             "monitoring.limits.hard_descriptors",
             (self.soft_descriptors, self.hard_descriptors),
             0,
-        );
-    }
-}
-
-impl Contradictions {
-    #[inline]
-    fn check_pair<N: PartialOrd>(
-        &mut self,
-        key: &'static str,
-        (soft, hard): (Option<N>, Option<N>),
-        nothing: N,
-    ) {
-        let Some(hard) = hard else {
-            return;
-        };
-        self.note(
-            soft.is_some_and(|soft| soft >= hard),
-            key,
-            "must be more than the soft limit",
-        );
-        // What is no number is not more than nothing either.
-        let is_more = hard > nothing;
-        self.note(
-            !is_more,
-            key,
-            "must be more than nothing: it would end the program at once",
         );
     }
 }

@@ -156,7 +156,7 @@ fn look(effort: Effort) -> Option<Figures> {
     each(effort.of(LOOKS), || cached.get().config().number)
 }
 
-/// A field that nobody can change: no look costs less.
+/// A field that nobody can change, through a pointer of which the compiler may know nothing.
 fn look_behind_arc(effort: Effort) -> Option<Figures> {
     let fixed = Arc::new(Bench::default());
     each(effort.of(LOOKS), || black_box(&fixed).number)
