@@ -194,7 +194,7 @@ impl<C: Config> Daemon<C> {
                     ended = &mut life => return Some(ended),
                     () = told.closed() => {}
                 }
-                let shutdown = configuration.settings().shutdown;
+                let shutdown = configuration.shutdown();
                 let running = news.running.get()?;
                 running.shutdown(ShutdownReason::Requested, shutdown.graceful);
                 // Longer than that only where the program's runtime went with the future.
@@ -235,6 +235,8 @@ impl<C: Config> Daemon<C> {
         if Handle::try_current().is_ok() {
             return (name, failed(DaemonError::InsideRuntime), None);
         }
+        #[cfg(unix)]
+        beside::come_first(&self.signals);
         let mut ears = match self.listen() {
             Ok(ears) => ears,
             Err(error) => return (name, failed(error), None),

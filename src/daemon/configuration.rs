@@ -8,7 +8,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::sync::{Semaphore, watch};
 
 use super::written::Written;
-use crate::config::{Cause, Config, ConfigError, Live, ReloadError, Reloaded, Settings};
+use crate::config::{
+    Cause, Config, ConfigError, Live, ReloadError, Reloaded, Settings, ShutdownSettings,
+};
 use crate::event::EventKind;
 use crate::logging::Logging;
 use crate::metrics::{Registry, names};
@@ -21,6 +23,9 @@ pub(super) type BoxFuture<T> = std::pin::Pin<Box<dyn Future<Output = T> + Send>>
 pub(super) trait Configuration: Send + Sync {
     /// Returns the daemon's own sections as they are now.
     fn settings(&self) -> Settings;
+
+    /// Returns how it ends as that is now, without a copy of all the rest.
+    fn shutdown(&self) -> ShutdownSettings;
 
     /// Watches for any change.
     fn versions(&self) -> watch::Receiver<u64>;
@@ -45,6 +50,10 @@ pub(super) type Identity = Weak<dyn Any + Send + Sync>;
 impl<C: Config> Configuration for Live<C> {
     fn settings(&self) -> Settings {
         self.snapshot().settings().clone()
+    }
+
+    fn shutdown(&self) -> ShutdownSettings {
+        self.snapshot().settings().shutdown
     }
 
     fn versions(&self) -> watch::Receiver<u64> {

@@ -136,7 +136,7 @@ impl Watcher {
         }
         if excess.is_hard {
             tracing::error!(%excess, "shutting down");
-            let graceful = self.configuration.settings().shutdown.graceful;
+            let graceful = self.configuration.shutdown().graceful;
             self.running
                 .shutdown(ShutdownReason::ResourceExhausted, graceful);
         } else {

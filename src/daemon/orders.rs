@@ -197,9 +197,7 @@ impl Orders {
     /// Returns the signals that end the daemon.
     #[cfg(unix)]
     pub(super) fn endings(&self) -> Vec<Signal> {
-        let map = lock(&self.map);
-        let ends = |signal: &Signal| matches!(map.action(*signal), SignalAction::Shutdown);
-        map.heard().into_iter().filter(ends).collect()
+        lock(&self.map).endings()
     }
 
     /// Asks the tree to stop for a signal that the thread that hears all signals may not have come to yet.
@@ -218,7 +216,7 @@ impl Orders {
         if drain.is_zero() {
             lock(&self.heard).note_uncounted(signal);
             let by = ladder.from(at).graceful;
-            running.shutdown(reason, by.saturating_duration_since(now));
+            running.ask_to_stop(reason, by.saturating_duration_since(now));
         }
     }
 
@@ -229,7 +227,7 @@ impl Orders {
         let is_up = self.running.get().is_some_and(Running::is_up);
         match configuration {
             Some(configuration) if is_up && !is_impatient(reason) => {
-                configuration.settings().shutdown.drain_delay
+                configuration.shutdown().drain_delay
             }
             _ => Duration::ZERO,
         }
@@ -288,7 +286,7 @@ impl Orders {
     pub(super) fn ladder(&self) -> Ladder {
         let configuration = self.configuration.get();
         configuration.map_or_else(Ladder::default, |configuration| {
-            configuration.settings().shutdown.ladder()
+            configuration.shutdown().ladder()
         })
     }
 

@@ -68,7 +68,7 @@ mod tests {
     use tokio::sync::watch;
 
     use super::Written;
-    use crate::config::{Cause, ReloadError, Reloaded, Settings};
+    use crate::config::{Cause, ReloadError, Reloaded, Settings, ShutdownSettings};
     use crate::daemon::configuration::{BoxFuture, Configuration, Identity};
     use crate::sync::atomic::{AtomicUsize, Ordering};
     use crate::sync::{Mutex, lock};
@@ -81,6 +81,10 @@ mod tests {
     impl Configuration for Counted {
         fn settings(&self) -> Settings {
             Settings::default()
+        }
+
+        fn shutdown(&self) -> ShutdownSettings {
+            ShutdownSettings::default()
         }
 
         fn versions(&self) -> watch::Receiver<u64> {

@@ -6,6 +6,8 @@ use std::io;
 use self::other as system;
 #[cfg(unix)]
 use self::unix as system;
+#[cfg(all(unix, feature = "daemon"))]
+pub(super) use self::unix::meet;
 use super::Signal;
 
 /// Hears signals on a thread of its own until it is dropped.
@@ -62,7 +64,6 @@ mod unix {
     }
 
     /// Who listens for a signal; with nobody left it does what it does by default.
-    #[derive(Default)]
     struct Heard {
         listeners: usize,
         by_nobody: Arc<AtomicBool>,
@@ -75,18 +76,15 @@ mod unix {
         signals: &[Signal],
         mut heard: impl FnMut(Signal) + Send + 'static,
     ) -> io::Result<Inner> {
-        check(signals)?;
+        meet(signals)?;
         let numbers: Vec<i32> = signals.iter().map(|signal| signal.number()).collect();
         let mut stream = Signals::new(&numbers)?;
-        // Taken back as a whole when one of them, or the thread, is refused.
-        let mut inner = Inner {
+        // Taken back when the thread is refused.
+        let inner = Inner {
             handle: stream.handle(),
-            signals: Vec::new(),
+            signals: signals.to_vec(),
         };
-        for signal in signals {
-            begin(*signal)?;
-            inner.signals.push(*signal);
-        }
+        signals.iter().copied().for_each(begin);
         let named = std::thread::Builder::new().name("perennial-signals".to_owned());
         let _detached = named.spawn(move || {
             for number in stream.forever() {
@@ -108,20 +106,30 @@ mod unix {
         }
     }
 
-    fn begin(signal: Signal) -> io::Result<()> {
+    /// Sees to it that signals that nobody listens for do what they do by default, whatever handlers they have.
+    pub(in crate::signals) fn meet(signals: &[Signal]) -> io::Result<()> {
+        check(signals)?;
         let mut all = lock(&HEARD);
-        if let Entry::Vacant(first) = all.entry(signal) {
-            let heard = Heard::default();
-            let by_nobody = Arc::clone(&heard.by_nobody);
-            // Once in the life of the process: a handler can't be taken away again.
-            signal_hook::flag::register_conditional_default(signal.number(), by_nobody)?;
-            first.insert(heard);
+        for signal in signals {
+            if let Entry::Vacant(first) = all.entry(*signal) {
+                let heard = Heard {
+                    listeners: 0,
+                    by_nobody: Arc::new(AtomicBool::new(true)),
+                };
+                let by_nobody = Arc::clone(&heard.by_nobody);
+                // Once in the life of the process: a handler can't be taken away again.
+                signal_hook::flag::register_conditional_default(signal.number(), by_nobody)?;
+                first.insert(heard);
+            }
         }
-        if let Some(heard) = all.get_mut(&signal) {
+        Ok(())
+    }
+
+    fn begin(signal: Signal) {
+        if let Some(heard) = lock(&HEARD).get_mut(&signal) {
             heard.listeners += 1;
             heard.by_nobody.store(false, Ordering::SeqCst);
         }
-        Ok(())
     }
 
     fn end(signal: Signal) {
@@ -134,11 +142,11 @@ mod unix {
 
     impl Inner {
         pub(super) fn change(&mut self, signals: &[Signal]) -> io::Result<()> {
-            check(signals)?;
+            meet(signals)?;
             for signal in signals {
                 if !self.signals.contains(signal) {
                     self.handle.add_signal(signal.number())?;
-                    begin(*signal)?;
+                    begin(*signal);
                     self.signals.push(*signal);
                 }
             }

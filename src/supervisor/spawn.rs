@@ -141,6 +141,19 @@ impl Tree {
 
     /// Begins the shutdown of the whole tree, or brings its deadline forward.
     pub(crate) fn shut_down(&self, reason: ShutdownReason, budget: Duration) {
+        self.ask_to_stop(reason, budget);
+        self.quicken();
+    }
+
+    /// Lets the pulse beat faster, as it does in a shutdown.
+    pub(crate) fn quicken(&self) {
+        if let Some(pulse) = self.pulse.get() {
+            pulse.unpark();
+        }
+    }
+
+    /// The part of a shutdown's beginning that the tree waits for. [`quicken`](Self::quicken) is to follow.
+    pub(crate) fn ask_to_stop(&self, reason: ShutdownReason, budget: Duration) {
         let Some((cell, run)) = self.root.get() else {
             return;
         };
@@ -160,10 +173,6 @@ impl Tree {
         let is_first = self.early_notice.announce(Shutdown { reason, deadline });
         run.stop().request(deadline, deadline);
         began.into_iter().for_each(Pushed::tell);
-        // From now on it beats faster.
-        if let Some(pulse) = self.pulse.get() {
-            pulse.unpark();
-        }
         if is_first {
             let say = || tracing::info!(path = %cell.path(), %reason, ?budget, "shutdown began");
             // Last, and caught: nothing depends on the host's subscriber.
