@@ -1,7 +1,7 @@
 //! A daemon to look at: some of everything that probes, metrics and the page can show.
 //!
 //! It does no work. What is typed on its stdin happens to it, a word a line: `crash`, `group`, `melt`,
-//! `degrade`, `fail`, `well`, `spawn 100`, `flood`, `bus 100000`, `hang`, `block 15`, `stick 10`.
+//! `degrade`, `fail`, `well`, `spawn 100`, `flood`, `bus 100000`, `burst 10`, `hang`, `block 15`, `stick 10`.
 //! Look at <http://127.0.0.1:9600/> meanwhile. The tests of `.ci/operations` drive it so.
 #![allow(clippy::print_stderr, reason = "an example talks to whoever runs it")]
 
@@ -33,6 +33,8 @@ struct Strings {
     sticky: Handle<Duration>,
     bus: Bus<u64>,
     rate: Arc<AtomicU64>,
+    /// Every how many milliseconds it publishes what is due.
+    burst: Arc<AtomicU64>,
 }
 
 fn main() -> ExitCode {
@@ -62,6 +64,7 @@ fn tree() -> Supervisor {
         sticky: sticky.handle(),
         bus: Bus::new(4_096),
         rate: Arc::default(),
+        burst: Arc::new(AtomicU64::new(1)),
     };
     let with = || strings.clone();
     let pipeline = Supervisor::rest_for_one("pipeline")
@@ -122,7 +125,7 @@ async fn sticky(_cx: Context, mut inbox: Inbox<Duration>) -> Result<(), BoxError
 }
 
 async fn ingest(cx: Context, of: Strings) -> Result<(), BoxError> {
-    let mut ticks = tokio::time::interval(Duration::from_millis(5));
+    let mut ticks = tokio::time::interval(Duration::from_millis(50));
     loop {
         tokio::select! {
             _tick = ticks.tick() => drop(of.store.cast(0)),
@@ -185,7 +188,7 @@ fn stubborn(cx: Context, of: Strings) -> Result<(), BoxError> {
     Ok(())
 }
 
-/// Publishes as many numbers a second as was asked for, in bursts of a millisecond.
+/// Publishes as many numbers a second as was asked for, in bursts.
 fn publisher(cx: Context, of: Strings) -> Result<(), BoxError> {
     let readers: Vec<_> = (0..2)
         .map(|number| of.bus.subscribe(format!("reader-{number}")))
@@ -201,7 +204,8 @@ fn publisher(cx: Context, of: Strings) -> Result<(), BoxError> {
     let mut published = 0;
     let mut due = 0.0;
     let mut last = Instant::now();
-    while !cx.wait_for_shutdown(Duration::from_millis(1)) {
+    let pause = || Duration::from_millis(of.burst.load(Ordering::Relaxed));
+    while !cx.wait_for_shutdown(pause()) {
         let now = Instant::now();
         due += of.rate.load(Ordering::Relaxed) as f64 * (now - last).as_secs_f64();
         last = now;
@@ -241,6 +245,7 @@ fn commands(runtime: &runtime::Handle, of: &Strings) -> Result<(), BoxError> {
             "fail" => health(Health::Failed("it does not answer".into())),
             "well" => health(Health::Ok),
             "bus" => of.rate.store(number.parse()?, Ordering::Relaxed),
+            "burst" => of.burst.store(number.parse()?, Ordering::Relaxed),
             "flood" => (0..2_000).for_each(|number| drop(of.store.cast(number))),
             "spawn" => runtime.block_on(spawn(&of.connections, number.parse()?)),
             "hang" => {
