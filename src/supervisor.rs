@@ -20,6 +20,7 @@ pub(crate) mod spawn;
 mod standing;
 mod stop_plan;
 pub mod status;
+mod tree;
 mod validate;
 
 use std::fmt;
@@ -30,11 +31,11 @@ pub(crate) use self::door::Door;
 pub use self::door::SupervisorHandle;
 pub use self::node::Node;
 pub(crate) use self::node::NodeKind;
-#[cfg(feature = "daemon")]
-pub(crate) use self::spawn::Leaving;
-pub use self::spawn::ShutdownProgress;
-pub(crate) use self::spawn::Tree;
 pub use self::stop_plan::{ImpossiblePlan, PlannedStop, StopPlan};
+#[cfg(feature = "daemon")]
+pub(crate) use self::tree::Leaving;
+pub use self::tree::ShutdownProgress;
+pub(crate) use self::tree::Tree;
 pub use self::validate::InvalidTree;
 pub(crate) use self::validate::validate;
 use crate::bus::DEFAULT_BUS_CAPACITY;

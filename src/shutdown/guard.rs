@@ -58,13 +58,13 @@ impl ShutdownHandle {
     /// Asks for the shutdown, as SIGTERM does of a daemon. Before the tree has begun it is asked for as soon
     /// as there is one; again, it does nothing.
     pub fn request(&self) {
-        self.notice.shared.wishes.wish();
+        self.notice.wishes().wish();
     }
 
     /// Makes the end of the tree wait until what is returned is dropped, or its time is over. The report
     /// names it.
     pub fn guard(&self, name: impl Into<Arc<str>>) -> ShutdownGuard {
-        let guards = &self.notice.shared.guards;
+        let guards = self.notice.guards();
         let mut held = lock(&guards.held);
         held.last += 1;
         let number = held.last;
@@ -78,7 +78,7 @@ impl ShutdownHandle {
     /// Returns who has a guard now, and for how long, in the order in which they were taken.
     #[must_use]
     pub fn guards(&self) -> Vec<(Arc<str>, Duration)> {
-        let held = lock(&self.notice.shared.guards.held);
+        let held = lock(&self.notice.guards().held);
         let present = held.present.values();
         present
             .map(|(name, since)| (Arc::clone(name), since.elapsed()))
@@ -95,7 +95,7 @@ pub struct ShutdownGuard {
 
 impl Drop for ShutdownGuard {
     fn drop(&mut self) {
-        let guards = &self.notice.shared.guards;
+        let guards = self.notice.guards();
         {
             let mut held = lock(&guards.held);
             let gone = held.present.remove(&self.number);

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::shutdown::{EarlyNotice, Shutdown, ShutdownReason, StopSignal};
+use super::{EarlyNotice, Shutdown, ShutdownReason, StopSignal};
 use crate::sync::races::{block_on, check, spawn};
 
 const SECOND: Duration = Duration::from_secs(1);
