@@ -1,5 +1,6 @@
 //! A running tree: started from a declaration, read at any moment, stopped inside a deadline.
 
+mod begin;
 mod end;
 mod pulse;
 mod readiness;
@@ -9,12 +10,12 @@ mod watchdog;
 
 use thiserror::Error;
 
+#[cfg(feature = "daemon")]
+pub(crate) use self::begin::Begun;
 pub use self::readiness::{Readiness, Requirement};
 #[cfg(feature = "daemon")]
 pub(crate) use self::reading::Level;
 pub use self::reading::Snapshot;
-#[cfg(feature = "daemon")]
-pub(crate) use self::running::Begun;
 pub use self::running::Running;
 use crate::exit::Exit;
 use crate::path::Path;

@@ -9,6 +9,8 @@
 //! 1. Nothing here waits, logs or runs the program's code on the thread that hears signals.
 //! 2. From the first wish to end on there is an instant at which the process is gone.
 
+mod heard;
+
 use std::fmt::Write;
 use std::io::{self, IsTerminal};
 use std::sync::{Arc, OnceLock};
@@ -17,6 +19,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use self::heard::{AT_ONCE, Heard};
 use super::configuration::Configuration;
 use super::ending::DaemonExit;
 use super::{meanings, view};
@@ -30,9 +33,6 @@ use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::sync::{Mutex, lock};
 use crate::time::later;
 use crate::tree::Running;
-
-/// How many signals that end the daemon it takes to end the process at once.
-const AT_ONCE: u32 = 3;
 
 /// A wish to end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,46 +52,6 @@ pub(super) struct Told {
     pub(super) forced_by: Option<Signal>,
     pub(super) reloads: u64,
     pub(super) reopens: u64,
-}
-
-/// The signals to end that were heard.
-#[derive(Debug, Default)]
-struct Heard {
-    count: u32,
-    /// The tree was asked to stop for this one, which is not counted yet.
-    uncounted: Option<Signal>,
-}
-
-impl Heard {
-    /// Returns which one a signal is, and the one before it where nobody was told of that. 0 for one that was
-    /// followed already: another has been heard on top of it, or the daemon has ended for it.
-    ///
-    /// Signals that wait are handed out in the order of their numbers, not in that in which they were sent.
-    fn count(&mut self, signal: Signal) -> (u32, Option<Signal>) {
-        let first = self.uncounted;
-        if first == Some(signal) {
-            self.uncounted = None;
-            if self.count > 0 {
-                return (0, None);
-            }
-        }
-        let untold = first.filter(|first| self.count == 0 && *first != signal);
-        let more = if untold.is_some() { 2 } else { 1 };
-        self.count = self.count.saturating_add(more);
-        (self.count, untold)
-    }
-
-    /// Takes in that the tree was asked to stop for a signal.
-    fn note_uncounted(&mut self, signal: Signal) {
-        if self.count == 0 {
-            self.uncounted = Some(signal);
-        }
-    }
-
-    /// Takes in that the daemon has ended: whatever comes from now on ends the process at once.
-    fn end(&mut self) {
-        self.count = AT_ONCE;
-    }
 }
 
 /// Everything that a daemon is told.

@@ -8,6 +8,7 @@ use tokio::time::Instant;
 use super::{EarlyNotice, Shutdown, ShutdownReason, StopSignal};
 use crate::sync::races::{block_on, check, spawn};
 
+/// Long beside everything that happens here.
 const SECOND: Duration = Duration::from_secs(1);
 
 #[test]

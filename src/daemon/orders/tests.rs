@@ -7,7 +7,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{AT_ONCE, Heard, Orders};
+use super::Orders;
 use crate::shutdown::{DEFAULT_SHUTDOWN_BUDGET, EarlyNotice, ShutdownReason};
 use crate::signals::{Listener, Signal, SignalMap};
 use crate::supervisor::Supervisor;
@@ -45,29 +45,4 @@ async fn a_tree_whose_threads_hear_first_of_a_signal_stops_at_once() {
     let shutdown = tree.snapshot().shutdown.expect("it has begun");
     assert_eq!(shutdown.deadline, began + DEFAULT_SHUTDOWN_BUDGET);
     assert_eq!(orders.wish(), None, "that is for the thread that counts");
-}
-
-#[test]
-fn a_signal_for_which_the_daemon_has_ended_already_is_none_that_comes_on_top() {
-    let mut heard = Heard::default();
-    heard.note_uncounted(Signal::TERMINATE);
-    heard.end();
-    assert_eq!(heard.count(Signal::TERMINATE), (0, None));
-    assert!(heard.count(Signal::TERMINATE).0 > AT_ONCE, "another one");
-    let mut heard = Heard::default();
-    heard.note_uncounted(Signal::TERMINATE);
-    assert_eq!(heard.count(Signal::TERMINATE), (1, None));
-    // Too late: that one is counted.
-    heard.note_uncounted(Signal::TERMINATE);
-    heard.end();
-    assert!(heard.count(Signal::TERMINATE).0 > AT_ONCE);
-}
-
-#[test]
-fn the_second_signal_is_the_second_although_the_thread_that_counts_hears_it_first() {
-    let mut heard = Heard::default();
-    heard.note_uncounted(Signal::TERMINATE);
-    assert_eq!(heard.count(Signal::INTERRUPT), (2, Some(Signal::TERMINATE)));
-    assert_eq!(heard.count(Signal::TERMINATE), (0, None), "it was followed");
-    assert_eq!(heard.count(Signal::TERMINATE), (AT_ONCE, None));
 }
