@@ -245,7 +245,9 @@ fn commands(runtime: &runtime::Handle, of: &Strings) -> Result<(), BoxError> {
             "fail" => health(Health::Failed("it does not answer".into())),
             "well" => health(Health::Ok),
             "bus" => of.rate.store(number.parse()?, Ordering::Relaxed),
-            "burst" => of.burst.store(number.parse()?, Ordering::Relaxed),
+            "burst" => of
+                .burst
+                .store(number.parse::<u64>()?.max(1), Ordering::Relaxed),
             "flood" => (0..2_000).for_each(|number| drop(of.store.cast(number))),
             "spawn" => runtime.block_on(spawn(&of.connections, number.parse()?)),
             "hang" => {

@@ -175,7 +175,7 @@ impl<C: Config> Daemon<C> {
     /// pid file stays locked and the probes are served.
     pub async fn run_async(self) -> Result<(StopReport, DaemonExit), DaemonError> {
         let workers = Handle::try_current().map_err(|_outside| DaemonError::OutsideRuntime)?;
-        let mut ears = self.listen()?;
+        let mut ears = self.listen(false)?;
         let name = self.loader.name().to_owned();
         let Some(Prepared { plan, log, .. }) = self.prepare(&mut ears)? else {
             return Ok(govern::not_begun(&name, ears.reason()));
@@ -235,9 +235,7 @@ impl<C: Config> Daemon<C> {
         if Handle::try_current().is_ok() {
             return (name, failed(DaemonError::InsideRuntime), None);
         }
-        #[cfg(unix)]
-        beside::come_first(&self.signals);
-        let mut ears = match self.listen() {
+        let mut ears = match self.listen(true) {
             Ok(ears) => ears,
             Err(error) => return (name, failed(error), None),
         };
@@ -273,9 +271,10 @@ impl<C: Config> Daemon<C> {
     }
 
     /// Begins to hear signals, before anything that may take long.
-    fn listen(&self) -> Result<Ears, DaemonError> {
+    fn listen(&self, tasks_first: bool) -> Result<Ears, DaemonError> {
+        let notice = self.notice.clone();
         let (orders, listener) =
-            Orders::listen(self.loader.name(), &self.signals, self.notice.clone())
+            Orders::listen(self.loader.name(), &self.signals, notice, tasks_first)
                 .map_err(DaemonError::Signals)?;
         Ok(Ears {
             orders,

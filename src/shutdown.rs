@@ -3,15 +3,6 @@
 //! A shutdown is a message with priority over everything that is queued, and it carries an absolute
 //! deadline. [`plan`] divides the time among children; [`report`] says
 //! afterwards who spent it.
-//!
-//! # Invariants
-//!
-//! 1. A deadline only ever moves to an earlier instant, unless the child itself puts it off within
-//!    what its supervisor allows: nobody else's time is spent by that.
-//! 2. Hearing of a stop needs nothing but the child's own `StopSignal`; neither the mailbox nor
-//!    the supervisor has to make progress for it.
-//! 3. No run is told a later instant than the supervisors above it have, also one that was asked to
-//!    stop before them and whose supervisor has not got round to it.
 
 pub mod guard;
 pub mod ladder;

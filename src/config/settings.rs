@@ -83,7 +83,7 @@ impl Default for DaemonSettings {
 /// `[shutdown]`. Live: the next shutdown goes by the values of its moment.
 ///
 /// `graceful < force < kill`, all counted from the end of `drain_delay`.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
 pub struct ShutdownSettings {

@@ -46,6 +46,7 @@ pub(super) async fn attend(
             shutdown = &mut begun, if !course.has_begun() => {
                 let steps = course.tree_began(shutdown, orders.ladder());
                 orders.end_by(steps.kill, course.given_up());
+                // Left out by who asked on the tree's own threads.
                 running.quicken();
             }
             leaving = &mut left, if !course.is_left() => {

@@ -5,7 +5,7 @@
 //! tree hears of the signal as always.
 //!
 //! Whoever is roused on the way takes a processor from those whom the tree waits for, and an idle one that is
-//! roused gets it at once. So these threads come before the other one, and rouse nobody else.
+//! roused gets it at once. So these threads come before the other one, and the root is roused before the rest.
 
 use std::sync::Arc;
 
@@ -19,6 +19,7 @@ use crate::tree::Running;
 /// Sees to it that these threads are roused before the one that hears all signals, which is not there yet.
 pub(super) fn come_first(map: &SignalMap) {
     if let Err(error) = Hearing::come_first(&map.endings()) {
+        // The daemon's own log is not there yet.
         tracing::debug!(%error, "signals are heard by their thread first");
     }
 }

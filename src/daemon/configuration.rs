@@ -53,7 +53,7 @@ impl<C: Config> Configuration for Live<C> {
     }
 
     fn shutdown(&self) -> ShutdownSettings {
-        self.snapshot().settings().shutdown
+        self.snapshot().settings().shutdown.clone()
     }
 
     fn versions(&self) -> watch::Receiver<u64> {

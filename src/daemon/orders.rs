@@ -71,11 +71,16 @@ pub(super) struct Orders {
 }
 
 impl Orders {
-    /// Begins to listen.
+    /// Begins to listen. `tasks_first`: those of the tree's runtime will hear signals as well, and sooner.
+    #[cfg_attr(
+        not(unix),
+        expect(unused_variables, reason = "there is one way to hear")
+    )]
     pub(super) fn listen(
         name: &str,
         map: &SignalMap,
         notice: EarlyNotice,
+        tasks_first: bool,
     ) -> io::Result<(Arc<Self>, Listener)> {
         let orders = Arc::new(Self {
             name: name.to_owned(),
@@ -100,6 +105,10 @@ impl Orders {
             let orders = reporter.upgrade();
             orders.map(|orders| orders.last_words()).unwrap_or_default()
         }));
+        #[cfg(unix)]
+        if tasks_first {
+            super::beside::come_first(map);
+        }
         let hears = Arc::clone(&orders);
         match Listener::start(&map.heard(), move |signal| hears.hear(signal)) {
             Ok(listener) => Ok((orders, listener)),

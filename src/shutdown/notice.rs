@@ -29,6 +29,13 @@ struct NoticeShared {
 impl EarlyNotice {
     /// Announces the shutdown, or brings its deadline forward. Tells whether it is the first announcement.
     pub(crate) fn announce(&self, shutdown: Shutdown) -> bool {
+        let first = self.note(shutdown);
+        self.tell();
+        first
+    }
+
+    /// The same for those who ask; those who wait hear of it by [`tell`](Self::tell), which is to follow.
+    pub(crate) fn note(&self, shutdown: Shutdown) -> bool {
         let first = {
             let mut begun = lock(&self.shared.begun);
             let first = begun.is_none();
@@ -38,8 +45,12 @@ impl EarlyNotice {
             first
         };
         self.shared.guards.begin();
-        self.shared.notify.notify_waiters();
         first
+    }
+
+    /// Tells everybody who waits for it.
+    pub(crate) fn tell(&self) {
+        self.shared.notify.notify_waiters();
     }
 
     /// Tells whether both speak of the same tree.

@@ -106,9 +106,15 @@ fn an_extension_never_passes_what_was_allowed_at_any_time_after_it() {
             }
         });
         above.request(now + 4 * SECOND, now + 4 * SECOND);
-        assert!(signal.deadline() <= Some(now + 4 * SECOND), "invariant 3");
+        assert!(
+            signal.deadline() <= Some(now + 4 * SECOND),
+            "invariant 3 of `stop_signal`"
+        );
         signal.request(now + 2 * SECOND, now + 2 * SECOND);
-        assert!(signal.deadline() <= Some(now + 2 * SECOND), "invariant 1");
+        assert!(
+            signal.deadline() <= Some(now + 2 * SECOND),
+            "invariant 1 of `stop_signal`"
+        );
         let granted = child.join().expect("no panic");
         assert!(granted.iter().all(|granted| *granted <= now + 5 * SECOND));
         let closed_at = killer.join().expect("no panic");

@@ -1,4 +1,13 @@
 //! How one run of a child is asked to stop, and puts its deadline off.
+//!
+//! # Invariants
+//!
+//! 1. A deadline only ever moves to an earlier instant, unless the child itself puts it off within
+//!    what its supervisor allows: nobody else's time is spent by that.
+//! 2. Hearing of a stop needs nothing but the child's own [`StopSignal`]; neither the mailbox nor
+//!    the supervisor has to make progress for it.
+//! 3. No run is told a later instant than the supervisors above it have, also one that was asked to
+//!    stop before them and whose supervisor has not got round to it.
 
 use std::fmt;
 use std::sync::Arc;

@@ -10,26 +10,34 @@ use tokio::runtime::Builder;
 use tokio::signal::unix::{Signal as Stream, SignalKind, signal};
 
 use super::Signal;
-use super::listen::meet;
+use super::listen::default_until_heard;
 
 /// Hears signals on the runtime that it is made on, which needs its driver of I/O.
 #[derive(Debug)]
 pub(crate) struct Hearing(Vec<(Signal, Stream)>);
 
 impl Hearing {
-    /// Lets tasks be roused before the thread for these signals, if it is there before the thread listens:
+    /// Lets tasks be roused before the thread for these signals, if this is called before the thread listens:
     /// handlers run in the order in which they came, and whoever one of them rouses takes the processor from
-    /// the next.
+    /// the next. Until the thread listens a signal does what it does by default, also where the program has a
+    /// handler of its own; so that is to follow at once.
     ///
     /// # Errors
     ///
     /// As [`begin`](Self::begin).
     pub(crate) fn come_first(signals: &[Signal]) -> io::Result<()> {
-        // tokio's handlers can't be taken away again: whoever is not heard is to do what it does by default.
-        meet(signals)?;
+        if signals.is_empty() {
+            return Ok(());
+        }
         let driver = Builder::new_current_thread().enable_io().build()?;
-        let _inside = driver.enter();
-        Self::begin(signals).map(drop)
+        // tokio's handlers can't be taken away again, and would swallow a signal that nobody listens for.
+        let begun = default_until_heard(signals).and_then(|()| {
+            let _inside = driver.enter();
+            Self::begin(signals)
+        });
+        // Inside another runtime it must not be waited for.
+        driver.shutdown_background();
+        begun.map(drop)
     }
 
     /// Begins to hear these.
@@ -75,9 +83,13 @@ mod tests {
     use std::process::{Command, id};
 
     use super::{Hearing, Signal};
+    use crate::signals::Listener;
 
-    /// Says to a process of this test that it is one.
+    /// Says to a process of this test when it is to be sent the signal that ends it.
     const IS_BELOW: &str = "PERENNIAL_TEST_OF_COMING_FIRST";
+
+    /// What such a process says when task and thread have heard one.
+    const BOTH: &str = "both have heard it";
 
     fn send(name: &str) {
         let sent = Command::new("kill")
@@ -86,20 +98,36 @@ mod tests {
         assert!(sent.is_ok_and(|sent| sent.success()), "kill runs");
     }
 
-    #[test]
-    fn until_somebody_listens_a_signal_does_what_it_does_by_default() {
-        if std::env::var_os(IS_BELOW).is_some() {
+    #[tokio::test]
+    async fn a_signal_is_heard_by_task_and_thread_and_ends_the_process_before_and_after() {
+        let alone = std::env::var(IS_BELOW);
+        let number = Signal::USER_2.number();
+        if let Ok(when) = alone {
             Hearing::come_first(&[Signal::USER_2]).expect("it can be heard");
+            if when == "before" {
+                return send("-USR2");
+            }
+            let (told, heard) = std::sync::mpsc::channel();
+            let tell = move |signal| told.send(signal).expect("the test waits");
+            let listener = Listener::start(&[Signal::USER_2], tell);
+            let mut hearing = Hearing::begin(&[Signal::USER_2]).expect("it can be heard");
             send("-USR2");
-            return;
+            assert_eq!(hearing.next().await, Signal::USER_2);
+            assert_eq!(heard.recv(), Ok(Signal::USER_2));
+            drop(listener);
+            eprintln!("{BOTH}");
+            return send("-USR2");
         }
-        let name =
-            "signals::hearing::tests::until_somebody_listens_a_signal_does_what_it_does_by_default";
-        let program = std::env::current_exe().expect("this program");
-        let mut below = Command::new(program);
-        below.args([name, "--exact"]).env(IS_BELOW, "1");
-        let ended = below.output().expect("it runs").status;
-        assert_eq!(ended.signal(), Some(Signal::USER_2.number()));
+        let name = "signals::hearing::tests::a_signal_is_heard_by_task_and_thread_and_ends_the_process_before_and_after";
+        for when in ["before", "after"] {
+            let program = std::env::current_exe().expect("this program");
+            let mut below = Command::new(program);
+            below.args([name, "--exact", "--nocapture"]);
+            let ended = below.env(IS_BELOW, when).output().expect("it runs");
+            let said = String::from_utf8_lossy(&ended.stderr);
+            assert_eq!(ended.status.signal(), Some(number), "{when}: {said}");
+            assert_eq!(said.contains(BOTH), when == "after", "{when}: {said}");
+        }
     }
 
     #[tokio::test]

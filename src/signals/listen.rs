@@ -7,7 +7,7 @@ use self::other as system;
 #[cfg(unix)]
 use self::unix as system;
 #[cfg(all(unix, feature = "daemon"))]
-pub(super) use self::unix::meet;
+pub(super) use self::unix::default_until_heard;
 use super::Signal;
 
 /// Hears signals on a thread of its own until it is dropped.
@@ -76,15 +76,18 @@ mod unix {
         signals: &[Signal],
         mut heard: impl FnMut(Signal) + Send + 'static,
     ) -> io::Result<Inner> {
-        meet(signals)?;
+        check(signals)?;
         let numbers: Vec<i32> = signals.iter().map(|signal| signal.number()).collect();
         let mut stream = Signals::new(&numbers)?;
-        // Taken back when the thread is refused.
-        let inner = Inner {
+        // Taken back as a whole when one of them, or the thread, is refused.
+        let mut inner = Inner {
             handle: stream.handle(),
-            signals: signals.to_vec(),
+            signals: Vec::new(),
         };
-        signals.iter().copied().for_each(begin);
+        for signal in signals {
+            begin(*signal)?;
+            inner.signals.push(*signal);
+        }
         let named = std::thread::Builder::new().name("perennial-signals".to_owned());
         let _detached = named.spawn(move || {
             for number in stream.forever() {
@@ -106,29 +109,43 @@ mod unix {
         }
     }
 
-    /// Sees to it that signals that nobody listens for do what they do by default, whatever handlers they have.
-    pub(in crate::signals) fn meet(signals: &[Signal]) -> io::Result<()> {
+    /// Sees to it that signals for which nobody listens yet do what they do by default, whatever handlers they
+    /// are given from now on.
+    #[cfg(feature = "daemon")]
+    pub(in crate::signals) fn default_until_heard(signals: &[Signal]) -> io::Result<()> {
         check(signals)?;
         let mut all = lock(&HEARD);
-        for signal in signals {
-            if let Entry::Vacant(first) = all.entry(*signal) {
-                let heard = Heard {
-                    listeners: 0,
-                    by_nobody: Arc::new(AtomicBool::new(true)),
-                };
-                let by_nobody = Arc::clone(&heard.by_nobody);
-                // Once in the life of the process: a handler can't be taken away again.
-                signal_hook::flag::register_conditional_default(signal.number(), by_nobody)?;
-                first.insert(heard);
-            }
-        }
+        let meet = |signal: &Signal| entry(&mut all, *signal, true).map(drop);
+        signals.iter().try_for_each(meet)
+    }
+
+    fn begin(signal: Signal) -> io::Result<()> {
+        let mut all = lock(&HEARD);
+        // Somebody listens already, so that what comes in between is not lost.
+        let heard = entry(&mut all, signal, false)?;
+        heard.listeners += 1;
+        heard.by_nobody.store(false, Ordering::SeqCst);
         Ok(())
     }
 
-    fn begin(signal: Signal) {
-        if let Some(heard) = lock(&HEARD).get_mut(&signal) {
-            heard.listeners += 1;
-            heard.by_nobody.store(false, Ordering::SeqCst);
+    /// Returns what is known of a signal, for the first time as it is said.
+    fn entry(
+        all: &mut BTreeMap<Signal, Heard>,
+        signal: Signal,
+        by_nobody: bool,
+    ) -> io::Result<&mut Heard> {
+        match all.entry(signal) {
+            Entry::Occupied(known) => Ok(known.into_mut()),
+            Entry::Vacant(first) => {
+                let by_nobody = Arc::new(AtomicBool::new(by_nobody));
+                let asked = Arc::clone(&by_nobody);
+                // Once in the life of the process: a handler can't be taken away again.
+                signal_hook::flag::register_conditional_default(signal.number(), asked)?;
+                Ok(first.insert(Heard {
+                    listeners: 0,
+                    by_nobody,
+                }))
+            }
         }
     }
 
@@ -142,11 +159,11 @@ mod unix {
 
     impl Inner {
         pub(super) fn change(&mut self, signals: &[Signal]) -> io::Result<()> {
-            meet(signals)?;
+            check(signals)?;
             for signal in signals {
                 if !self.signals.contains(signal) {
                     self.handle.add_signal(signal.number())?;
-                    begin(*signal);
+                    begin(*signal)?;
                     self.signals.push(*signal);
                 }
             }

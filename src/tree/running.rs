@@ -64,11 +64,11 @@ impl Running {
         self.shared.tree.shut_down(reason, budget);
     }
 
-    /// As [`shutdown`](Self::shutdown), but rouses nobody whom the tree does not wait for: that one may take the
-    /// processor from the tree. [`quicken`](Self::quicken) is to follow on another thread.
+    /// As [`shutdown`](Self::shutdown), but does not rouse the pulse, which could take the processor from the
+    /// tree. [`quicken`](Self::quicken) is to follow on another thread.
     #[cfg(all(unix, feature = "daemon"))]
     pub(crate) fn ask_to_stop(&self, reason: ShutdownReason, budget: Duration) {
-        self.shared.tree.ask_to_stop(reason, budget);
+        self.shared.tree.ask_to_stop(reason, budget, || {});
     }
 
     /// Lets timers go off in time although threads are blocked, as they do in a shutdown.

@@ -32,10 +32,11 @@ impl Heard {
         (self.count, untold)
     }
 
-    /// Takes in that the tree was asked to stop for a signal.
+    /// Takes in that the tree was asked to stop for a signal; only the first is the one that it stops for.
+    #[cfg(any(unix, test))]
     pub(super) fn note_uncounted(&mut self, signal: Signal) {
         if self.count == 0 {
-            self.uncounted = Some(signal);
+            self.uncounted.get_or_insert(signal);
         }
     }
 
@@ -73,5 +74,13 @@ mod tests {
         assert_eq!(heard.count(Signal::INTERRUPT), (2, Some(Signal::TERMINATE)));
         assert_eq!(heard.count(Signal::TERMINATE), (0, None), "it was followed");
         assert_eq!(heard.count(Signal::TERMINATE), (AT_ONCE, None));
+    }
+    #[test]
+    fn the_first_is_the_first_also_when_the_tree_hears_of_both_before_the_thread_does() {
+        let mut heard = Heard::default();
+        heard.note_uncounted(Signal::TERMINATE);
+        heard.note_uncounted(Signal::INTERRUPT);
+        assert_eq!(heard.count(Signal::INTERRUPT), (2, Some(Signal::TERMINATE)));
+        assert_eq!(heard.count(Signal::TERMINATE), (0, None), "it was followed");
     }
 }

@@ -57,8 +57,7 @@ impl Tree {
 
     /// Begins the shutdown of the whole tree, or brings its deadline forward.
     pub(crate) fn shut_down(&self, reason: ShutdownReason, budget: Duration) {
-        self.ask_to_stop(reason, budget);
-        self.quicken();
+        self.ask_to_stop(reason, budget, || self.quicken());
     }
 
     /// Lets the pulse beat faster, as it does in a shutdown.
@@ -68,8 +67,13 @@ impl Tree {
         }
     }
 
-    /// The part of a shutdown's beginning that the tree waits for. [`quicken`](Self::quicken) is to follow.
-    pub(crate) fn ask_to_stop(&self, reason: ShutdownReason, budget: Duration) {
+    /// The same; `quicken` is called when the tree has heard of it.
+    pub(crate) fn ask_to_stop(
+        &self,
+        reason: ShutdownReason,
+        budget: Duration,
+        quicken: impl FnOnce(),
+    ) {
         let Some((cell, run)) = self.root.get() else {
             return;
         };
@@ -86,12 +90,15 @@ impl Tree {
             let kind = EventKind::ShutdownBegan { reason, deadline };
             is_first.then(|| cell.push(&self.events, kind)).flatten()
         };
-        let is_first = self.early_notice.announce(Shutdown { reason, deadline });
+        let is_first = self.early_notice.note(Shutdown { reason, deadline });
+        // Before anybody else: whoever is roused first has the processor first.
         run.stop().request(deadline, deadline);
+        self.early_notice.tell();
         began.into_iter().for_each(Pushed::tell);
+        quicken();
         if is_first {
             let say = || tracing::info!(path = %cell.path(), %reason, ?budget, "shutdown began");
-            // Last, and caught: nothing depends on the host's subscriber.
+            // Last, and caught: it may be the host's subscriber.
             drop(catch_blocking(say));
         }
     }
