@@ -270,7 +270,8 @@ impl<C: Config> Daemon<C> {
         Ok(ended)
     }
 
-    /// Begins to hear signals, before anything that may take long.
+    /// Begins to hear signals, before anything that may take long. `tasks_first`: on threads that the daemon
+    /// makes for the tree as well.
     fn listen(&self, tasks_first: bool) -> Result<Ears, DaemonError> {
         let notice = self.notice.clone();
         let (orders, listener) =

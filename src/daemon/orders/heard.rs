@@ -75,6 +75,7 @@ mod tests {
         assert_eq!(heard.count(Signal::TERMINATE), (0, None), "it was followed");
         assert_eq!(heard.count(Signal::TERMINATE), (AT_ONCE, None));
     }
+
     #[test]
     fn the_first_is_the_first_also_when_the_tree_hears_of_both_before_the_thread_does() {
         let mut heard = Heard::default();

@@ -67,7 +67,7 @@ impl Tree {
         }
     }
 
-    /// The same; `quicken` is called when the tree has heard of it.
+    /// As [`shut_down`](Self::shut_down), with `quicken` in place of what lets the pulse beat faster.
     pub(crate) fn ask_to_stop(
         &self,
         reason: ShutdownReason,

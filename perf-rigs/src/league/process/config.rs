@@ -20,7 +20,7 @@ const AT_REST: Duration = Duration::from_secs(4);
 /// How often a value is looked at.
 const LOOKS: usize = 20_000_000;
 
-/// How many of these are one turn of the loop, which takes about as long as one.
+/// How many of these are one turn of the loop, so that the loop is little of what is measured.
 const LOOKS_A_TURN: usize = 16;
 
 /// What the file is read into.
