@@ -1,13 +1,13 @@
 //! The tree and its bus in Prometheus' text format.
 //!
 //! Everything is read from the tree when somebody scrapes; nothing is counted twice and no child
-//! pays for it. The recorders are this value's own and never the process's: two trees do not
-//! collide, and a program's own metrics stay its own.
+//! pays for it. Nothing here is the process's: two trees do not collide, and a program's own metrics
+//! stay its own.
 //!
 //! # Invariants
 //!
-//! 1. What is read from the tree goes through a recorder made for one scrape: the series of a
-//!    removed child are gone at the next.
+//! 1. What is read from the tree is written for one scrape: the series of a removed child are gone
+//!    at the next.
 //! 2. A child added while its supervisor ran has no series of its own; a leak of such children must
 //!    not become a leak of series.
 //! 3. Counters never fall: what a removed child counted stays at its supervisor.
@@ -18,20 +18,18 @@ mod instrument;
 pub mod names;
 mod registry;
 mod remembered;
+mod scrape;
 mod series;
 mod text;
 
 use std::time::Duration;
 
-use metrics::{KeyName, Recorder};
-use metrics_exporter_prometheus::PrometheusBuilder;
-
 pub use self::instrument::{Counter, DEFAULT_BUCKETS, Distribution, Gauge, Histogram, Timer};
-use self::names::Name;
 pub use self::registry::{
     InvalidMetric, Kind, MOST_SERIES, MetricsSnapshot, Registry, SeriesReading, Value,
 };
 use self::remembered::Remembered;
+use self::scrape::Scrape;
 use self::series::Series;
 pub use self::series::{MOST_CHILDREN, MOST_SUBSCRIBERS};
 use crate::bus::BusStatistics;
@@ -76,27 +74,24 @@ impl Exposition {
     }
 
     fn render_reading(&self, read: &Reading) -> String {
-        let scrape = PrometheusBuilder::new().build_recorder();
-        for Name { name, help } in names::COUNTERS {
-            scrape.describe_counter(KeyName::from_const_str(name), None, help.into());
-        }
-        for Name { name, help } in names::GAUGES {
-            scrape.describe_gauge(KeyName::from_const_str(name), None, help.into());
-        }
+        let mut scrape = Scrape::default();
         let mut remembered = lock(&self.remembered);
         remembered.dropped_durations += read.latencies.1;
-        let shown = Series::new(&scrape, &mut remembered, read.snapshot.at).tree(&read.snapshot);
-        series::bus(&scrape, &read.bus, &mut remembered.other_lagged);
+        let shown =
+            Series::new(&mut scrape, &mut remembered, read.snapshot.at).tree(&read.snapshot);
+        series::bus(&mut scrape, &read.bus, &mut remembered.other_lagged);
         let paths = shown.iter().map(|(path, _)| path.as_str()).collect();
         remembered.add_durations(&read.snapshot.root.path, &paths, &read.latencies.0);
-        let mut text = scrape.handle().render();
-        let handlers = shown.iter().filter_map(|(path, durations)| {
-            let durations = durations.as_deref()?;
-            Some((path.as_str(), distribution(durations)))
-        });
-        text::family(&mut text, names::HANDLER_DURATION, handlers);
-        text::family(&mut text, names::RESTART_DURATION, remembered.durations());
-        text
+        for (path, durations) in &shown {
+            if let Some(durations) = durations {
+                let path = [("path", path.as_str())];
+                scrape.histogram(names::HANDLER_DURATION, &path, &distribution(durations));
+            }
+        }
+        for (path, durations) in remembered.durations() {
+            scrape.histogram(names::RESTART_DURATION, &[("path", path)], &durations);
+        }
+        scrape.render()
     }
 }
 

@@ -25,7 +25,7 @@ pub use self::snapshot::{MetricsSnapshot, SeriesReading, Value};
 use super::instrument::{Cells, Counter, DEFAULT_BUCKETS, Gauge, Histogram};
 #[cfg(feature = "daemon")]
 use super::names::Name;
-use super::text;
+use super::text::{self, Labels};
 use crate::sync::{Mutex, lock};
 
 /// How many series a registry holds at most: what a scraper still takes in a second.
@@ -97,8 +97,6 @@ impl Kind {
         }
     }
 }
-
-type Labels<'a> = &'a [(&'a str, &'a str)];
 
 impl Registry {
     /// Makes one without metrics; its uptime begins now.
@@ -355,8 +353,7 @@ impl Registry {
         let mut shown = String::new();
         let families = lock(&self.shared.families);
         for (name, family) in &families.by_name {
-            formatting::write_help_line(&mut shown, name, None, None, &family.help);
-            formatting::write_type_line(&mut shown, name, None, None, family.kind.code());
+            text::head(&mut shown, name, &family.help, family.kind.code());
             for (labels, cells) in &family.series {
                 match cells.read() {
                     Value::Counter(value) => text::line(&mut shown, name, labels, value),
@@ -443,20 +440,14 @@ fn written(name: &str, labels: Labels<'_>) -> Result<String, InvalidMetric> {
     if let Some(twice) = pairs.find(|pair| pair[0].0 == pair[1].0) {
         return Err(InvalidMetric::LabelTwice(twice[0].0.to_owned()));
     }
-    let mut text = String::new();
-    for (label, value) in labels {
+    for (label, _value) in &labels {
         // What begins with two underscores is Prometheus' own, and `le` the histogram's.
-        let is_taken = label.starts_with("__") || label == "le";
-        if label.is_empty() || is_taken || formatting::sanitize_label_key(label) != label {
+        let is_taken = label.starts_with("__") || *label == "le";
+        if label.is_empty() || is_taken || formatting::sanitize_label_key(label) != *label {
             return Err(invalid(label));
         }
-        let comma = if text.is_empty() { "" } else { "," };
-        text.push_str(&format!(
-            "{comma}{label}=\"{}\"",
-            formatting::sanitize_label_value(value)
-        ));
     }
-    Ok(text)
+    Ok(text::labels(&labels))
 }
 
 #[cfg(test)]

@@ -8,12 +8,11 @@
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
-use metrics::{Key, Label, Level, Metadata, Recorder};
-use metrics_exporter_prometheus::PrometheusRecorder;
 use tokio::time::Instant;
 
-use super::names::{self, Name};
+use super::names;
 use super::remembered::{Remembered, Restarts};
+use super::scrape::Scrape;
 use crate::bus::BusStatistics;
 use crate::child::Kind;
 use crate::exit::Exit;
@@ -22,9 +21,6 @@ use crate::health::Health;
 use crate::path::Path;
 use crate::supervisor::status::{NodeStatus, State};
 use crate::tree::Snapshot;
-
-/// Where our series say they come from; the exporter does not show it.
-const METADATA: Metadata<'static> = Metadata::new("perennial", Level::INFO, None);
 
 /// How many children of one supervisor have series of their own: about 30 series each, of which a
 /// scraper takes some ten thousand in a second.
@@ -38,7 +34,7 @@ const OTHER_SUBSCRIBERS: &str = "others";
 
 /// The series of one scrape.
 pub(super) struct Series<'a> {
-    recorder: &'a PrometheusRecorder,
+    scrape: &'a mut Scrape,
     remembered: &'a mut Remembered,
     /// When the tree was read.
     at: Instant,
@@ -91,13 +87,9 @@ pub(super) fn has_own_series(parent: &NodeStatus, child: &NodeStatus) -> bool {
 }
 
 impl<'a> Series<'a> {
-    pub(super) fn new(
-        recorder: &'a PrometheusRecorder,
-        remembered: &'a mut Remembered,
-        at: Instant,
-    ) -> Self {
+    pub(super) fn new(scrape: &'a mut Scrape, remembered: &'a mut Remembered, at: Instant) -> Self {
         Self {
-            recorder,
+            scrape,
             remembered,
             at,
             seen: HashMap::new(),
@@ -113,21 +105,24 @@ impl<'a> Series<'a> {
         snapshot: &Snapshot,
     ) -> Vec<(Path, Option<Box<HandlerDurations>>)> {
         let version = [("version", env!("CARGO_PKG_VERSION"))];
-        self.gauge(names::BUILD_INFO, &version, 1.0);
+        self.scrape.gauge(names::BUILD_INFO, &version, 1.0);
         self.node(&snapshot.root);
         self.remembered.last = std::mem::take(&mut self.seen);
         let dropped = self.remembered.dropped_durations;
-        self.count(names::RESTART_DURATIONS_DROPPED, &[], dropped);
-        self.count(names::TASKS_SPAWNED, &[], snapshot.runs_begun);
-        self.count(names::TASKS_ABORTED, &[], snapshot.runs_killed);
-        self.gauge(names::TASKS_HUNG, &[], as_f64(self.hung));
+        self.scrape
+            .count(names::RESTART_DURATIONS_DROPPED, &[], dropped);
+        self.scrape
+            .count(names::TASKS_SPAWNED, &[], snapshot.runs_begun);
+        self.scrape
+            .count(names::TASKS_ABORTED, &[], snapshot.runs_killed);
+        self.scrape.gauge(names::TASKS_HUNG, &[], as_f64(self.hung));
         self.shutdown(snapshot);
         self.shown
     }
 
-    fn shutdown(&self, snapshot: &Snapshot) {
+    fn shutdown(&mut self, snapshot: &Snapshot) {
         let Some(progress) = snapshot.shutdown_progress else {
-            return self.gauge(names::SHUTDOWN_BUDGET_USED, &[], 0.0);
+            return self.scrape.gauge(names::SHUTDOWN_BUDGET_USED, &[], 0.0);
         };
         let outcome = match (progress.ended, progress.has_hung) {
             (None, _) => "running",
@@ -135,11 +130,12 @@ impl<'a> Series<'a> {
             (Some(_), true) => "hung",
         };
         let taken = progress.taken().as_secs_f64();
-        self.gauge(names::SHUTDOWN_DURATION, &[("outcome", outcome)], taken);
+        self.scrape
+            .gauge(names::SHUTDOWN_DURATION, &[("outcome", outcome)], taken);
         let budget = progress.budget.as_secs_f64();
         // Without any budget it is used up at once.
         let used = if budget > 0.0 { taken / budget } else { 1.0 };
-        self.gauge(names::SHUTDOWN_BUDGET_USED, &[], used);
+        self.scrape.gauge(names::SHUTDOWN_BUDGET_USED, &[], used);
     }
 
     fn node(&mut self, node: &NodeStatus) {
@@ -173,42 +169,49 @@ impl<'a> Series<'a> {
                 mailboxes.durations.get_or_insert_default().add(&durations);
             }
         }
-        self.gauge(names::HANDLERS_STUCK, &path, as_f64(stuck_now));
-        self.count(names::CHILD_STUCK, &path, stuck);
-        self.gauge(names::BACKOFF, &path, backoff.as_secs_f64());
+        self.scrape
+            .gauge(names::HANDLERS_STUCK, &path, as_f64(stuck_now));
+        self.scrape.count(names::CHILD_STUCK, &path, stuck);
+        self.scrape
+            .gauge(names::BACKOFF, &path, backoff.as_secs_f64());
         self.mailboxes(node.path.as_str(), &mailboxes);
         self.shown.push((node.path.clone(), mailboxes.durations));
     }
 
-    fn state(&self, node: &NodeStatus) {
+    fn state(&mut self, node: &NodeStatus) {
         let path = node.path.as_str();
         let is_up = node.state == State::Running;
-        self.gauge(names::CHILD_UP, &[("path", path)], one_if(is_up));
+        self.scrape
+            .gauge(names::CHILD_UP, &[("path", path)], one_if(is_up));
         for state in State::ALL {
             let labels = [("path", path), ("state", state.code())];
-            self.gauge(names::CHILD_STATE, &labels, one_if(state == node.state));
+            self.scrape
+                .gauge(names::CHILD_STATE, &labels, one_if(state == node.state));
         }
         let health = match &node.health {
             Health::Ok => 1.0,
             Health::Degraded(_) => 0.5,
             Health::Failed(_) => 0.0,
         };
-        self.gauge(names::CHILD_HEALTH, &[("path", path)], health);
+        self.scrape
+            .gauge(names::CHILD_HEALTH, &[("path", path)], health);
         if node.kind == Kind::Supervisor {
             let path = [("path", path)];
             let used = node.intensity_used.unwrap_or_default();
-            self.gauge(names::RESTART_INTENSITY, &path, used);
-            self.count(names::MELTDOWNS, &path, node.meltdowns);
-            self.count(names::ESCALATIONS, &path, node.escalations);
+            self.scrape.gauge(names::RESTART_INTENSITY, &path, used);
+            self.scrape.count(names::MELTDOWNS, &path, node.meltdowns);
+            self.scrape
+                .count(names::ESCALATIONS, &path, node.escalations);
         }
     }
 
-    fn mailboxes(&self, path: &str, mailboxes: &Mailboxes) {
+    fn mailboxes(&mut self, path: &str, mailboxes: &Mailboxes) {
         if let Some(depth) = mailboxes.depth {
             let path = [("path", path)];
-            self.gauge(names::MAILBOX_DEPTH, &path, as_f64(depth));
+            self.scrape
+                .gauge(names::MAILBOX_DEPTH, &path, as_f64(depth));
             let oldest = mailboxes.oldest.as_secs_f64();
-            self.gauge(names::MAILBOX_OLDEST, &path, oldest);
+            self.scrape.gauge(names::MAILBOX_OLDEST, &path, oldest);
         }
         let outcomes = [
             ("handled", mailboxes.handled),
@@ -218,7 +221,7 @@ impl<'a> Series<'a> {
         if mailboxes.depth.is_some() || outcomes.iter().any(|(_, count)| *count > 0) {
             for (outcome, count) in outcomes {
                 let labels = [("path", path), ("outcome", outcome)];
-                self.count(names::MESSAGES, &labels, count);
+                self.scrape.count(names::MESSAGES, &labels, count);
             }
         }
     }
@@ -245,39 +248,31 @@ impl<'a> Series<'a> {
         self.seen.insert(node.path.clone(), node.restarts);
     }
 
-    fn restarts(&self, node: &NodeStatus) {
+    fn restarts(&mut self, node: &NodeStatus) {
         let added = self.remembered.restarts_of_added(&node.path);
         for (index, reason) in Exit::CODES.iter().enumerate() {
             // Nought as well: a rate does not see the first of a series that was not there.
             let count = node.restarts[index] + added[index];
             let labels = [("path", node.path.as_str()), ("reason", *reason)];
-            self.count(names::RESTARTS, &labels, count);
+            self.scrape.count(names::RESTARTS, &labels, count);
         }
     }
 
-    fn children(&self, path: &str, sum: &Sum) {
+    fn children(&mut self, path: &str, sum: &Sum) {
         for (state, count) in State::ALL.iter().zip(sum.states) {
             let labels = [("path", path), ("state", state.code())];
-            self.gauge(names::CHILDREN, &labels, as_f64(count));
+            self.scrape.gauge(names::CHILDREN, &labels, as_f64(count));
         }
-    }
-
-    fn count(&self, name: Name, labels: &[(&'static str, &str)], value: u64) {
-        count(self.recorder, name, labels, value);
-    }
-
-    fn gauge(&self, name: Name, labels: &[(&'static str, &str)], value: f64) {
-        gauge(self.recorder, name, labels, value);
     }
 }
 
 /// Writes what is known of the bus. Subscribers of one name are summed up, those included that are gone.
-pub(super) fn bus(recorder: &PrometheusRecorder, bus: &BusStatistics, other_lagged: &mut u64) {
-    count(recorder, names::BUS_PUBLISHED, &[], bus.published);
-    count(recorder, names::BUS_NO_RECEIVERS, &[], bus.to_nobody);
-    count(recorder, names::BUS_DROPPED, &[], bus.lost);
+pub(super) fn bus(scrape: &mut Scrape, bus: &BusStatistics, other_lagged: &mut u64) {
+    scrape.count(names::BUS_PUBLISHED, &[], bus.published);
+    scrape.count(names::BUS_NO_RECEIVERS, &[], bus.to_nobody);
+    scrape.count(names::BUS_DROPPED, &[], bus.lost);
     let subscribers = as_f64(bus.subscribers.len());
-    gauge(recorder, names::BUS_SUBSCRIBERS, &[], subscribers);
+    scrape.gauge(names::BUS_SUBSCRIBERS, &[], subscribers);
     // Those that are gone come first: what they have lost must not fall, nor go anywhere else.
     let gone = bus.lagged_by_gone.iter();
     let mut by_name: BTreeMap<&str, Lag> = gone
@@ -303,9 +298,9 @@ pub(super) fn bus(recorder: &PrometheusRecorder, bus: &BusStatistics, other_lagg
     let others = others.map(|lag| (OTHER_SUBSCRIBERS, lag));
     for (name, lag) in by_name.into_iter().chain(others) {
         let name = [("subscriber", name)];
-        count(recorder, names::BUS_LAGGED, &name, lag.lagged);
+        scrape.count(names::BUS_LAGGED, &name, lag.lagged);
         if let Some(depth) = lag.depth {
-            gauge(recorder, names::BUS_QUEUE_DEPTH, &name, depth as f64);
+            scrape.gauge(names::BUS_QUEUE_DEPTH, &name, depth as f64);
         }
     }
 }
@@ -329,25 +324,6 @@ impl Lag {
 fn until_next_run(node: &NodeStatus, now: Instant) -> Duration {
     let next = node.next_run;
     next.map_or(Duration::ZERO, |at| at.saturating_duration_since(now))
-}
-
-fn count(recorder: &PrometheusRecorder, name: Name, labels: &[(&'static str, &str)], value: u64) {
-    recorder
-        .register_counter(&key(name, labels), &METADATA)
-        .absolute(value);
-}
-
-fn gauge(recorder: &PrometheusRecorder, name: Name, labels: &[(&'static str, &str)], value: f64) {
-    recorder
-        .register_gauge(&key(name, labels), &METADATA)
-        .set(value);
-}
-
-fn key(name: Name, labels: &[(&'static str, &str)]) -> Key {
-    let labels = labels
-        .iter()
-        .map(|(label, value)| Label::new(*label, (*value).to_owned()));
-    Key::from_parts(name.name, labels.collect::<Vec<_>>())
 }
 
 fn one_if(is_so: bool) -> f64 {

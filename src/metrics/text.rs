@@ -1,11 +1,34 @@
-//! The lines of Prometheus' text format, of which the exporter offers the escaping alone.
+//! The lines of Prometheus' text format, of which the exporter offers the heads and the escaping.
 
 use std::fmt;
 
 use metrics_exporter_prometheus::formatting;
 
 use super::instrument::Distribution;
-use super::names::Name;
+
+/// Names and values of labels.
+pub(super) type Labels<'a> = &'a [(&'a str, &'a str)];
+
+/// Writes what comes before the lines of a family.
+pub(super) fn head(text: &mut String, name: &str, help: &str, kind: &str) {
+    formatting::write_help_line(text, name, None, None, help);
+    formatting::write_type_line(text, name, None, None, kind);
+}
+
+/// Writes labels, without the braces; their names are good ones.
+pub(super) fn labels(labels: Labels<'_>) -> String {
+    let mut text = String::new();
+    for (label, value) in labels {
+        if !text.is_empty() {
+            text.push(',');
+        }
+        text.push_str(label);
+        text.push_str("=\"");
+        text.push_str(&formatting::sanitize_label_value(value));
+        text.push('"');
+    }
+    text
+}
 
 /// Writes one value.
 pub(super) fn line(text: &mut String, name: &str, labels: &str, value: impl fmt::Display) {
@@ -37,23 +60,4 @@ pub(super) fn histogram(text: &mut String, name: &str, labels: &str, distributio
     );
     line(text, &format!("{name}_sum"), labels, distribution.sum);
     line(text, &format!("{name}_count"), labels, distribution.count);
-}
-
-/// Writes a family of histograms whose one label is the path; nothing for an empty one.
-pub(super) fn family<'a>(
-    text: &mut String,
-    name: Name,
-    series: impl Iterator<Item = (&'a str, Distribution)>,
-) {
-    let mut series = series.peekable();
-    if series.peek().is_none() {
-        return;
-    }
-    formatting::write_help_line(text, name.name, None, None, name.help);
-    formatting::write_type_line(text, name.name, None, None, "histogram");
-    for (path, distribution) in series {
-        let labels = format!("path=\"{}\"", formatting::sanitize_label_value(path));
-        histogram(text, name.name, &labels, &distribution);
-    }
-    text.push('\n');
 }
