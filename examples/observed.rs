@@ -204,7 +204,10 @@ fn publisher(cx: Context, of: Strings) -> Result<(), BoxError> {
     let mut published = 0;
     let mut due = 0.0;
     let mut last = Instant::now();
-    let pause = || Duration::from_millis(of.burst.load(Ordering::Relaxed));
+    let pause = || match of.rate.load(Ordering::Relaxed) {
+        0 => Duration::from_millis(50),
+        _ => Duration::from_millis(of.burst.load(Ordering::Relaxed)),
+    };
     while !cx.wait_for_shutdown(pause()) {
         let now = Instant::now();
         due += of.rate.load(Ordering::Relaxed) as f64 * (now - last).as_secs_f64();

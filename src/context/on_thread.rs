@@ -5,29 +5,38 @@
 
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::mpsc::{Sender, channel};
 use std::task::{Context, Wake, Waker};
 use std::time::Duration;
 
-/// Rouses a thread that waits on the other end.
-struct Bell(Sender<()>);
+use crate::sync::atomic::{AtomicBool, Ordering};
+use crate::sync::thread::{self, Thread};
+
+/// Rouses a thread that waits, and says that it did.
+struct Bell {
+    waiting: Thread,
+    rung: AtomicBool,
+}
 
 impl Wake for Bell {
     fn wake(self: Arc<Self>) {
-        // Fails when nobody waits any more.
-        self.0.send(()).unwrap_or_default();
+        self.rung.store(true, Ordering::Release);
+        self.waiting.unpark();
     }
 }
 
 /// Blocks the thread until something is ready, but for no longer than `timeout`, counted anew when it was
-/// roused in vain. Tells whether it is ready.
+/// roused in vain, and only until somebody else unparks it. Tells whether it is ready.
 pub(super) fn wait(ready: impl Future, timeout: Duration) -> bool {
     let mut ready = pin!(ready);
-    let (bell, rung) = channel();
-    let waker = Waker::from(Arc::new(Bell(bell)));
+    let bell = Arc::new(Bell {
+        waiting: thread::current(),
+        rung: AtomicBool::new(false),
+    });
+    let waker = Waker::from(Arc::clone(&bell));
     let mut cx = Context::from_waker(&waker);
     while ready.as_mut().poll(&mut cx).is_pending() {
-        if rung.recv_timeout(timeout).is_err() {
+        thread::park_timeout(timeout);
+        if !bell.rung.swap(false, Ordering::Acquire) {
             return false;
         }
     }
