@@ -1,7 +1,8 @@
 //! Counters, gauges, histograms and timers of a program's own.
 //!
-//! Watch for the timer that records once, however it ends, and for the name that is refused. A daemon that
-//! is given the registry (`Daemon::metrics`) serves it beside the metrics of its tree.
+//! Watch for the timer that records once, however it ends, for the name that is refused, and for what a
+//! library counts through the crate `metrics`. A daemon that is given the registry (`Daemon::metrics`) serves
+//! it beside the metrics of its tree.
 
 #![allow(clippy::print_stdout, reason = "an example talks to the reader")]
 
@@ -10,6 +11,7 @@ use perennial::metrics::Registry;
 
 fn main() -> Result<(), BoxError> {
     let registry = Registry::new();
+    metrics::set_global_recorder(registry.clone())?;
     let received =
         registry.counter_with("lines_total", "How many lines came.", &[("via", "udp")])?;
     let open = registry.gauge("connections", "How many are open.")?;
@@ -22,6 +24,7 @@ fn main() -> Result<(), BoxError> {
         drop(timer);
     }
     open.set(2.0);
+    metrics::counter!("cache.hits").increment(1);
     // What was not worth measuring.
     times.timer().discard();
     println!("stored {} lines\n", times.distribution().count);

@@ -31,6 +31,11 @@ impl Counter {
         self.value.load(Ordering::Relaxed)
     }
 
+    /// Takes over a count that is kept elsewhere, unless it is an older one.
+    pub(super) fn raise(&self, count: u64) {
+        self.value.fetch_max(count, Ordering::Relaxed);
+    }
+
     /// Takes over a count that is kept elsewhere.
     #[cfg(feature = "daemon")]
     pub(crate) fn set(&self, count: u64) {

@@ -10,10 +10,11 @@
 //!    library's own, which are few, do not count.
 //! 3. No two series write a line of the same name: a scraper would refuse everything.
 
+mod facade;
 mod refused;
 mod snapshot;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
@@ -64,6 +65,10 @@ struct Families {
     by_name: BTreeMap<String, Family>,
     /// How many series the program has.
     series: usize,
+    /// Help texts of what is made without one.
+    described: BTreeMap<String, String>,
+    /// The reasons for which a metric was refused that nobody hears of but the log.
+    told: BTreeSet<&'static str>,
 }
 
 /// All series of one name.
@@ -285,14 +290,17 @@ impl Registry {
         }
         let made = make();
         families.refuse_same_lines(name, made.kind())?;
-        let family = families
-            .by_name
-            .entry(name.to_owned())
-            .or_insert_with(|| Family {
-                kind: made.kind(),
-                help: help.to_owned(),
-                series: BTreeMap::new(),
-            });
+        let Families {
+            by_name, described, ..
+        } = &mut *families;
+        let family = by_name.entry(name.to_owned()).or_insert_with(|| Family {
+            kind: made.kind(),
+            help: match help {
+                "" => described.get(name).cloned().unwrap_or_default(),
+                help => help.to_owned(),
+            },
+            series: BTreeMap::new(),
+        });
         if family.kind != made.kind() {
             return Err(InvalidMetric::Kind {
                 name: name.to_owned(),

@@ -9,9 +9,11 @@ use super::instrument::Distribution;
 /// Names and values of labels.
 pub(super) type Labels<'a> = &'a [(&'a str, &'a str)];
 
-/// Writes what comes before the lines of a family.
+/// Writes what comes before the lines of a family; the help text may be empty.
 pub(super) fn head(text: &mut String, name: &str, help: &str, kind: &str) {
-    formatting::write_help_line(text, name, None, None, help);
+    if !help.is_empty() {
+        formatting::write_help_line(text, name, None, None, help);
+    }
     formatting::write_type_line(text, name, None, None, kind);
 }
 

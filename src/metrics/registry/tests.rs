@@ -188,3 +188,47 @@ fn a_counter_of_seconds_is_read_as_one_and_the_library_s_can_t_be_removed() {
     assert!(!registry.remove(name, &[]));
     assert!(registry.render().contains(&format!("\n{name} 1.5\n")));
 }
+
+#[test]
+fn what_is_counted_through_the_crate_metrics_is_in_the_registry() {
+    let registry = Registry::new();
+    metrics::with_local_recorder(&registry, || {
+        metrics::describe_counter!("http.requests", "How many came.");
+        metrics::counter!("http.requests", "http.code" => "200").increment(2);
+        metrics::counter!("http.requests", "http.code" => "200").increment(1);
+        metrics::counter!("seen").absolute(9);
+        metrics::counter!("seen").absolute(7);
+        metrics::gauge!("open").set(3.0);
+        metrics::gauge!("open").increment(2.0);
+        metrics::gauge!("open").decrement(1.5);
+        metrics::describe_gauge!("open", "How many are open.");
+        metrics::histogram!("took").record(0.02);
+    });
+    let text = registry.render();
+    for line in [
+        "# HELP http_requests How many came.",
+        "# TYPE http_requests counter",
+        "http_requests{http_code=\"200\"} 3",
+        "seen 9",
+        "# HELP open How many are open.",
+        "open 3.5",
+        "took_bucket{le=\"0.01\"} 0",
+        "took_bucket{le=\"0.025\"} 1",
+        "took_count 1",
+    ] {
+        assert!(text.lines().any(|shown| shown == line), "{line}\n{text}");
+    }
+}
+
+#[test]
+fn what_is_refused_through_the_crate_metrics_counts_nothing_and_spoils_nothing() {
+    let registry = Registry::new();
+    metrics::with_local_recorder(&registry, || {
+        metrics::counter!("a").increment(1);
+        metrics::gauge!("a").set(5.0);
+        metrics::histogram!("perennial_ready").record(5.0);
+        metrics::counter!("b", "le" => "1").increment(1);
+        metrics::counter!("c", "x.y" => "1", "x_y" => "2").increment(1);
+    });
+    assert_eq!(registry.render(), "# TYPE a counter\na 1\n\n");
+}
