@@ -175,7 +175,7 @@ impl<C: Config> Daemon<C> {
     /// pid file stays locked and the probes are served.
     pub async fn run_async(self) -> Result<(StopReport, DaemonExit), DaemonError> {
         let workers = Handle::try_current().map_err(|_outside| DaemonError::OutsideRuntime)?;
-        let mut ears = self.listen(false)?;
+        let mut ears = Ears::open(self.orders()?)?;
         let name = self.loader.name().to_owned();
         let Some(Prepared { plan, log, .. }) = self.prepare(&mut ears)? else {
             return Ok(govern::not_begun(&name, ears.reason()));
@@ -235,7 +235,13 @@ impl<C: Config> Daemon<C> {
         if Handle::try_current().is_ok() {
             return (name, failed(DaemonError::InsideRuntime), None);
         }
-        let mut ears = match self.listen(true) {
+        let ears = self.orders().and_then(|orders| {
+            // The threads that the daemon makes for the tree will hear signals as well, and sooner.
+            #[cfg(unix)]
+            beside::come_first(&self.signals);
+            Ears::open(orders)
+        });
+        let mut ears = match ears {
             Ok(ears) => ears,
             Err(error) => return (name, failed(error), None),
         };
@@ -270,17 +276,10 @@ impl<C: Config> Daemon<C> {
         Ok(ended)
     }
 
-    /// Begins to hear signals, before anything that may take long. `tasks_first`: on threads that the daemon
-    /// makes for the tree as well.
-    fn listen(&self, tasks_first: bool) -> Result<Ears, DaemonError> {
+    /// Makes what the daemon is told by.
+    fn orders(&self) -> Result<Arc<Orders>, DaemonError> {
         let notice = self.notice.clone();
-        let (orders, listener) =
-            Orders::listen(self.loader.name(), &self.signals, notice, tasks_first)
-                .map_err(DaemonError::Signals)?;
-        Ok(Ears {
-            orders,
-            listener: Some(listener),
-        })
+        Orders::new(self.loader.name(), &self.signals, notice).map_err(DaemonError::Signals)
     }
 }
 
@@ -291,6 +290,15 @@ struct Ears {
 }
 
 impl Ears {
+    /// Begins to hear signals, before anything that may take long.
+    fn open(orders: Arc<Orders>) -> Result<Self, DaemonError> {
+        let listener = orders.listen().map_err(DaemonError::Signals)?;
+        Ok(Self {
+            orders,
+            listener: Some(listener),
+        })
+    }
+
     /// Follows what the configuration says of signals.
     fn heed(&mut self, wanted: &SignalSettings) -> Result<(), DaemonError> {
         let heard = self.orders.set_meanings(wanted);

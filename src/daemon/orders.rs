@@ -71,17 +71,8 @@ pub(super) struct Orders {
 }
 
 impl Orders {
-    /// Begins to listen. `tasks_first`: those of the tree's runtime will hear signals as well, and sooner.
-    #[cfg_attr(
-        not(unix),
-        expect(unused_variables, reason = "there is one way to hear")
-    )]
-    pub(super) fn listen(
-        name: &str,
-        map: &SignalMap,
-        notice: EarlyNotice,
-        tasks_first: bool,
-    ) -> io::Result<(Arc<Self>, Listener)> {
+    /// Makes them, for a daemon that has not been told anything yet.
+    pub(super) fn new(name: &str, map: &SignalMap, notice: EarlyNotice) -> io::Result<Arc<Self>> {
         let orders = Arc::new(Self {
             name: name.to_owned(),
             map: Mutex::new(map.clone()),
@@ -105,18 +96,18 @@ impl Orders {
             let orders = reporter.upgrade();
             orders.map(|orders| orders.last_words()).unwrap_or_default()
         }));
-        #[cfg(unix)]
-        if tasks_first {
-            super::beside::come_first(map);
+        Ok(orders)
+    }
+
+    /// Begins to hear signals.
+    pub(super) fn listen(self: &Arc<Self>) -> io::Result<Listener> {
+        let heard = lock(&self.map).heard();
+        let orders = Arc::clone(self);
+        let listening = Listener::start(&heard, move |signal| orders.hear(signal));
+        if listening.is_err() {
+            self.let_go();
         }
-        let hears = Arc::clone(&orders);
-        match Listener::start(&map.heard(), move |signal| hears.hear(signal)) {
-            Ok(listener) => Ok((orders, listener)),
-            Err(error) => {
-                orders.let_go();
-                Err(error)
-            }
-        }
+        listening
     }
 
     /// Follows a signal.

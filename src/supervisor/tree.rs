@@ -26,7 +26,7 @@ use crate::time::WallClock;
 
 /// How many restart latencies are kept for a reader.
 ///
-/// The exporter's upkeep reads them every few seconds; this holds several seconds of a storm.
+/// A scraper reads them every few seconds; this holds several seconds of a storm.
 const LATENCIES_KEPT: usize = 16_384;
 
 /// What a whole tree shares.

@@ -19,8 +19,8 @@ const STILL: Duration = Duration::from_secs(2);
 /// Begins to listen, to no signal, beside a tree that is up.
 async fn begin() -> (Arc<Orders>, Listener, Running) {
     let tree = Supervisor::one_for_one("app").start().await;
-    let listening = Orders::listen("app", &SignalMap::none(), EarlyNotice::default(), false);
-    let (orders, listener) = listening.expect("a thread");
+    let orders = Orders::new("app", &SignalMap::none(), EarlyNotice::default()).expect("a thread");
+    let listener = orders.listen().expect("another");
     (orders, listener, tree.expect("it starts"))
 }
 
