@@ -203,15 +203,17 @@ fn publisher(cx: Context, of: Strings) -> Result<(), BoxError> {
     }
     let mut published = 0;
     let mut due = 0.0;
-    let mut last = Instant::now();
+    let (mut last, mut last_rate) = (Instant::now(), 0);
     let pause = || match of.rate.load(Ordering::Relaxed) {
         0 => Duration::from_millis(50),
         _ => Duration::from_millis(of.burst.load(Ordering::Relaxed)),
     };
     while !cx.wait_for_shutdown(pause()) {
         let now = Instant::now();
-        due += of.rate.load(Ordering::Relaxed) as f64 * (now - last).as_secs_f64();
-        last = now;
+        let rate = of.rate.load(Ordering::Relaxed);
+        // Nothing is due for the time that it has rested.
+        due += rate.min(last_rate) as f64 * (now - last).as_secs_f64();
+        (last, last_rate) = (now, rate);
         while due >= 1.0 {
             of.bus.publish(published);
             published += 1;

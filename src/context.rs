@@ -158,8 +158,7 @@ impl Context {
     /// child has been asked to stop.
     ///
     /// The time is the thread's own: it goes on while all threads of the runtime are blocked, and while the
-    /// clock of a test is paused. It is over early when somebody [unparks](std::thread::Thread::unpark) the
-    /// thread: whoever hands it work may rouse it so.
+    /// clock of a test is paused.
     ///
     /// # Panics
     ///

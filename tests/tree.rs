@@ -487,26 +487,6 @@ async fn a_thread_that_waits_for_its_stop_goes_on_while_the_runtime_stands_still
 }
 
 #[tokio::test]
-async fn a_thread_that_waits_for_its_stop_is_roused_for_its_work() {
-    let (told, heard) = std::sync::mpsc::channel();
-    let works = Child::blocking_with("works", told, |cx, told| {
-        let me = || std::thread::current();
-        told.send(me()).map_err(|error| error.to_string())?;
-        while !cx.wait_for_shutdown(Duration::from_secs(3_600)) {
-            told.send(me()).map_err(|error| error.to_string())?;
-        }
-        Ok(())
-    });
-    let running = start(Supervisor::one_for_one("app").child(works)).await;
-    for _ in 0..3 {
-        let thread = heard.recv_timeout(Duration::from_secs(60));
-        thread.expect("it is roused").unpark();
-    }
-    let report = running.stop(Duration::from_secs(60)).await;
-    assert!(report.is_clean(), "{report}");
-}
-
-#[tokio::test]
 async fn a_task_that_would_block_as_a_thread_may_panics() {
     let blocks = Child::task("blocks", |cx| async move {
         let _is_stopping = cx.wait_for_shutdown(Duration::from_secs(3_600));

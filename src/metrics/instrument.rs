@@ -109,14 +109,24 @@ impl Histogram {
     /// Records a value. What is not a number is not recorded.
     #[inline]
     pub fn record(&self, value: f64) {
+        self.record_times(value, (1, value));
+    }
+
+    /// Records a value so many times, which come to so much.
+    #[inline]
+    pub(super) fn record_times(&self, value: f64, (times, sum): (u64, f64)) {
         if value.is_nan() {
             return;
         }
         let bucket = self.shared.bounds.partition_point(|bound| *bound < value);
         if let Some(count) = self.shared.counts.get(bucket) {
-            count.fetch_add(1, Ordering::Relaxed);
+            count.fetch_add(times, Ordering::Relaxed);
         }
-        add(&self.shared.sum, value);
+        add(&self.shared.sum, sum);
+    }
+
+    pub(super) fn bounds(&self) -> &[f64] {
+        &self.shared.bounds
     }
 
     /// Records a duration in seconds.

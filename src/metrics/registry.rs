@@ -1,7 +1,7 @@
 //! A program's own metrics, beside those of its tree: counters, gauges, histograms, timers.
 //!
-//! A metric is a few atomic numbers that whoever counts holds directly; the registry is asked once, when
-//! it is made, and when somebody scrapes.
+//! A metric is a few atomic numbers that whoever counts holds directly; the registry is asked when it is made,
+//! and when somebody scrapes. What counts through the crate `metrics` asks at each use of a macro.
 //!
 //! # Invariants
 //!
@@ -9,25 +9,28 @@
 //! 2. There are at most [`MOST_SERIES`] series: labels made of user input must not fill the memory. The
 //!    library's own, which are few, do not count.
 //! 3. No two series write a line of the same name: a scraper would refuse everything.
+//! 4. All histograms of a name have the same bounds: their buckets are summed up.
 
 mod facade;
+mod families;
 mod refused;
 mod snapshot;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
 use metrics_exporter_prometheus::formatting;
 use tokio::time::Instant;
 
+use self::families::Families;
 pub use self::refused::InvalidMetric;
 pub use self::snapshot::{MetricsSnapshot, SeriesReading, Value};
 use super::instrument::{Cells, Counter, DEFAULT_BUCKETS, Gauge, Histogram};
 #[cfg(feature = "daemon")]
 use super::names::Name;
 use super::text::{self, Labels};
-use crate::sync::{Mutex, lock};
+use crate::sync::{Mutex, RwLock, read, write};
 
 /// How many series a registry holds at most: what a scraper still takes in a second.
 pub const MOST_SERIES: usize = 10_000;
@@ -57,26 +60,9 @@ pub struct Registry {
 
 struct Shared {
     began: Instant,
-    families: Mutex<Families>,
-}
-
-#[derive(Default)]
-struct Families {
-    by_name: BTreeMap<String, Family>,
-    /// How many series the program has.
-    series: usize,
-    /// Help texts of what is made without one.
-    described: BTreeMap<String, String>,
-    /// The reasons for which a metric was refused that nobody hears of but the log.
-    told: BTreeSet<&'static str>,
-}
-
-/// All series of one name.
-struct Family {
-    kind: Kind,
-    help: String,
-    /// By the labels, as they are written.
-    series: BTreeMap<String, Cells>,
+    families: RwLock<Families>,
+    /// Names that were refused to the crate `metrics`, until somebody was told why.
+    refused: Mutex<BTreeMap<String, Option<InvalidMetric>>>,
 }
 
 /// What a metric is, in Prometheus' words.
@@ -109,7 +95,8 @@ impl Registry {
     pub fn new() -> Self {
         let shared = Shared {
             began: Instant::now(),
-            families: Mutex::default(),
+            families: RwLock::default(),
+            refused: Mutex::default(),
         };
         Self {
             shared: Arc::new(shared),
@@ -174,7 +161,7 @@ impl Registry {
     }
 
     /// Makes a histogram with labels and the upper bounds of its buckets, in rising order, or returns the
-    /// one that is there, with the bounds that it has.
+    /// one that is there. The bounds are those of the first histogram of the name.
     ///
     /// # Errors
     ///
@@ -195,7 +182,7 @@ impl Registry {
         if !rises || bounds.iter().any(|bound| !bound.is_finite()) {
             return Err(InvalidMetric::Buckets(name.to_owned()));
         }
-        let make = || Cells::Histogram(Histogram::new(bounds));
+        let make = |known: Option<&Cells>| histogram(known, bounds);
         match self.series((name, help), labels, &make)? {
             Cells::Histogram(histogram) => Ok(histogram),
             other => Err(is_another(name, &other)),
@@ -208,7 +195,11 @@ impl Registry {
         help: &str,
         labels: Labels<'_>,
     ) -> Result<Counter, InvalidMetric> {
-        match self.series((name, help), labels, &|| Cells::Counter(Counter::default()))? {
+        match self.series(
+            (name, help),
+            labels,
+            &|_| Cells::Counter(Counter::default()),
+        )? {
             Cells::Counter(counter) => Ok(counter),
             other => Err(is_another(name, &other)),
         }
@@ -220,7 +211,7 @@ impl Registry {
         help: &str,
         labels: Labels<'_>,
     ) -> Result<Gauge, InvalidMetric> {
-        match self.series((name, help), labels, &|| Cells::Gauge(Gauge::default()))? {
+        match self.series((name, help), labels, &|_| Cells::Gauge(Gauge::default()))? {
             Cells::Gauge(gauge) => Ok(gauge),
             other => Err(is_another(name, &other)),
         }
@@ -237,7 +228,7 @@ impl Registry {
     /// Records a value in a histogram of the library's.
     #[cfg(feature = "daemon")]
     pub(crate) fn record(&self, name: Name, labels: Labels<'_>, (bounds, value): (&[f64], f64)) {
-        let make = || Cells::Histogram(Histogram::new(bounds));
+        let make = |known: Option<&Cells>| histogram(known, bounds);
         if let Ok(Cells::Histogram(histogram)) = self.series((name.name, name.help), labels, &make)
         {
             histogram.record(value);
@@ -263,7 +254,7 @@ impl Registry {
     /// Sets a counter of seconds.
     #[cfg(feature = "daemon")]
     pub(crate) fn count_seconds(&self, name: Name, seconds: f64) {
-        let make = || Cells::Seconds(Gauge::default());
+        let make = |_: Option<&Cells>| Cells::Seconds(Gauge::default());
         if let Ok(Cells::Seconds(counter)) = self.series((name.name, name.help), &[], &make) {
             counter.set(seconds);
         }
@@ -273,43 +264,14 @@ impl Registry {
         &self,
         (name, help): (&str, &str),
         labels: Labels<'_>,
-        make: &dyn Fn() -> Cells,
+        make: &dyn Fn(Option<&Cells>) -> Cells,
     ) -> Result<Cells, InvalidMetric> {
         let labels = written(name, labels)?;
-        let mut families = lock(&self.shared.families);
-        let found = families
-            .by_name
-            .get(name)
-            .and_then(|family| family.series.get(&labels));
-        if let Some(found) = found {
-            return Ok(found.clone());
+        let found = read(&self.shared.families).find((name, help), &labels);
+        match found {
+            Some(found) => Ok(found),
+            None => write(&self.shared.families).find_or_make((name, help), &labels, make),
         }
-        let is_own = is_reserved(name);
-        if !is_own && families.series >= MOST_SERIES {
-            return Err(InvalidMetric::TooMany);
-        }
-        let made = make();
-        families.refuse_same_lines(name, made.kind())?;
-        let Families {
-            by_name, described, ..
-        } = &mut *families;
-        let family = by_name.entry(name.to_owned()).or_insert_with(|| Family {
-            kind: made.kind(),
-            help: match help {
-                "" => described.get(name).cloned().unwrap_or_default(),
-                help => help.to_owned(),
-            },
-            series: BTreeMap::new(),
-        });
-        if family.kind != made.kind() {
-            return Err(InvalidMetric::Kind {
-                name: name.to_owned(),
-                kind: family.kind,
-            });
-        }
-        family.series.insert(labels, made.clone());
-        families.series += usize::from(!is_own);
-        Ok(made)
     }
 
     /// Removes the series of this name and these labels, so that there is room for another; `false` where
@@ -318,33 +280,21 @@ impl Registry {
     /// For what comes and goes, such as one series for each client. A series that is made anew after that
     /// begins at nought.
     pub fn remove(&self, name: &str, labels: Labels<'_>) -> bool {
-        let Ok(labels) = written(name, labels) else {
-            return false;
-        };
-        let mut families = lock(&self.shared.families);
-        let Some(family) = families.by_name.get_mut(name) else {
-            return false;
-        };
-        if is_reserved(name) || family.series.remove(&labels).is_none() {
-            return false;
-        }
-        if family.series.is_empty() {
-            families.by_name.remove(name);
-        }
-        families.series -= 1;
-        true
+        let name = formatting::sanitize_metric_name(name);
+        let labels = written(&name, labels);
+        labels.is_ok_and(|labels| write(&self.shared.families).remove(&name, &labels))
     }
 
     /// Reads everything at once.
     #[must_use]
     pub fn snapshot(&self) -> MetricsSnapshot {
-        let families = lock(&self.shared.families);
-        let mut values = Vec::with_capacity(families.series);
-        for (name, family) in &families.by_name {
+        let families = read(&self.shared.families).all();
+        let mut values = Vec::new();
+        for (name, family) in &families {
             for (labels, cells) in &family.series {
                 values.push(SeriesReading {
-                    name: name.clone(),
-                    labels: labels.clone(),
+                    name: name.to_string(),
+                    labels: labels.to_string(),
                     value: cells.read(),
                 });
             }
@@ -358,9 +308,11 @@ impl Registry {
     /// Renders everything in Prometheus' text format.
     #[must_use]
     pub fn render(&self) -> String {
+        self.tell_refused();
         let mut shown = String::new();
-        let families = lock(&self.shared.families);
-        for (name, family) in &families.by_name {
+        // Written when the lock is free again, for which whoever counts through the crate `metrics` waits.
+        let families = read(&self.shared.families).all();
+        for (name, family) in &families {
             text::head(&mut shown, name, &family.help, family.kind.code());
             for (labels, cells) in &family.series {
                 match cells.read() {
@@ -388,34 +340,18 @@ impl Default for Registry {
 impl fmt::Debug for Registry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Registry")
-            .field("series", &lock(&self.shared.families).series)
+            .field("series", &read(&self.shared.families).series())
             .finish_non_exhaustive()
     }
 }
 
-impl Families {
-    /// Refuses a metric whose lines would be called as those of another: a histogram writes three kinds of
-    /// them, beside those that it is called after.
-    fn refuse_same_lines(&self, name: &str, kind: Kind) -> Result<(), InvalidMetric> {
-        let lines = |name: &str, histogram: &str| InvalidMetric::Lines {
-            name: name.to_owned(),
-            histogram: histogram.to_owned(),
-        };
-        for suffix in HISTOGRAM_LINES {
-            let histogram = name.strip_suffix(suffix);
-            if let Some((histogram, Family { kind, .. })) =
-                histogram.and_then(|histogram| self.by_name.get_key_value(histogram))
-                && *kind == Kind::Histogram
-            {
-                return Err(lines(name, histogram));
-            }
-            let other = format!("{name}{suffix}");
-            if kind == Kind::Histogram && self.by_name.contains_key(&other) {
-                return Err(lines(&other, name));
-            }
-        }
-        Ok(())
-    }
+/// Makes a histogram with the bounds of one of the same name, or else with those that are wanted.
+fn histogram(known: Option<&Cells>, bounds: &[f64]) -> Cells {
+    let bounds = match known {
+        Some(Cells::Histogram(known)) => known.bounds(),
+        _ => bounds,
+    };
+    Cells::Histogram(Histogram::new(bounds))
 }
 
 fn is_reserved(name: &str) -> bool {

@@ -1,7 +1,7 @@
 //! The text of one scrape: what is said of a node comes together, what is of one name is written together.
 //!
 //! No recorder of the exporter's stands between: it looks for each series in three maps before it writes
-//! it, which took eight times as long as reading the tree and writing the text.
+//! it. In return nobody here notices a series that is written twice, which a scraper refuses with all others.
 
 use std::collections::BTreeMap;
 

@@ -295,8 +295,11 @@ pub(super) fn bus(scrape: &mut Scrape, bus: &BusStatistics, other_lagged: &mut u
     if others.is_some() || *other_lagged > 0 {
         others.get_or_insert_default().lagged = *other_lagged;
     }
-    let others = others.map(|lag| (OTHER_SUBSCRIBERS, lag));
-    for (name, lag) in by_name.into_iter().chain(others) {
+    if let Some(others) = others {
+        // A subscriber of that name is one of them.
+        by_name.entry(OTHER_SUBSCRIBERS).or_default().add(&others);
+    }
+    for (name, lag) in by_name {
         let name = [("subscriber", name)];
         scrape.count(names::BUS_LAGGED, &name, lag.lagged);
         if let Some(depth) = lag.depth {
@@ -314,6 +317,13 @@ struct Lag {
 }
 
 impl Lag {
+    fn add(&mut self, other: &Self) {
+        self.lagged += other.lagged;
+        if let Some(depth) = other.depth {
+            *self.depth.get_or_insert_default() += depth;
+        }
+    }
+
     /// Of those that are gone.
     fn of(lagged: u64) -> Self {
         let depth = None;

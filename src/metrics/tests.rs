@@ -1,5 +1,6 @@
 //! What a scrape says of a tree.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -154,6 +155,44 @@ fn a_declared_child_has_series_of_its_own() {
         "{text}"
     );
     assert!(text.contains("# HELP perennial_child_up "), "{text}");
+    assert_no_line_twice(&text);
+}
+
+/// Claims that nothing is said twice, and that what belongs to one name stands together, as scrapers want it.
+#[track_caller]
+fn assert_no_line_twice(text: &str) {
+    let mut series = HashSet::new();
+    let mut heads = HashSet::new();
+    for line in text.lines().filter(|line| !line.is_empty()) {
+        let (what, _value) = line.rsplit_once(' ').expect("a name and a value");
+        match line.strip_prefix("# TYPE ") {
+            Some(head) => assert!(heads.insert(head.split(' ').next()), "{head} twice"),
+            None => assert!(series.insert(what), "{what} twice in\n{text}"),
+        }
+    }
+}
+
+#[test]
+fn a_subscriber_of_the_name_of_the_rest_is_counted_among_them() {
+    let mut read = reading(Vec::new(), Vec::new());
+    let subscriber = |number: usize| SubscriberStatistics {
+        name: if number == 0 {
+            "others".into()
+        } else {
+            number.to_string().into()
+        },
+        received: 1,
+        lagged: 1,
+        depth: 1,
+    };
+    read.bus.subscribers = (0..2 * MOST_SUBSCRIBERS).map(subscriber).collect();
+    read.bus.lost = 1_000;
+    let text = Exposition::new().render_reading(&read);
+    assert_no_line_twice(&text);
+    let others = "subscriber=\"others\"";
+    // One name is that of who is gone, with 3; the first hundred lost 99 and those 3.
+    assert_sample(&text, "perennial_bus_lagged_total", &[others], "899");
+    assert_sample(&text, "perennial_bus_queue_depth", &[others], "102");
 }
 
 #[test]

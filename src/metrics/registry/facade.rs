@@ -8,17 +8,25 @@ use metrics::{
 use metrics_exporter_prometheus::formatting;
 use tracing::warn;
 
-use super::{InvalidMetric, MOST_SERIES, Registry};
-use crate::metrics::instrument::{Counter, Gauge, Histogram};
+use super::{InvalidMetric, Registry};
+use crate::metrics::instrument::{Counter, DEFAULT_BUCKETS, Gauge, Histogram};
 use crate::metrics::text::Labels;
-use crate::sync::lock;
+use crate::sync::{lock, write};
 
-/// A registry takes in what is counted by the macros of the crate `metrics`, by libraries too. A program
-/// says so once, as early as it can: what was counted before is lost.
+/// How many refused names are remembered: enough to find out who counts under them.
+const MOST_REFUSED: usize = 100;
+
+/// A registry takes in what is counted by the macros of the crate `metrics`, version 0.24, by libraries too. A
+/// program says so once, as early as it can: what was counted before is lost.
 ///
-/// What Prometheus would not take in a name becomes `_`, so that `http.requests` is `http_requests`.
-/// Histograms have the buckets [`DEFAULT_BUCKETS`](crate::metrics::DEFAULT_BUCKETS), units are left out. A
-/// metric that is refused ([`InvalidMetric`]) counts nothing; the log says so, once for each reason.
+/// What Prometheus would not take in a name becomes `_`, so that `http.requests` is `http_requests`, here as in
+/// [`remove`](Registry::remove). Nothing is added to a name, and units are left out. A histogram has the
+/// buckets of those of its name, so that a program that wants others than
+/// [`DEFAULT_BUCKETS`](crate::metrics::DEFAULT_BUCKETS) makes one of the name first.
+///
+/// A metric that is refused ([`InvalidMetric`]) counts nothing: one that begins with `perennial_` or `process_`,
+/// and one too many: libraries share [`MOST_SERIES`](crate::metrics::MOST_SERIES) with the program. The next scrape logs its name, once.
+/// Each use of a macro looks its metric up; what counts millions of times a second holds what the macro returns.
 ///
 /// ```
 /// # use perennial::metrics::Registry;
@@ -58,9 +66,8 @@ impl Recorder for Registry {
     }
 
     fn register_histogram(&self, key: &Key, _metadata: &Metadata<'_>) -> metrics::Histogram {
-        let bounds = &crate::metrics::DEFAULT_BUCKETS;
         let made = self.make(key, |name, labels| {
-            self.histogram_with(name, "", labels, bounds)
+            self.histogram_with(name, "", labels, &DEFAULT_BUCKETS)
         });
         made.map_or_else(metrics::Histogram::noop, |histogram| {
             metrics::Histogram::from_arc(Arc::new(histogram))
@@ -72,15 +79,7 @@ impl Registry {
     /// Remembers what a metric is that was made without a help text, or will be.
     fn describe(&self, key: &KeyName, description: &str) {
         let name = formatting::sanitize_metric_name(key.as_str());
-        let mut families = lock(&self.shared.families);
-        if let Some(family) = families.by_name.get_mut(&name)
-            && family.help.is_empty()
-        {
-            description.clone_into(&mut family.help);
-        }
-        if families.described.len() < MOST_SERIES {
-            families.described.insert(name, description.to_owned());
-        }
+        write(&self.shared.families).describe(name, description);
     }
 
     fn make<T>(
@@ -98,15 +97,26 @@ impl Registry {
             .map(|(label, value)| (label.as_str(), *value))
             .collect();
         make(&name, &labels)
-            .inspect_err(|refused| self.tell_once(refused))
+            .inspect_err(|refused| self.remember_refused(name, refused))
             .ok()
     }
 
-    /// Logs why a metric is refused, the first time for this reason: the macros ask at each use.
-    fn tell_once(&self, refused: &InvalidMetric) {
-        let is_new = lock(&self.shared.families).told.insert(refused.code());
-        if is_new {
-            warn!(code = refused.code(), "a metric counts nothing: {refused}");
+    /// Keeps why a metric is refused: the macros ask at each use, and perhaps in the middle of writing a log.
+    fn remember_refused(&self, name: String, why: &InvalidMetric) {
+        let mut refused = lock(&self.shared.refused);
+        if refused.len() < MOST_REFUSED {
+            refused.entry(name).or_insert_with(|| Some(why.clone()));
+        }
+    }
+
+    /// Logs which metrics were refused since the last time.
+    pub(super) fn tell_refused(&self) {
+        let untold: Vec<_> = lock(&self.shared.refused)
+            .iter_mut()
+            .filter_map(|(name, why)| Some((name.clone(), why.take()?)))
+            .collect();
+        for (name, why) in untold {
+            warn!(metric = name, code = why.code(), "it counts nothing: {why}");
         }
     }
 }
@@ -138,5 +148,9 @@ impl GaugeFn for Gauge {
 impl HistogramFn for Histogram {
     fn record(&self, value: f64) {
         Histogram::record(self, value);
+    }
+
+    fn record_many(&self, value: f64, count: usize) {
+        self.record_times(value, (count as u64, value * count as f64));
     }
 }

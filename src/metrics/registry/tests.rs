@@ -1,5 +1,8 @@
 //! A program's own metrics: what is counted is rendered, what can't be is refused.
 
+use std::io::Read as _;
+use std::sync::Arc;
+
 use super::{InvalidMetric, Kind, MOST_SERIES, Registry, Value};
 
 #[test]
@@ -203,6 +206,7 @@ fn what_is_counted_through_the_crate_metrics_is_in_the_registry() {
         metrics::gauge!("open").decrement(1.5);
         metrics::describe_gauge!("open", "How many are open.");
         metrics::histogram!("took").record(0.02);
+        metrics::histogram!("took").record_many(0.02, 3);
     });
     let text = registry.render();
     for line in [
@@ -213,8 +217,9 @@ fn what_is_counted_through_the_crate_metrics_is_in_the_registry() {
         "# HELP open How many are open.",
         "open 3.5",
         "took_bucket{le=\"0.01\"} 0",
-        "took_bucket{le=\"0.025\"} 1",
-        "took_count 1",
+        "took_bucket{le=\"0.025\"} 4",
+        "took_sum 0.08",
+        "took_count 4",
     ] {
         assert!(text.lines().any(|shown| shown == line), "{line}\n{text}");
     }
@@ -231,4 +236,80 @@ fn what_is_refused_through_the_crate_metrics_counts_nothing_and_spoils_nothing()
         metrics::counter!("c", "x.y" => "1", "x_y" => "2").increment(1);
     });
     assert_eq!(registry.render(), "# TYPE a counter\na 1\n\n");
+}
+
+#[test]
+fn why_a_metric_counts_nothing_is_told_by_the_next_scrape_and_once() {
+    let registry = Registry::new();
+    metrics::with_local_recorder(&registry, || {
+        for _again in 0..3 {
+            metrics::gauge!("process.threads").set(5.0);
+            metrics::gauge!("perennial.ready").set(5.0);
+        }
+    });
+    let (mut lines, writer) = std::io::pipe().expect("a pipe");
+    let subscriber = tracing_subscriber::fmt()
+        .with_writer(Arc::new(writer))
+        .finish();
+    tracing::subscriber::with_default(subscriber, || {
+        let _twice = [registry.render(), registry.render()];
+    });
+    let mut log = String::new();
+    lines.read_to_string(&mut log).expect("text");
+    assert_eq!(log.matches("it counts nothing").count(), 2, "{log}");
+    assert!(log.contains("process_threads"), "{log}");
+    assert!(log.contains("perennial_ready"), "{log}");
+}
+
+#[test]
+fn all_histograms_of_a_name_have_the_same_bounds() {
+    let registry = Registry::new();
+    registry
+        .histogram_with("took", "", &[], &[1.0, 2.0])
+        .expect("new");
+    let more = registry.histogram_with("took", "", &[("via", "tcp")], &[5.0]);
+    more.expect("new").record(1.5);
+    metrics::with_local_recorder(&registry, || {
+        metrics::histogram!("took", "via" => "udp").record(1.5);
+    });
+    let text = registry.render();
+    for via in ["tcp", "udp"] {
+        let line = format!("took_bucket{{via=\"{via}\",le=\"2\"}} 1");
+        assert!(text.lines().any(|shown| shown == line), "{line}\n{text}");
+    }
+    assert!(!text.contains("le=\"5\""), "{text}");
+}
+
+#[test]
+fn a_help_text_may_come_after_the_metric() {
+    let registry = Registry::new();
+    registry.counter("a", "").expect("new").increment(1);
+    registry.counter("a", "What it is.").expect("the same");
+    registry.counter("a", "Something else.").expect("the same");
+    let text = registry.render();
+    assert_eq!(text, "# HELP a What it is.\n# TYPE a counter\na 1\n\n");
+}
+
+#[test]
+fn values_that_differ_by_a_backslash_are_two_series() {
+    let registry = Registry::new();
+    let values = ["a\"b", "a\\\"b", "\\", "\\\\", "\n", "\\n"];
+    for value in values {
+        let made = registry.counter_with("a", "", &[("n", value)]);
+        made.expect("new").increment(1);
+    }
+    assert_eq!(registry.snapshot().values.len(), values.len());
+    let text = registry.render();
+    assert!(text.contains("a{n=\"a\\\\\\\"b\"} 1\n"), "{text}");
+    assert!(text.contains("a{n=\"\\n\"} 1\n"), "{text}");
+}
+
+#[test]
+fn what_came_through_the_crate_metrics_is_removed_by_the_name_it_was_given() {
+    let registry = Registry::new();
+    metrics::with_local_recorder(&registry, || {
+        metrics::counter!("cache.hits", "kind" => "user").increment(1);
+    });
+    assert!(registry.remove("cache.hits", &[("kind", "user")]));
+    assert_eq!(registry.render(), "");
 }
