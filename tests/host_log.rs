@@ -396,6 +396,34 @@ async fn a_subtask_that_panics_after_its_run_has_ended_is_logged() {
     assert!(lines.contains("too late at"), "{lines}");
 }
 
+#[cfg(feature = "metrics")]
+#[test]
+fn why_a_metric_counts_nothing_is_told_by_the_next_scrape_and_once() {
+    use perennial::metrics::Registry;
+
+    let lines = Lines::default();
+    let _guard = tracing::subscriber::set_default(
+        tracing_subscriber::fmt()
+            .with_writer(lines.clone())
+            .finish(),
+    );
+    let registry = Registry::new();
+    metrics::with_local_recorder(&registry, || {
+        for _again in 0..3 {
+            metrics::gauge!("process.threads").set(5.0);
+            metrics::gauge!("perennial.ready").set(5.0);
+        }
+    });
+    assert!(lines.0.lock().expect("no panic holds it").is_empty());
+    let _twice = [registry.render(), registry.render()];
+    let lines = lines.0.lock().expect("no panic holds it").clone();
+    let lines = String::from_utf8(lines).expect("text");
+    assert_eq!(lines.matches("it counts nothing").count(), 2, "{lines}");
+    for name in ["process_threads", "perennial_ready"] {
+        assert!(lines.contains(name), "{lines}");
+    }
+}
+
 /// What is logged.
 #[derive(Clone, Default)]
 struct Lines(Arc<Mutex<Vec<u8>>>);

@@ -1,8 +1,5 @@
 //! A program's own metrics: what is counted is rendered, what can't be is refused.
 
-use std::io::Read as _;
-use std::sync::Arc;
-
 use super::{InvalidMetric, Kind, MOST_SERIES, Registry, Value};
 
 #[test]
@@ -236,29 +233,6 @@ fn what_is_refused_through_the_crate_metrics_counts_nothing_and_spoils_nothing()
         metrics::counter!("c", "x.y" => "1", "x_y" => "2").increment(1);
     });
     assert_eq!(registry.render(), "# TYPE a counter\na 1\n\n");
-}
-
-#[test]
-fn why_a_metric_counts_nothing_is_told_by_the_next_scrape_and_once() {
-    let registry = Registry::new();
-    metrics::with_local_recorder(&registry, || {
-        for _again in 0..3 {
-            metrics::gauge!("process.threads").set(5.0);
-            metrics::gauge!("perennial.ready").set(5.0);
-        }
-    });
-    let (mut lines, writer) = std::io::pipe().expect("a pipe");
-    let subscriber = tracing_subscriber::fmt()
-        .with_writer(Arc::new(writer))
-        .finish();
-    tracing::subscriber::with_default(subscriber, || {
-        let _twice = [registry.render(), registry.render()];
-    });
-    let mut log = String::new();
-    lines.read_to_string(&mut log).expect("text");
-    assert_eq!(log.matches("it counts nothing").count(), 2, "{log}");
-    assert!(log.contains("process_threads"), "{log}");
-    assert!(log.contains("perennial_ready"), "{log}");
 }
 
 #[test]
