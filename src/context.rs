@@ -158,7 +158,8 @@ impl Context {
     /// child has been asked to stop.
     ///
     /// The time is the thread's own: it goes on while all threads of the runtime are blocked, and while the
-    /// clock of a test is paused.
+    /// clock of a test is paused. To unpark the thread does not end it: what there is to do comes by a channel,
+    /// or in the time between two waits.
     ///
     /// # Panics
     ///

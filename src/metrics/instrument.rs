@@ -115,7 +115,7 @@ impl Histogram {
     /// Records a value so many times, which come to so much.
     #[inline]
     pub(super) fn record_times(&self, value: f64, (times, sum): (u64, f64)) {
-        if value.is_nan() {
+        if value.is_nan() || times == 0 {
             return;
         }
         let bucket = self.shared.bounds.partition_point(|bound| *bound < value);

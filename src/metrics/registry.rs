@@ -277,11 +277,13 @@ impl Registry {
     /// Removes the series of this name and these labels, so that there is room for another; `false` where
     /// there is none, or it is the library's. What still counts it counts on, and nobody is told.
     ///
+    /// What Prometheus would not take in a name is `_` here as well.
     /// For what comes and goes, such as one series for each client. A series that is made anew after that
     /// begins at nought.
     pub fn remove(&self, name: &str, labels: Labels<'_>) -> bool {
         let name = formatting::sanitize_metric_name(name);
-        let labels = written(&name, labels);
+        let labels = with_good_names(labels.iter().copied());
+        let labels = written(&name, &borrowed(&labels));
         labels.is_ok_and(|labels| write(&self.shared.families).remove(&name, &labels))
     }
 
@@ -305,7 +307,7 @@ impl Registry {
         }
     }
 
-    /// Renders everything in Prometheus' text format.
+    /// Renders everything in Prometheus' text format. Logs what was refused to the crate `metrics` meanwhile.
     #[must_use]
     pub fn render(&self) -> String {
         self.tell_refused();
@@ -339,10 +341,25 @@ impl Default for Registry {
 
 impl fmt::Debug for Registry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let series = read(&self.shared.families).series();
         f.debug_struct("Registry")
-            .field("series", &read(&self.shared.families).series())
+            .field("series", &series)
             .finish_non_exhaustive()
     }
+}
+
+/// Turns what Prometheus would not take in the names of labels into `_`.
+fn with_good_names<'a>(labels: impl Iterator<Item = (&'a str, &'a str)>) -> Vec<(String, &'a str)> {
+    labels
+        .map(|(label, value)| (formatting::sanitize_label_key(label), value))
+        .collect()
+}
+
+fn borrowed<'a>(labels: &'a [(String, &'a str)]) -> Vec<(&'a str, &'a str)> {
+    let labels = labels.iter();
+    labels
+        .map(|(label, value)| (label.as_str(), *value))
+        .collect()
 }
 
 /// Makes a histogram with the bounds of one of the same name, or else with those that are wanted.

@@ -274,16 +274,19 @@ pub(super) fn bus(scrape: &mut Scrape, bus: &BusStatistics, other_lagged: &mut u
     let subscribers = as_f64(bus.subscribers.len());
     scrape.gauge(names::BUS_SUBSCRIBERS, &[], subscribers);
     // Those that are gone come first: what they have lost must not fall, nor go anywhere else.
+    // One that is called as the rest is one of the rest, always, so that no counter falls.
     let gone = bus.lagged_by_gone.iter();
     let mut by_name: BTreeMap<&str, Lag> = gone
+        .filter(|(name, _)| &***name != OTHER_SUBSCRIBERS)
         .take(MOST_SUBSCRIBERS)
         .map(|(name, lagged)| (&**name, Lag::of(*lagged)))
         .collect();
     let mut others = None;
     for subscriber in &bus.subscribers {
-        let has_room = by_name.len() < MOST_SUBSCRIBERS;
-        let lag = match by_name.contains_key(&*subscriber.name) || has_room {
-            true => by_name.entry(&subscriber.name).or_default(),
+        let name = &*subscriber.name;
+        let has_room = by_name.len() < MOST_SUBSCRIBERS && name != OTHER_SUBSCRIBERS;
+        let lag = match by_name.contains_key(name) || has_room {
+            true => by_name.entry(name).or_default(),
             false => others.get_or_insert_default(),
         };
         lag.lagged += subscriber.lagged;
@@ -295,11 +298,8 @@ pub(super) fn bus(scrape: &mut Scrape, bus: &BusStatistics, other_lagged: &mut u
     if others.is_some() || *other_lagged > 0 {
         others.get_or_insert_default().lagged = *other_lagged;
     }
-    if let Some(others) = others {
-        // A subscriber of that name is one of them.
-        by_name.entry(OTHER_SUBSCRIBERS).or_default().add(&others);
-    }
-    for (name, lag) in by_name {
+    let others = others.map(|lag| (OTHER_SUBSCRIBERS, lag));
+    for (name, lag) in by_name.into_iter().chain(others) {
         let name = [("subscriber", name)];
         scrape.count(names::BUS_LAGGED, &name, lag.lagged);
         if let Some(depth) = lag.depth {
@@ -317,13 +317,6 @@ struct Lag {
 }
 
 impl Lag {
-    fn add(&mut self, other: &Self) {
-        self.lagged += other.lagged;
-        if let Some(depth) = other.depth {
-            *self.depth.get_or_insert_default() += depth;
-        }
-    }
-
     /// Of those that are gone.
     fn of(lagged: u64) -> Self {
         let depth = None;

@@ -8,7 +8,7 @@ use metrics::{
 use metrics_exporter_prometheus::formatting;
 use tracing::warn;
 
-use super::{InvalidMetric, Registry};
+use super::{InvalidMetric, Registry, borrowed, with_good_names};
 use crate::metrics::instrument::{Counter, DEFAULT_BUCKETS, Gauge, Histogram};
 use crate::metrics::text::Labels;
 use crate::sync::{lock, write};
@@ -25,7 +25,8 @@ const MOST_REFUSED: usize = 100;
 /// [`DEFAULT_BUCKETS`](crate::metrics::DEFAULT_BUCKETS) makes one of the name first.
 ///
 /// A metric that is refused ([`InvalidMetric`]) counts nothing: one that begins with `perennial_` or `process_`,
-/// and one too many: libraries share [`MOST_SERIES`](crate::metrics::MOST_SERIES) with the program. The next scrape logs its name, once.
+/// and one too many: libraries share [`MOST_SERIES`](crate::metrics::MOST_SERIES) with the program. The next scrape logs its name, once, and so of the first
+/// hundred.
 /// Each use of a macro looks its metric up; what counts millions of times a second holds what the macro returns.
 ///
 /// ```
@@ -88,15 +89,8 @@ impl Registry {
         make: impl FnOnce(&str, Labels<'_>) -> Result<T, InvalidMetric>,
     ) -> Option<T> {
         let name = formatting::sanitize_metric_name(key.name());
-        let labels: Vec<_> = key
-            .labels()
-            .map(|label| (formatting::sanitize_label_key(label.key()), label.value()))
-            .collect();
-        let labels: Vec<_> = labels
-            .iter()
-            .map(|(label, value)| (label.as_str(), *value))
-            .collect();
-        make(&name, &labels)
+        let labels = with_good_names(key.labels().map(|label| (label.key(), label.value())));
+        make(&name, &borrowed(&labels))
             .inspect_err(|refused| self.remember_refused(name, refused))
             .ok()
     }
@@ -116,7 +110,11 @@ impl Registry {
             .filter_map(|(name, why)| Some((name.clone(), why.take()?)))
             .collect();
         for (name, why) in untold {
-            warn!(metric = name, code = why.code(), "it counts nothing: {why}");
+            warn!(
+                metric = name,
+                code = why.code(),
+                "something of this name counts nothing: {why}"
+            );
         }
     }
 }

@@ -39,6 +39,13 @@ impl Families {
         labels: &str,
         make: &dyn Fn(Option<&Cells>) -> Cells,
     ) -> Result<Cells, InvalidMetric> {
+        let known = self.by_name.get(name);
+        let made = make(known.and_then(|family| family.series.values().next()));
+        let kind = known.map_or(made.kind(), |family| family.kind);
+        if kind != made.kind() {
+            let name = name.to_owned();
+            return Err(InvalidMetric::Kind { name, kind });
+        }
         self.explain(name, help);
         if let Some(found) = self.find((name, ""), labels) {
             return Ok(found);
@@ -47,14 +54,7 @@ impl Families {
         if !is_own && self.series >= MOST_SERIES {
             return Err(InvalidMetric::TooMany);
         }
-        let known = self.by_name.get(name);
-        let made = make(known.and_then(|family| family.series.values().next()));
-        self.refuse_same_lines(name, made.kind())?;
-        let kind = known.map_or(made.kind(), |family| family.kind);
-        if kind != made.kind() {
-            let name = name.to_owned();
-            return Err(InvalidMetric::Kind { name, kind });
-        }
+        self.refuse_same_lines(name, kind)?;
         let described = || self.described.get(name).map_or(help, String::as_str);
         let family = self.by_name.entry(name.into()).or_insert_with(|| Family {
             kind,
@@ -94,8 +94,10 @@ impl Families {
     pub(super) fn describe(&mut self, name: String, help: &str) {
         self.explain(&name, help);
         if self.described.len() < MOST_SERIES {
-            let first = self.described.entry(name);
-            first.or_insert_with(|| help.to_owned());
+            let known = self.described.entry(name).or_default();
+            if known.is_empty() {
+                help.clone_into(known);
+            }
         }
     }
 

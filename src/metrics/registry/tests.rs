@@ -204,6 +204,7 @@ fn what_is_counted_through_the_crate_metrics_is_in_the_registry() {
         metrics::describe_gauge!("open", "How many are open.");
         metrics::histogram!("took").record(0.02);
         metrics::histogram!("took").record_many(0.02, 3);
+        metrics::histogram!("took").record_many(f64::INFINITY, 0);
     });
     let text = registry.render();
     for line in [
@@ -260,8 +261,13 @@ fn a_help_text_may_come_after_the_metric() {
     registry.counter("a", "").expect("new").increment(1);
     registry.counter("a", "What it is.").expect("the same");
     registry.counter("a", "Something else.").expect("the same");
+    registry.counter("b", "").expect("new");
+    registry
+        .gauge("b", "Degrees.")
+        .expect_err("it is a counter");
     let text = registry.render();
-    assert_eq!(text, "# HELP a What it is.\n# TYPE a counter\na 1\n\n");
+    let expected = "# HELP a What it is.\n# TYPE a counter\na 1\n\n# TYPE b counter\nb 0\n\n";
+    assert_eq!(text, expected);
 }
 
 #[test]
@@ -282,8 +288,8 @@ fn values_that_differ_by_a_backslash_are_two_series() {
 fn what_came_through_the_crate_metrics_is_removed_by_the_name_it_was_given() {
     let registry = Registry::new();
     metrics::with_local_recorder(&registry, || {
-        metrics::counter!("cache.hits", "kind" => "user").increment(1);
+        metrics::counter!("cache.hits", "of.kind" => "user").increment(1);
     });
-    assert!(registry.remove("cache.hits", &[("kind", "user")]));
+    assert!(registry.remove("cache.hits", &[("of.kind", "user")]));
     assert_eq!(registry.render(), "");
 }
