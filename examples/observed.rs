@@ -12,8 +12,8 @@ use std::time::Duration;
 
 use perennial::health::{Health, HealthCheck};
 use perennial::{
-    Backoff, BoxError, Bus, Child, Context, Daemon, Handle, Inbox, Restart, Supervisor,
-    SupervisorHandle, WhileDown,
+    Backoff, BoxError, Bus, Child, Context, Daemon, Handle, Inbox, ReceiveError, Restart,
+    Supervisor, SupervisorHandle, WhileDown,
 };
 use tokio::runtime;
 use tokio::sync::{Mutex, Notify};
@@ -196,7 +196,11 @@ fn publisher(cx: Context, of: Strings) -> Result<(), BoxError> {
     for mut reader in readers {
         cx.spawn(async move {
             let mut batch = Vec::new();
-            while reader.recv_many(&mut batch, 1_024).await.is_ok() {
+            // Goes on after a loss: without readers there is nothing to look at.
+            while !matches!(
+                reader.recv_many(&mut batch, 1_024).await,
+                Err(ReceiveError::Closed)
+            ) {
                 batch.clear();
             }
         });
