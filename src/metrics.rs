@@ -1,7 +1,7 @@
 //! The tree and its bus in Prometheus' text format.
 //!
 //! Everything is read from the tree when somebody scrapes; nothing is counted twice and no child
-//! pays for it. Nothing here is the process's: two trees do not collide, and a program's own metrics
+//! pays for it. Nothing is made the process's here: two trees do not collide, and a program's own metrics
 //! stay its own.
 //!
 //! # Invariants

@@ -106,7 +106,7 @@ impl Families {
         self.series
     }
 
-    /// Returns all of them as they are, which only looking at the numbers is left to do for.
+    /// Returns all of them, for whoever reads the numbers when the lock is free again.
     pub(super) fn all(&self) -> Vec<(Arc<str>, Family)> {
         let all = self.by_name.iter();
         all.map(|(name, family)| (Arc::clone(name), family.clone()))
