@@ -21,7 +21,7 @@ fn tree(tasks: usize) -> Supervisor {
 
 fn settings() -> Settings {
     let mut settings = Settings::default();
-    settings.daemon.name = Some("bench-daemon".to_owned());
+    settings.daemon.name = Some("bench-daemon".into());
     settings.runtime.worker_threads = black_box(4);
     settings.shutdown.graceful = Duration::from_secs(2);
     settings.shutdown.force = Some(Duration::from_secs(5));

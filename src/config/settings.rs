@@ -59,7 +59,7 @@ pub struct Settings {
 pub struct DaemonSettings {
     /// What the process calls itself in its log and before its errors. Default: the name it was made
     /// with, which always is the name of its files and variables.
-    pub name: Option<String>,
+    pub name: Option<Cow<'static, str>>,
     /// The directory to change into before anything is opened. Default: that of whoever started it.
     pub work_dir: Option<PathBuf>,
     /// The file that is locked while the process lives and holds its number. Default: none.
@@ -154,7 +154,7 @@ pub struct RuntimeSettings {
     /// How many threads blocking children and calls may have. Default 512, as tokio's.
     pub max_blocking_threads: usize,
     /// What the threads are called. Default `"perennial-worker"`.
-    pub thread_name: Cow<'static, str>,
+    pub thread_name: Option<Cow<'static, str>>,
     /// How large their stacks are. Default 2 MiB, as Rust's.
     pub stack_size_bytes: usize,
 }
@@ -166,9 +166,20 @@ impl Default for RuntimeSettings {
             cpus: None,
             nice: None,
             max_blocking_threads: 512,
-            thread_name: Cow::Borrowed("perennial-worker"),
+            thread_name: None,
             stack_size_bytes: 2 * 1024 * 1024,
         }
+    }
+}
+
+/// Says in a list of threads whose they are; Linux shows the first 15 bytes.
+const DEFAULT_THREAD_NAME: &str = "perennial-worker";
+
+impl RuntimeSettings {
+    /// Returns what the threads are called.
+    #[must_use]
+    pub fn thread_name(&self) -> &str {
+        self.thread_name.as_deref().unwrap_or(DEFAULT_THREAD_NAME)
     }
 }
 
@@ -233,6 +244,8 @@ impl Settings {
     pub(crate) fn complete(mut self) -> Self {
         self.shutdown.force = Some(self.shutdown.force());
         self.shutdown.kill = Some(self.shutdown.kill());
+        let name = &mut self.runtime.thread_name;
+        name.get_or_insert(DEFAULT_THREAD_NAME.into());
         self
     }
 }

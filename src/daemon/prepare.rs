@@ -2,6 +2,7 @@
 //!
 //! Everything that can be wrong before anything starts is found out here, on the thread of the caller.
 
+use std::borrow::Cow;
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -120,7 +121,7 @@ impl<C: Config> Daemon<C> {
             runtime: settings.runtime.clone(),
             log,
             plan: Plan {
-                name: settings.daemon.name.clone().unwrap_or(name),
+                name: settings.daemon.name.clone().map_or(name, Cow::into_owned),
                 tree,
                 configuration,
                 reloads,

@@ -11,7 +11,7 @@ use crate::exit::catch_blocking;
 pub(super) fn build(settings: &RuntimeSettings) -> io::Result<Runtime> {
     let mut builder = Builder::new_multi_thread();
     builder
-        .thread_name(&*settings.thread_name)
+        .thread_name(settings.thread_name())
         .thread_stack_size(settings.stack_size_bytes)
         .max_blocking_threads(settings.max_blocking_threads)
         .enable_all();
@@ -118,7 +118,7 @@ mod tests {
             .expect("there is one");
         let mut settings = RuntimeSettings {
             cpus: Some(last.to_string().parse().expect("a list")),
-            thread_name: "named".into(),
+            thread_name: Some("named".into()),
             ..RuntimeSettings::default()
         };
         let runtime = build(&settings).expect("it can be built");
@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stack_that_no_thread_can_have_is_refused_and_no_panic() {
+    fn a_stack_or_a_name_that_no_thread_can_have_is_refused_and_no_panic() {
         let mut settings = Settings::default();
         settings.runtime.stack_size_bytes = 1 << 50;
         let refused = check(&settings).expect_err("there is no such memory");
@@ -154,6 +154,11 @@ mod tests {
             build(&settings.runtime).is_err(),
             "and tokio's panic is an error"
         );
+        let named = RuntimeSettings {
+            thread_name: Some("a\0b".into()),
+            ..RuntimeSettings::default()
+        };
+        assert!(build(&named).is_err(), "nor can it be called that");
     }
 
     #[test]

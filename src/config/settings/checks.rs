@@ -153,8 +153,9 @@ impl RuntimeSettings {
             "runtime.stack_size_bytes",
             "must be 65536 at least",
         );
+        let name = self.thread_name.as_deref();
         found.note(
-            self.thread_name.contains('\0'),
+            name.is_some_and(|name| name.contains('\0')),
             "runtime.thread_name",
             "must not contain a zero byte",
         );
@@ -181,6 +182,8 @@ fn is_too_short(period: Duration) -> bool {
 }
 
 impl MonitoringSettings {
+    // Else it is called, which is as long as the half of it.
+    #[inline]
     fn check(&self, found: &mut Contradictions) {
         found.note(
             is_too_short(self.health_interval),

@@ -43,6 +43,7 @@ fn a_contradiction_names_the_key_to_blame() {
         ("logging.max_files = 0", "logging.max_files"),
         ("http.listen = \"0.0.0.0:80\"", "http.listen"),
         ("runtime.nice = 20", "runtime.nice"),
+        ("runtime.thread_name = \"a\\u0000b\"", "runtime.thread_name"),
         ("bus.capacity = 0", "bus.capacity"),
         (
             "monitoring.sample_interval = \"1ns\"",
