@@ -2,7 +2,8 @@
 //!
 //! The work of the first two topics is that of proc-daemon's own benches. What is in scope differs where the
 //! designs do, and the names say so: a daemon of ours reads its configuration when it runs, theirs is given
-//! one; theirs looks a metric up by its name each time, ours is held.
+//! one; theirs looks a metric up by its name each time, ours is held. What the names do not say: a name in our
+//! settings may be borrowed, theirs copies it.
 
 mod config;
 mod files;

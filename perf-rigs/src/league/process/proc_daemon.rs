@@ -38,7 +38,7 @@ pub(crate) fn three_tasks(effort: Effort) -> Option<Figures> {
 
 pub(crate) fn settings(effort: Effort) -> Option<Figures> {
     each(effort.of(MANY), || {
-        Config::builder()
+        let config = Config::builder()
             .name("bench-daemon")
             .worker_threads(black_box(4))
             .shutdown_timeout(Duration::from_secs(2))
@@ -46,7 +46,8 @@ pub(crate) fn settings(effort: Effort) -> Option<Figures> {
             .force_shutdown_timeout(Duration::from_secs(5))
             .expect("it is one")
             .build()
-            .expect("it builds")
+            .expect("it builds");
+        black_box(&config);
     })
 }
 
