@@ -64,13 +64,25 @@ pub struct Child<M: Send + 'static = Infallible> {
     while_down: WhileDown,
 }
 
-/// What is declared of a leaf; what it runs stands beside it.
+/// What is declared of a leaf, without what it runs.
 #[derive(Debug, Clone)]
 pub(crate) struct Specification {
     pub(crate) name: String,
     pub(crate) kind: Kind,
     /// Shared by all leaves that were declared without a wish of their own.
     pub(crate) treatment: Arc<Treatment>,
+}
+
+/// What is declared of a leaf, and what runs it, of which its supervisor does not know the type.
+pub(crate) struct Declared<L: ?Sized> {
+    pub(crate) specification: Specification,
+    pub(crate) launch: L,
+}
+
+impl<L: ?Sized> Declared<L> {
+    pub(crate) fn treatment(&self) -> &Treatment {
+        &self.specification.treatment
+    }
 }
 
 /// How a leaf is started, restarted and stopped.
@@ -336,13 +348,16 @@ impl<M: Send + 'static> Child<M> {
         self
     }
 
-    pub(crate) fn into_leaf(self) -> (Specification, Arc<dyn Launch>) {
-        let leaf = Leaf {
+    pub(crate) fn into_declared(self) -> Declared<Leaf<M>> {
+        let launch = Leaf {
             body: self.body,
             claim: self.claim,
             explicit_ready: self.specification.treatment.explicit_ready,
         };
-        (self.specification, Arc::new(leaf))
+        Declared {
+            specification: self.specification,
+            launch,
+        }
     }
 }
 

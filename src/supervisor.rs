@@ -82,7 +82,7 @@ pub struct Supervisor {
     pub(crate) health_interval: Duration,
     /// Absent where nothing was declared.
     pub(crate) duty: Option<Arc<Duty>>,
-    pub(crate) children: Vec<Arc<Node>>,
+    pub(crate) children: Vec<Node>,
     pub(crate) door: Arc<Door>,
 }
 
@@ -138,7 +138,7 @@ impl Supervisor {
 
     /// Adds a child; children start in the order in which they are added.
     pub fn child(mut self, child: impl Into<Node>) -> Self {
-        self.children.push(Arc::new(child.into()));
+        self.children.push(child.into());
         self
     }
 

@@ -31,7 +31,7 @@ struct Launching {
 
 impl Launching {
     fn of<M: Send + 'static>(child: Child<M>) -> Self {
-        let (_, leaf) = child.into_leaf();
+        let leaf = Arc::new(child.into_declared().launch);
         let identity = Identity {
             path: Path::root("app").join("child"),
             key: 0,

@@ -93,29 +93,29 @@ impl Policy {
         };
         let duty = node.duty().unwrap_or_default();
         match &node.0 {
-            NodeKind::Leaf(leaf, _) => Self {
+            NodeKind::Leaf(leaf) => Self {
                 restart,
                 backoff: leaf
-                    .treatment
+                    .treatment()
                     .backoff
                     .clone()
                     .unwrap_or_else(|| supervisor.child_backoff.clone()),
-                start_timeout: Some(leaf.treatment.start_timeout),
-                stop_timeout: Some(leaf.treatment.stop_timeout),
-                worst_case_stop: leaf.treatment.stop_timeout,
+                start_timeout: Some(leaf.treatment().start_timeout),
+                stop_timeout: Some(leaf.treatment().stop_timeout),
+                worst_case_stop: leaf.treatment().stop_timeout,
                 stop_reserve: leaf
-                    .treatment
+                    .treatment()
                     .stop_reserve
                     .map_or(Reserve::Default, Reserve::Exactly),
-                kind: leaf.kind,
-                limit: leaf.treatment.limit,
-                on_limit: leaf.treatment.on_limit.unwrap_or(on_limit),
-                is_significant: leaf.treatment.is_significant,
-                stop: leaf.treatment.stop,
-                on_hung: leaf.treatment.on_hung,
-                stable_after: leaf.treatment.stable_after,
+                kind: leaf.specification.kind,
+                limit: leaf.treatment().limit,
+                on_limit: leaf.treatment().on_limit.unwrap_or(on_limit),
+                is_significant: leaf.treatment().is_significant,
+                stop: leaf.treatment().stop,
+                on_hung: leaf.treatment().on_hung,
+                stable_after: leaf.treatment().stable_after,
                 siblings_wait: duty.siblings_wait_until_stable,
-                tells_stable: leaf.treatment.stable_after.is_some()
+                tells_stable: leaf.treatment().stable_after.is_some()
                     || duty.siblings_wait_until_stable
                     || duty.unready_until_stable,
             },
@@ -157,7 +157,7 @@ impl Policy {
 /// Decides the restart type of a node that may not say one.
 pub(super) fn restart_of(node: &Node, strategy: Strategy) -> Restart {
     let (set, kind) = match &node.0 {
-        NodeKind::Leaf(leaf, _) => (leaf.treatment.restart, leaf.kind),
+        NodeKind::Leaf(leaf) => (leaf.treatment().restart, leaf.specification.kind),
         NodeKind::Supervisor(below) => (below.restart, Kind::Supervisor),
     };
     set.unwrap_or(match (strategy, kind) {

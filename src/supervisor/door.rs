@@ -64,10 +64,7 @@ impl SupervisorHandle {
                 return Err(refused);
             }
         };
-        let command = Command::StartChild {
-            node: Arc::new(node),
-            answer,
-        };
+        let command = Command::StartChild { node, answer };
         if let Err(mpsc::error::SendError(command)) = commands.send(command).await {
             retire(&command);
             return Err(self.start_refused());
@@ -185,7 +182,7 @@ pub(crate) struct Door {
 #[derive(Debug)]
 struct Behind {
     /// `None` while no run of the supervisor accepts commands.
-    commands: Option<mpsc::Sender<Command<Arc<Node>>>>,
+    commands: Option<mpsc::Sender<Command<Node>>>,
     cell: Arc<Cell>,
     early_notice: EarlyNotice,
 }
@@ -194,7 +191,7 @@ impl Door {
     /// Lets commands through to a loop.
     pub(super) fn open(
         &self,
-        commands: mpsc::Sender<Command<Arc<Node>>>,
+        commands: mpsc::Sender<Command<Node>>,
         cell: &Arc<Cell>,
         early_notice: &EarlyNotice,
     ) {
@@ -212,7 +209,7 @@ impl Door {
         }
     }
 
-    fn entrance(&self) -> Option<mpsc::Sender<Command<Arc<Node>>>> {
+    fn entrance(&self) -> Option<mpsc::Sender<Command<Node>>> {
         lock(&self.behind).as_ref()?.commands.clone()
     }
 
@@ -246,7 +243,7 @@ impl Door {
 }
 
 /// Says to the handles of a child that was never admitted that no run can follow.
-pub(super) fn retire(command: &Command<Arc<Node>>) {
+pub(super) fn retire(command: &Command<Node>) {
     if let Command::StartChild { node, .. } = command {
         node.retire();
     }

@@ -16,7 +16,7 @@ use crate::shutdown::report::{Outcome, Stopped};
 
 /// One child with its present run.
 pub(super) struct Live {
-    pub(super) node: Arc<Node>,
+    pub(super) node: Node,
     pub(super) cell: Arc<Cell>,
     pub(super) run: Option<Arc<Run>>,
     pub(super) control: Option<Arc<dyn Control>>,
@@ -33,7 +33,7 @@ pub(super) struct Parent<'a> {
 }
 
 impl Live {
-    pub(super) fn new(node: Arc<Node>, cell: Arc<Cell>) -> Self {
+    pub(super) fn new(node: Node, cell: Arc<Cell>) -> Self {
         Self {
             node,
             cell,
@@ -78,7 +78,7 @@ impl Live {
         parent.tree.count_begun();
         let run = Run::new(identity, parent.above);
         let launched = match &self.node.0 {
-            NodeKind::Leaf(_, launch) => launch.launch(&run),
+            NodeKind::Leaf(leaf) => leaf.launch.launch(&run),
             NodeKind::Supervisor(below) => Ok(Launched::from(End::Task(spawn::supervisor(
                 parent.tree,
                 below,
@@ -88,7 +88,7 @@ impl Live {
         };
         self.run = Some(Arc::clone(&run));
         let treatment = match &self.node.0 {
-            NodeKind::Leaf(specification, _) => Some(&specification.treatment),
+            NodeKind::Leaf(leaf) => Some(&leaf.specification.treatment),
             NodeKind::Supervisor(_) => None,
         };
         self.cell.set_run(&run, treatment);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Supervisor;
-use crate::child::{Child, Kind, Launch, Specification};
+use crate::child::{Child, Declared, Kind, Launch};
 use crate::exit::catch_blocking;
 use crate::handle::AnyAddress;
 use crate::health::{Duty, HealthCheck};
@@ -17,8 +17,9 @@ use crate::shutdown::plan::Floors;
 #[derive(Debug)]
 pub struct Node(pub(crate) NodeKind);
 
+#[derive(Clone)]
 pub(crate) enum NodeKind {
-    Leaf(Specification, Arc<dyn Launch>),
+    Leaf(Arc<Declared<dyn Launch>>),
     Supervisor(Arc<Supervisor>),
 }
 
@@ -27,14 +28,14 @@ impl Node {
     #[must_use]
     pub fn name(&self) -> &str {
         match &self.0 {
-            NodeKind::Leaf(specification, _) => &specification.name,
+            NodeKind::Leaf(leaf) => &leaf.specification.name,
             NodeKind::Supervisor(supervisor) => &supervisor.name,
         }
     }
 
     pub(crate) fn kind(&self) -> Kind {
         match &self.0 {
-            NodeKind::Leaf(specification, _) => specification.kind,
+            NodeKind::Leaf(leaf) => leaf.specification.kind,
             NodeKind::Supervisor(_) => Kind::Supervisor,
         }
     }
@@ -42,7 +43,7 @@ impl Node {
     /// Returns what was declared of it beside how it is run.
     pub(crate) fn duty(&self) -> Option<Arc<Duty>> {
         match &self.0 {
-            NodeKind::Leaf(specification, _) => specification.treatment.duty.clone(),
+            NodeKind::Leaf(leaf) => leaf.treatment().duty.clone(),
             NodeKind::Supervisor(supervisor) => supervisor.duty.clone(),
         }
     }
@@ -51,8 +52,8 @@ impl Node {
     pub(crate) fn health_check(&self) -> Option<&HealthCheck> {
         match &self.0 {
             // A step is over when it is up.
-            NodeKind::Leaf(leaf, _) if leaf.kind != Kind::Step => {
-                leaf.treatment.health_check.as_ref()
+            NodeKind::Leaf(leaf) if leaf.specification.kind != Kind::Step => {
+                leaf.treatment().health_check.as_ref()
             }
             _ => None,
         }
@@ -61,8 +62,8 @@ impl Node {
     /// Returns where its messages go, if it is of a kind that receives any.
     pub(super) fn mailbox(&self) -> Option<Arc<dyn AnyAddress>> {
         match &self.0 {
-            NodeKind::Leaf(leaf, launch) if matches!(leaf.kind, Kind::Actor | Kind::Worker) => {
-                launch.address()
+            NodeKind::Leaf(leaf) if matches!(self.kind(), Kind::Actor | Kind::Worker) => {
+                leaf.launch.address()
             }
             _ => None,
         }
@@ -70,7 +71,7 @@ impl Node {
 
     pub(super) fn worst_case_stop(&self) -> Duration {
         match &self.0 {
-            NodeKind::Leaf(specification, _) => specification.treatment.stop_timeout,
+            NodeKind::Leaf(leaf) => leaf.treatment().stop_timeout,
             NodeKind::Supervisor(supervisor) => supervisor.worst_case_stop(),
         }
     }
@@ -78,16 +79,13 @@ impl Node {
     /// Returns what is kept back for this node and all below it while its siblings stop.
     pub(crate) fn floors(&self) -> Floors {
         match &self.0 {
-            NodeKind::Leaf(specification, _) => match specification.treatment.stop_reserve {
+            NodeKind::Leaf(leaf) => match leaf.treatment().stop_reserve {
                 Some(by_hand) => Floors {
                     by_hand,
                     ..Floors::default()
                 },
                 None => Floors {
-                    by_default: specification
-                        .treatment
-                        .stop_timeout
-                        .min(DEFAULT_STOP_RESERVE),
+                    by_default: self.worst_case_stop().min(DEFAULT_STOP_RESERVE),
                     ..Floors::default()
                 },
             },
@@ -98,8 +96,8 @@ impl Node {
     /// Says to every handle below this node that no run can follow.
     pub(crate) fn retire(&self) {
         match &self.0 {
-            NodeKind::Leaf(_, launch) => {
-                if let Some(address) = launch.address() {
+            NodeKind::Leaf(leaf) => {
+                if let Some(address) = leaf.launch.address() {
                     address.retire();
                 }
             }
@@ -112,13 +110,15 @@ impl Node {
 
     /// Drops what this node and all below it hold, one by one: it is the user's, and a second drop
     /// that panics while the first one unwinds would end the process.
-    pub(crate) fn bury(self: Arc<Self>) {
-        let Some(Self(kind)) = Arc::into_inner(self) else {
-            return;
-        };
-        match kind {
-            NodeKind::Leaf(Specification { name, .. }, launch) => {
-                if let Err(panic) = catch_blocking(move || drop(launch)) {
+    pub(crate) fn bury(self) {
+        match self.0 {
+            NodeKind::Leaf(mut leaf) => {
+                // Whoever else holds it may let go of it first: also then this is the drop of what is the user's.
+                let name = match Arc::get_mut(&mut leaf) {
+                    Some(last) => std::mem::take(&mut last.specification.name),
+                    None => leaf.specification.name.clone(),
+                };
+                if let Err(panic) = catch_blocking(move || drop(leaf)) {
                     tracing::error!(name, %panic, "what a child's declaration held panicked when it was dropped");
                 }
             }
@@ -128,12 +128,16 @@ impl Node {
             }
         }
     }
+
+    /// Returns the same node once more.
+    pub(crate) fn share(&self) -> Self {
+        Self(self.0.clone())
+    }
 }
 
 impl<M: Send + 'static> From<Child<M>> for Node {
     fn from(child: Child<M>) -> Self {
-        let (specification, launch) = child.into_leaf();
-        Self(NodeKind::Leaf(specification, launch))
+        Self(NodeKind::Leaf(Arc::new(child.into_declared())))
     }
 }
 
@@ -146,7 +150,7 @@ impl From<Supervisor> for Node {
 impl fmt::Debug for NodeKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Leaf(specification, _) => fmt::Debug::fmt(specification, f),
+            Self::Leaf(leaf) => fmt::Debug::fmt(&leaf.specification, f),
             Self::Supervisor(supervisor) => fmt::Debug::fmt(supervisor, f),
         }
     }

@@ -58,7 +58,7 @@ pub(super) struct RunLoop {
     /// The supervisor's own run, as its parent sees it.
     run: Arc<Run>,
     above: Arc<Above>,
-    commands: mpsc::Receiver<Command<Arc<Node>>>,
+    commands: mpsc::Receiver<Command<Node>>,
     supervision: Supervision,
     lives: Lives,
     names: Names,
@@ -95,7 +95,7 @@ enum Waiting {
 enum Woken {
     StopOrdered(Instant),
     Told(Notice),
-    Command(Command<Arc<Node>>),
+    Command(Command<Node>),
     TimersDue,
 }
 
@@ -146,13 +146,13 @@ impl RunLoop {
             finished: None,
         };
         for node in &declared.children {
-            new.admit(Arc::clone(node), node.name());
+            new.admit(node.share(), node.name());
         }
         new
     }
 
     /// Gives a child a place at the end of the order.
-    fn admit(&mut self, node: Arc<Node>, name: &str) -> Key {
+    fn admit(&mut self, node: Node, name: &str) -> Key {
         let key = self.next_key;
         self.next_key += 1;
         let restart = restart_of(&node, self.declared.strategy);
@@ -474,7 +474,7 @@ fn forget_run_time_children(lives: &mut Lives, declared: usize) {
 
 /// Drops a declaration and what ran by it as [`drop_elsewhere`] does, one leaf at a time: a drop that
 /// panics may not keep the others from theirs.
-fn bury_elsewhere<T: Send + 'static>(node: Arc<Node>, run: T) {
+fn bury_elsewhere<T: Send + 'static>(node: Node, run: T) {
     drop(tokio::spawn(async move {
         drop(run);
         node.bury();

@@ -175,7 +175,7 @@ impl Supervisor {
     /// Sums up the reserves set by hand below this supervisor.
     pub(crate) fn reserve_by_hand(&self) -> Duration {
         let reserves = self.children.iter().map(|node| match &node.0 {
-            NodeKind::Leaf(leaf, _) => leaf.treatment.stop_reserve.unwrap_or_default(),
+            NodeKind::Leaf(leaf) => leaf.treatment().stop_reserve.unwrap_or_default(),
             NodeKind::Supervisor(below) => below.reserve_by_hand(),
         });
         reserves.fold(Duration::ZERO, Duration::saturating_add)

@@ -174,15 +174,15 @@ fn supervisor_at(supervisor: &Supervisor, path: &Path) -> Result<(), InvalidTree
 
 fn node_at(node: &Node, path: &Path) -> Result<(), InvalidTree> {
     match &node.0 {
-        NodeKind::Leaf(leaf, _) if leaf.treatment.explicit_ready && leaf.kind == Kind::Step => {
+        NodeKind::Leaf(leaf) if leaf.treatment().explicit_ready && node.kind() == Kind::Step => {
             let what = "a step has started when it has finished; it can't say so earlier";
             let path = path.clone();
             Err(InvalidTree::Unsupported { path, what })
         }
-        NodeKind::Leaf(_, launch) if launch.shares_its_handle() => {
+        NodeKind::Leaf(leaf) if leaf.launch.shares_its_handle() => {
             Err(InvalidTree::SharedHandle { path: path.clone() })
         }
-        NodeKind::Leaf(..) => Ok(()),
+        NodeKind::Leaf(_) => Ok(()),
         NodeKind::Supervisor(supervisor) => supervisor_at(supervisor, path),
     }
 }

@@ -49,7 +49,7 @@ pub(super) async fn watch_until_over(
 /// a task of its own, and no more time than the tree had.
 pub(super) async fn retire(tree: &Tree, declared: Arc<Supervisor>, run: &Run) {
     let budget = declared.shutdown_budget;
-    let declared = Arc::new(Node(NodeKind::Supervisor(declared)));
+    let declared = Node(NodeKind::Supervisor(declared));
     declared.retire();
     let dropping = tokio::spawn(async move { declared.bury() });
     let now = Instant::now();

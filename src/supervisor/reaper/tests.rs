@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
-use crate::child::{Child, End, Launch, Launched};
+use crate::child::{Child, Declared, End, Launch, Launched};
 use crate::context::{Above, Identity, News, Run};
 use crate::exit::Exit;
 use crate::handle::inbox::Inbox;
@@ -198,9 +198,9 @@ async fn a_stop_that_comes_while_one_child_is_waited_for_counts_for_the_others_t
 }
 
 /// A leaf that is launched once, and then never again.
-struct LaunchedOnce(Arc<dyn Launch>, AtomicBool);
+struct LaunchedOnce<L>(L, AtomicBool);
 
-impl Launch for LaunchedOnce {
+impl<L: Launch> Launch for LaunchedOnce<L> {
     fn launch(&self, run: &Arc<Run>) -> io::Result<Launched> {
         match self.1.swap(true, Ordering::Relaxed) {
             false => self.0.launch(run),
@@ -227,11 +227,14 @@ async fn a_child_whose_launch_failed_is_down_and_not_waited_for() {
     // The first restart is immediate, and is the launch that fails; the next one waits.
     let hour = Duration::from_secs(3_600);
     let backoff = Backoff::try_new(hour, hour).expect("valid");
-    let (specification, launch) = fails.backoff(backoff).into_leaf();
-    let launch = Arc::new(LaunchedOnce(launch, AtomicBool::new(false)));
+    let declared = fails.backoff(backoff).into_declared();
+    let once = Declared {
+        specification: declared.specification,
+        launch: LaunchedOnce(declared.launch, AtomicBool::new(false)),
+    };
     let declared = Supervisor::one_for_one("inner")
         .child(traced("a", &trace))
-        .child(Node(NodeKind::Leaf(specification, launch)));
+        .child(Node(NodeKind::Leaf(Arc::new(once))));
     let mut dropped = start(declared).await;
     tokio::time::sleep(Duration::from_secs(1)).await;
     assert_eq!(states(&dropped.cell), [State::Running, State::BackingOff]);

@@ -1,7 +1,5 @@
 //! Commands: who asked, what was decided, and the answer.
 
-use std::sync::Arc;
-
 use super::{RunLoop, Waiting, bury_elsewhere};
 use crate::command::{Command, CommandError, Refusal, StartAnswer, StartChildError};
 use crate::exit::ErrorChain;
@@ -12,7 +10,7 @@ use crate::supervisor::{Node, validate};
 
 // An answer that nobody waits for any more is dropped: the caller gave up, what was done stays done.
 impl RunLoop {
-    pub(super) fn command(&mut self, command: Command<Arc<Node>>) {
+    pub(super) fn command(&mut self, command: Command<Node>) {
         match command {
             // Nobody waits any more when it fails.
             #[cfg(feature = "daemon")]
@@ -56,7 +54,7 @@ impl RunLoop {
         }
     }
 
-    fn add_child(&mut self, node: Arc<Node>, answer: StartAnswer) {
+    fn add_child(&mut self, node: Node, answer: StartAnswer) {
         if let Some(refusal) = self.refusal(&node) {
             node.retire();
             bury_elsewhere(node, ());
