@@ -12,7 +12,9 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context as PollContext, Wake, Waker};
 use std::time::Duration;
 
+use perennial::command::StartChildError;
 use perennial::exit::Exit;
+use perennial::health::HealthCheck;
 use perennial::shutdown::report::Outcome;
 use perennial::supervisor::status::State;
 use perennial::testkit::Recorder;
@@ -723,6 +725,40 @@ async fn what_a_removed_subtree_holds_may_panic_more_than_once_when_it_is_droppe
     app.start_child(inner).await.expect("it starts");
     app.stop_child("inner").await.expect("it stops");
     app.delete_child("inner").await.expect("it is down");
+    let both = dropped.acquire_many(2).await;
+    drop(both.expect("both are dropped, and the process lives"));
+}
+
+#[tokio::test]
+async fn what_a_refused_child_holds_may_panic_more_than_once_when_it_is_dropped() {
+    let dropped = Arc::new(tokio::sync::Semaphore::new(0));
+    let panics = || {
+        let dropped = Arc::clone(&dropped);
+        OnDrop(move || {
+            dropped.add_permits(1);
+            panic!("in drop")
+        })
+    };
+    let (body, check) = (panics(), panics());
+    let task = Child::task("taken", move |_cx| {
+        let _held = &body;
+        std::future::ready(Ok(()))
+    });
+    let check = HealthCheck::new(move || {
+        let _held = &check;
+        std::future::ready(Ok::<_, BoxError>(()))
+    });
+    let idle = Child::task("taken", |cx| async move {
+        cx.shutdown().await;
+        Ok(())
+    });
+    let running = start(Supervisor::one_for_one("app").child(idle)).await;
+    let app = running.supervisor("/app").expect("it is one");
+    let refused = app.start_child(task.health_check(check)).await;
+    assert!(matches!(
+        refused,
+        Err(StartChildError::AlreadyPresent { .. })
+    ));
     let both = dropped.acquire_many(2).await;
     drop(both.expect("both are dropped, and the process lives"));
 }

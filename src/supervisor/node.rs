@@ -113,12 +113,18 @@ impl Node {
     pub(crate) fn bury(self) {
         match self.0 {
             NodeKind::Leaf(mut leaf) => {
-                // Whoever else holds it may let go of it first: also then this is the drop of what is the user's.
+                // Another holder may let go first; then this is the last drop.
                 let name = match Arc::get_mut(&mut leaf) {
                     Some(last) => std::mem::take(&mut last.specification.name),
                     None => leaf.specification.name.clone(),
                 };
-                if let Err(panic) = catch_blocking(move || drop(leaf)) {
+                let treatment = Arc::clone(&leaf.specification.treatment);
+                let drops = [
+                    catch_blocking(move || drop(leaf)),
+                    // Its health check is the user's, too.
+                    catch_blocking(move || drop(treatment)),
+                ];
+                for panic in drops.into_iter().filter_map(Result::err) {
                     tracing::error!(name, %panic, "what a child's declaration held panicked when it was dropped");
                 }
             }

@@ -33,7 +33,7 @@ use super::ends::Ends;
 use super::live::{Live, Lives};
 use super::names::Names;
 use super::reaper::Reaper;
-use super::{Node, NodeKind, Supervisor, Tree, door, spawn};
+use super::{Node, NodeKind, Supervisor, Tree, spawn};
 use crate::command::{COMMAND_QUEUE_CAPACITY, ChildAnswer, Command, StartAnswer};
 use crate::context::{Above, News, Notice, Run, StopShare, breakable, give_way};
 use crate::exit::{Exit, Panic, catch, catch_blocking};
@@ -411,8 +411,10 @@ impl RunLoop {
         self.declared.door.close();
         self.commands.close();
         while let Ok(command) = self.commands.try_recv() {
-            door::retire(&command);
-            drop_elsewhere(command);
+            if let Command::StartChild { node, answer } = command {
+                node.retire();
+                bury_elsewhere(node, answer);
+            }
         }
         // Nothing is decided any more: what hangs is waited for here, and by nobody else.
         self.answers.clear();
@@ -467,22 +469,27 @@ fn forget_run_time_children(lives: &mut Lives, declared: usize) {
     let added = lives.split_off(&(declared as Key));
     added.values().for_each(|live| live.node.retire());
     if !added.is_empty() {
-        let bury = async move { added.into_values().for_each(|live| live.node.bury()) };
-        drop(tokio::spawn(bury));
+        let bury = |Live {
+                        node,
+                        cell,
+                        run,
+                        control,
+                    }| {
+            // First: what is left then is the user's.
+            drop((cell, run, control));
+            node.bury();
+        };
+        drop(tokio::spawn(
+            async move { added.into_values().for_each(bury) },
+        ));
     }
 }
 
-/// Drops a declaration and what ran by it as [`drop_elsewhere`] does, one leaf at a time: a drop that
-/// panics may not keep the others from theirs.
+/// Drops a declaration and what ran by it, in a task of its own and one leaf at a time: a drop that blocks
+/// or panics must neither hold up a supervisor nor keep others from theirs.
 fn bury_elsewhere<T: Send + 'static>(node: Node, run: T) {
     drop(tokio::spawn(async move {
         drop(run);
         node.bury();
     }));
-}
-
-/// Drops what holds user code in a task of its own: a drop that blocks or panics must not hold up a
-/// supervisor.
-fn drop_elsewhere<T: Send + 'static>(value: T) {
-    drop(tokio::spawn(async move { drop(value) }));
 }
