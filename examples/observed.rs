@@ -1,7 +1,8 @@
 //! A daemon to look at: some of everything that probes, metrics and the page can show.
 //!
 //! It does no work. What is typed on its stdin happens to it, a word a line: `crash`, `group`, `melt`,
-//! `degrade`, `fail`, `well`, `spawn 100`, `flood`, `bus 100000`, `burst 10`, `hang`, `block 15`, `stick 10`.
+//! `degrade`, `fail`, `well`, `spawn 100`, `flood`, `bus 100000`, `rest 10`, `count`, `hang`, `block 15`,
+//! `stick 10`.
 //! Look at <http://127.0.0.1:9600/> meanwhile. The tests of `.ci/operations` drive it so.
 #![allow(clippy::print_stderr, reason = "an example talks to whoever runs it")]
 
@@ -33,8 +34,9 @@ struct Strings {
     sticky: Handle<Duration>,
     bus: Bus<u64>,
     rate: Arc<AtomicU64>,
-    /// Every how many milliseconds it publishes what is due.
-    burst: Arc<AtomicU64>,
+    /// For how many milliseconds it rests between two bursts; tokio makes one or two more of it.
+    rest: Arc<AtomicU64>,
+    bursts: Arc<AtomicU64>,
 }
 
 fn main() -> ExitCode {
@@ -64,7 +66,8 @@ fn tree() -> Supervisor {
         sticky: sticky.handle(),
         bus: Bus::new(4_096),
         rate: Arc::default(),
-        burst: Arc::new(AtomicU64::new(1)),
+        rest: Arc::new(AtomicU64::new(5)),
+        bursts: Arc::default(),
     };
     let with = || strings.clone();
     let pipeline = Supervisor::rest_for_one("pipeline")
@@ -94,7 +97,7 @@ fn tree() -> Supervisor {
         .child(connections)
         .child(stubborn.optional().stop_timeout(Duration::from_millis(200)))
         .child(Child::task("slow", slow))
-        .child(Child::blocking_with("publisher", with(), publisher).optional())
+        .child(Child::task_with("publisher", with(), publisher).optional())
         .child(Child::task_with("console", with(), console).optional())
         .child(crowd())
 }
@@ -189,7 +192,7 @@ fn stubborn(cx: Context, of: Strings) -> Result<(), BoxError> {
 }
 
 /// Publishes as many numbers a second as was asked for, in bursts.
-fn publisher(cx: Context, of: Strings) -> Result<(), BoxError> {
+async fn publisher(cx: Context, of: Strings) -> Result<(), BoxError> {
     let readers: Vec<_> = (0..2)
         .map(|number| of.bus.subscribe(format!("reader-{number}")))
         .collect();
@@ -210,21 +213,28 @@ fn publisher(cx: Context, of: Strings) -> Result<(), BoxError> {
     let (mut last, mut last_rate) = (Instant::now(), 0);
     let pause = || match of.rate.load(Ordering::Relaxed) {
         0 => Duration::from_millis(50),
-        _ => Duration::from_millis(of.burst.load(Ordering::Relaxed)),
+        _ => Duration::from_millis(of.rest.load(Ordering::Relaxed)),
     };
-    while !cx.wait_for_shutdown(pause()) {
+    loop {
+        tokio::select! {
+            () = tokio::time::sleep(pause()) => {}
+            _by = cx.shutdown() => return Ok(()),
+        }
         let now = Instant::now();
         let rate = of.rate.load(Ordering::Relaxed);
         // Nothing is due for the time that it has rested.
         due += rate.min(last_rate) as f64 * (now - last).as_secs_f64();
         (last, last_rate) = (now, rate);
+        // What was not published for so long is not made up for.
+        due = due.min(rate as f64);
+        of.bursts
+            .fetch_add(u64::from(due >= 1.0), Ordering::Relaxed);
         while due >= 1.0 {
             of.bus.publish(published);
             published += 1;
             due -= 1.0;
         }
     }
-    Ok(())
 }
 
 /// Hears commands on a thread of its own, which nobody waits for: a read of stdin can't be ended.
@@ -254,9 +264,18 @@ fn commands(runtime: &runtime::Handle, of: &Strings) -> Result<(), BoxError> {
             "fail" => health(Health::Failed("it does not answer".into())),
             "well" => health(Health::Ok),
             "bus" => of.rate.store(number.parse()?, Ordering::Relaxed),
-            "burst" => of
-                .burst
+            "rest" => of
+                .rest
                 .store(number.parse::<u64>()?.max(1), Ordering::Relaxed),
+            "count" => {
+                let bus = of.bus.statistics();
+                let received: u64 = bus.subscribers.iter().map(|reader| reader.received).sum();
+                let (published, lost) = (bus.published, bus.lost);
+                let bursts = of.bursts.load(Ordering::Relaxed);
+                eprintln!(
+                    "bursts {bursts}, published {published}, received {received}, lost {lost}."
+                );
+            }
             "flood" => (0..2_000).for_each(|number| drop(of.store.cast(number))),
             "spawn" => runtime.block_on(spawn(&of.connections, number.parse()?)),
             "hang" => {
