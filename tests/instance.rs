@@ -67,19 +67,21 @@ async fn a_future_that_is_dropped_keeps_the_lock_until_the_tree_has_stopped() {
         Arc::new(Notify::new()),
         Arc::new(Notify::new()),
     );
-    let told = (
-        Arc::clone(&is_up),
-        Arc::clone(&is_asked),
-        Arc::clone(&may_end),
-    );
-    let slow = Child::task_with("slow", told, |cx, (is_up, is_asked, may_end)| async move {
-        is_up.notify_one();
+    let told = (Arc::clone(&is_asked), Arc::clone(&may_end));
+    let slow = Child::task_with("slow", told, |cx, (is_asked, may_end)| async move {
         cx.shutdown().await;
         is_asked.notify_one();
         may_end.notified().await;
         Ok(())
     });
+    // Starts when its supervisor knows that the one before is up: what still starts is killed.
+    let next = Child::task_with("next", Arc::clone(&is_up), |cx, is_up| async move {
+        is_up.notify_one();
+        cx.shutdown().await;
+        Ok(())
+    });
     let tree = Supervisor::one_for_one("app").child(slow.stop_timeout(PATIENCE));
+    let tree = tree.child(next);
     let running = daemon(&path, tree).graceful(PATIENCE).run_async();
     tokio::select! {
         ended = running => panic!("nobody has asked for that: {ended:?}"),
