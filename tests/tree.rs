@@ -729,6 +729,28 @@ async fn what_a_removed_subtree_holds_may_panic_more_than_once_when_it_is_droppe
     drop(both.expect("both are dropped, and the process lives"));
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_child_that_is_up_is_asked_to_stop_before_its_supervisor_knows_that_it_is() {
+    let running = Arc::new(start(Supervisor::one_for_one("app")).await);
+    let was_asked = Arc::new(AtomicBool::new(false));
+    let (tree, asked) = (Arc::clone(&running), Arc::clone(&was_asked));
+    let hasty = Child::task("hasty", move |cx| {
+        let (tree, asked) = (Arc::clone(&tree), Arc::clone(&asked));
+        async move {
+            tree.shutdown(ShutdownReason::Requested, Duration::from_secs(1));
+            cx.shutdown().await;
+            asked.store(true, Ordering::Relaxed);
+            Ok(())
+        }
+    });
+    let app = running.supervisor("/app").expect("it is one");
+    let started = app.start_child(hasty).await;
+    let report = running.wait().await;
+    assert!(was_asked.load(Ordering::Relaxed), "{started:?}, {report}");
+    assert_eq!(report.root.children[0].outcome, Outcome::Stopped);
+    assert!(started.is_ok(), "{started:?}");
+}
+
 #[tokio::test]
 async fn what_a_refused_child_holds_may_panic_more_than_once_when_it_is_dropped() {
     let dropped = Arc::new(tokio::sync::Semaphore::new(0));

@@ -284,6 +284,15 @@ impl Supervision {
         child.is_some_and(|child| child.is_alive() || matches!(child.phase, Phase::Hung { .. }))
     }
 
+    /// Lists the runs of which nobody has heard yet that they are up.
+    pub(super) fn starting(&self) -> Vec<(Key, u64)> {
+        let starting = self.children.iter();
+        let starting = starting.filter(|(_, child)| child.phase == Phase::Starting);
+        starting
+            .map(|(key, child)| (*key, child.incarnation))
+            .collect()
+    }
+
     /// Tells whether a timer may still mean something.
     pub(super) fn is_of_present_run(&self, timer: Timer) -> bool {
         let (key, incarnation) = match timer {

@@ -9,9 +9,11 @@
 //!    commands, then timers.
 //! 2. After [`ENDS_IN_A_ROW`] ends, starts and commands one command and all due timers are served, so
 //!    that neither a storm of crashes nor one of commands starves anything.
-//! 3. A child's acknowledged start is decided on before the end of the same run.
+//! 3. A child's acknowledged start is decided on before the end of the same run, and before a shutdown that
+//!    has overtaken its word.
 
 mod apply;
+mod bury;
 mod commands;
 mod health;
 mod log;
@@ -26,6 +28,7 @@ use std::sync::Arc;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, Sleep, sleep_until};
 
+use self::bury::{bury_elsewhere, forget_run_time_children};
 use super::cell::{Cell, Role};
 use super::children::{Children, Key, Policy, Ticket, restart_of};
 use super::decide::{Happened, Mode, Rules, Supervision, Timer};
@@ -306,7 +309,22 @@ impl RunLoop {
         let first = self.asked.map_or(now, |(first, _)| first);
         self.asked = Some((first, deadline));
         let deadline = spawn::deadline_of_children(now, deadline);
+        self.hear_who_is_up();
         self.happened(Happened::StopOrdered { deadline });
+    }
+
+    /// The shutdown has overtaken their word. What is up is asked to stop; what still starts is killed.
+    fn hear_who_is_up(&mut self) {
+        // Else what follows from it would be started first.
+        if self.tree.early_notice().get().is_none() {
+            return;
+        }
+        for (key, incarnation) in self.supervision.starting() {
+            let run = self.lives.get(&key).and_then(|live| live.run.as_ref());
+            if run.is_some_and(|run| run.is_acknowledged()) {
+                self.happened(Happened::Started { key, incarnation });
+            }
+        }
     }
 
     fn told(&mut self, notice: Notice) {
@@ -462,34 +480,4 @@ impl Drop for RunLoop {
         };
         self.run.leave_reaper(self.run.runtime().spawn(walk));
     }
-}
-
-/// Nothing follows for children that were added while a run was up.
-fn forget_run_time_children(lives: &mut Lives, declared: usize) {
-    let added = lives.split_off(&(declared as Key));
-    added.values().for_each(|live| live.node.retire());
-    if !added.is_empty() {
-        let bury = |Live {
-                        node,
-                        cell,
-                        run,
-                        control,
-                    }| {
-            // First: what is left then is the user's.
-            drop((cell, run, control));
-            node.bury();
-        };
-        drop(tokio::spawn(
-            async move { added.into_values().for_each(bury) },
-        ));
-    }
-}
-
-/// Drops a declaration and what ran by it, in a task of its own and one leaf at a time: a drop that blocks
-/// or panics must neither hold up a supervisor nor keep others from theirs.
-fn bury_elsewhere<T: Send + 'static>(node: Node, run: T) {
-    drop(tokio::spawn(async move {
-        drop(run);
-        node.bury();
-    }));
 }
