@@ -66,6 +66,10 @@ fn a_node_is_shown_with_its_past_and_the_configuration_with_its_origins() {
     let mut running = Running::start(&folder, &[]);
     let address = running.hears_of("http");
     running.hears("pair 1");
+    // The child may be faster than whoever shows it.
+    until_answer(&running, &address, "/readyz", |answer| {
+        answer.starts_with("HTTP/1.1 200 ")
+    });
     let node = json(&running.get(&address, "/tree/app/shows"));
     assert_eq!(node["path"], "/app/shows");
     assert_eq!(node["history"], Value::Array(Vec::new()));
