@@ -46,7 +46,7 @@ use std::process::ExitCode;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use tokio::runtime::{Builder, Handle};
+use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
 use self::builder::Make;
@@ -180,10 +180,7 @@ impl<C: Config> Daemon<C> {
         let Some(Prepared { plan, log, .. }) = self.prepare(&mut ears)? else {
             return Ok(govern::not_begun(&name, ears.reason()));
         };
-        let edges = Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .map_err(DaemonError::Runtime)?;
+        let edges = open::edges(&plan.admin)?;
         let (mut told, ended) = oneshot::channel();
         let (news, configuration) = (Arc::clone(&plan.news), Arc::clone(&plan.configuration));
         let conduct = move || {
@@ -262,10 +259,7 @@ impl<C: Config> Daemon<C> {
         };
         let Prepared { plan, runtime, log } = prepared;
         name.clone_from(&plan.name);
-        let edges = Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .map_err(DaemonError::Runtime)?;
+        let edges = open::edges(&plan.admin)?;
         let workers = workers::build(&runtime).map_err(DaemonError::Runtime)?;
         log.hand_over();
         let ended = edges.block_on(Box::pin(govern(plan, workers.handle().clone())));

@@ -21,7 +21,7 @@ use super::orders::{Orders, Told};
 use super::service::tell_manager;
 use super::source::Program;
 use super::{DaemonError, DaemonExit, LOG_FLUSH_PATIENCE};
-use crate::config::{Cause, ReloadError, ReloadThread};
+use crate::config::{AdminSettings, Cause, ReloadError, ReloadThread};
 use crate::exit::{Exit, chain_panics};
 use crate::http::{Server, Source};
 use crate::lock::InstanceLock;
@@ -40,6 +40,8 @@ const ON_END_PATIENCE: Duration = LOG_FLUSH_PATIENCE;
 pub(super) struct Plan {
     pub(super) name: String,
     pub(super) tree: Supervisor,
+    /// As it was when the runtime was made that serves it.
+    pub(super) admin: AdminSettings,
     pub(super) configuration: Arc<dyn Configuration>,
     pub(super) reloads: ReloadThread,
     pub(super) reload_on: Vec<Box<ReloadOn>>,
@@ -99,9 +101,9 @@ async fn try_govern(
     let heartbeat = Heartbeat::start(&workers, configuration);
     let told = (configuration, &orders);
     let program = Arc::new(Program::new(&plan.tree.name, heartbeat, &plan.news, told));
-    *server = open_http(&mut plan, &program)?;
+    *server = open_http(&mut plan, &program, &workers)?;
     // Before the tree starts: a socket that can't be had must not cost it a start.
-    let socket = AdminSocket::open(&*plan.configuration)?;
+    let socket = AdminSocket::open(&plan.admin)?;
     // Each supervisor logs the panics of its children; twice is once too often.
     chain_panics(false);
     let Plan {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use tokio::runtime::Handle;
+use tokio::runtime::{Builder, Handle, Runtime};
 #[cfg(unix)]
 use tokio::task::AbortHandle;
 
@@ -14,6 +14,7 @@ use super::source::Program;
 use super::{DaemonError, token};
 #[cfg(unix)]
 use crate::admin::{self, socket::Listener};
+use crate::config::AdminSettings;
 use crate::http::{Options, Server};
 use crate::tree::Running;
 
@@ -39,6 +40,17 @@ impl Edges<'_> {
     pub(super) fn hear_beside(&self, _workers: &Handle) {}
 }
 
+/// Makes the runtime of what is opened here. HTTP has one of its own.
+pub(super) fn edges(admin: &AdminSettings) -> Result<Runtime, DaemonError> {
+    let mut edges = Builder::new_current_thread();
+    edges.enable_time();
+    // Not without need: sockets come with ears, and this would be roused by each signal that the tree waits for.
+    if admin.socket.is_some() {
+        edges.enable_io();
+    }
+    edges.build().map_err(DaemonError::Runtime)
+}
+
 /// The socket for commands, if the configuration says where.
 #[cfg(unix)]
 pub(super) struct AdminSocket(Option<Listener>);
@@ -46,12 +58,11 @@ pub(super) struct AdminSocket(Option<Listener>);
 #[cfg(unix)]
 impl AdminSocket {
     /// Binds it.
-    pub(super) fn open(configuration: &dyn Configuration) -> Result<Self, DaemonError> {
-        let settings = configuration.settings().admin;
-        let Some(path) = settings.socket else {
+    pub(super) fn open(settings: &AdminSettings) -> Result<Self, DaemonError> {
+        let Some(path) = &settings.socket else {
             return Ok(Self(None));
         };
-        let listener = Listener::bind(&path, &settings.allowed_uids)?;
+        let listener = Listener::bind(path, &settings.allowed_uids)?;
         tracing::info!(path = %path.display(), "taking commands");
         Ok(Self(Some(listener)))
     }
@@ -77,8 +88,8 @@ pub(super) struct AdminSocket;
 #[cfg(not(unix))]
 impl AdminSocket {
     /// Says so, if the configuration wants one.
-    pub(super) fn open(configuration: &dyn Configuration) -> Result<Self, DaemonError> {
-        if configuration.settings().admin.socket.is_some() {
+    pub(super) fn open(settings: &AdminSettings) -> Result<Self, DaemonError> {
+        if settings.socket.is_some() {
             tracing::warn!("`admin.socket` is set and has no effect: it is for Unix alone");
         }
         Ok(Self)
@@ -103,6 +114,7 @@ impl Drop for AbortOnDrop {
 pub(super) fn open_http(
     plan: &mut Plan,
     program: &Arc<Program>,
+    workers: &Handle,
 ) -> Result<Option<Server>, DaemonError> {
     let settings = plan.configuration.settings().http;
     if !settings.enabled {
@@ -116,6 +128,8 @@ pub(super) fn open_http(
     let server = Server::bind(options, source)?;
     tracing::info!(daemon = %plan.name, address = %server.local_addr(), "serving probes and metrics");
     if let Some(told) = plan.on_http_bound.take() {
+        // What it begins runs beside the tree, with all that its runtime has.
+        let _inside = workers.enter();
         told(server.local_addr());
     }
     Ok(Some(server))

@@ -123,6 +123,7 @@ impl<C: Config> Daemon<C> {
             plan: Plan {
                 name: settings.daemon.name.clone().map_or(name, Cow::into_owned),
                 tree,
+                admin: settings.admin.clone(),
                 configuration,
                 reloads,
                 reload_on: self.reloads,
