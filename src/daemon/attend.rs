@@ -42,12 +42,13 @@ pub(super) async fn attend(
             Ok(()) = told.changed() => {
                 let now = *told.borrow_and_update();
                 course.told(&now, Instant::now());
+                // Left out by the root when it has heard of a signal itself.
+                running.tell_outside();
             }
             shutdown = &mut begun, if !course.has_begun() => {
                 let steps = course.tree_began(shutdown, orders.ladder());
                 orders.end_by(steps.kill, course.given_up());
-                // Left out by who asked on the tree's own threads.
-                running.quicken();
+                running.tell_outside();
             }
             leaving = &mut left, if !course.is_left() => {
                 let steps = course.tree_leaves(&leaving, orders.ladder());

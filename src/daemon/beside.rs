@@ -1,40 +1,51 @@
-//! Hears the signals that end the daemon once more, on the threads that the tree runs on.
+//! Hears SIGTERM once more, in the task of the tree's root.
 //!
 //! From the thread that hears signals to the tree it is two threads that have to be roused one after the
-//! other; from here to the tree it is none. While these threads stand still nobody misses anything: then the
-//! tree hears of the signal as always.
+//! other; from here to the tree it is none. While the tree's threads stand still nobody misses anything: then it
+//! hears of the signal as always.
 //!
 //! Whoever is roused on the way takes a processor from those whom the tree waits for, and an idle one that is
-//! roused gets it at once. So these threads come before the other one, and the root is roused before the rest.
+//! roused gets it at once. So these threads come before the other one, and the edges are told last.
 
 use std::sync::Arc;
-
-use tokio::runtime::Handle;
-use tokio::task::AbortHandle;
+use std::task::{Poll, ready};
 
 use super::orders::Orders;
-use crate::signals::{Hearing, SignalMap};
-use crate::tree::Running;
+use crate::signals::{Hearing, Signal, SignalAction, SignalMap};
+use crate::supervisor::Ear;
 
-/// Sees to it that these threads are roused before the one that hears all signals, which is not there yet.
+/// What service managers send. Each signal more would be asked for whenever the root looks for what is new.
+const HEARD: Signal = Signal::TERMINATE;
+
+/// Sees to it that the tree's threads are roused before the one that hears all signals, which is not there yet.
 pub(super) fn come_first(map: &SignalMap) {
-    if let Err(error) = Hearing::come_first(&map.endings()) {
+    if !matches!(map.action(HEARD), SignalAction::Shutdown) {
+        return;
+    }
+    if let Err(error) = Hearing::come_first(HEARD) {
         // The daemon's own log is not there yet.
         tracing::debug!(%error, "signals are heard by their thread first");
     }
 }
 
-/// Begins to hear, until what is returned is aborted. `workers` has I/O.
-pub(super) fn hear(workers: &Handle, orders: &Arc<Orders>, running: &Running) -> AbortHandle {
-    let (orders, running) = (Arc::clone(orders), running.observer());
-    let hearing = async move {
-        match Hearing::begin(&orders.endings()) {
-            Ok(mut hearing) => loop {
-                let signal = hearing.next().await;
-                orders.hear_beside(signal, &running);
-            },
-            Err(error) => tracing::debug!(%error, "signals are heard by their thread alone"),
+/// Begins to hear, for the root of a tree. To be called on its threads, which have I/O.
+pub(super) fn ear(orders: &Arc<Orders>) -> Option<Ear> {
+    if !orders.ends(HEARD) {
+        return None;
+    }
+    let orders = Arc::clone(orders);
+    match Hearing::begin(HEARD) {
+        Ok(mut hearing) => Some(Box::new(move |cx| {
+            loop {
+                ready!(hearing.poll(cx));
+                if let Some(asked) = orders.hear_beside(HEARD) {
+                    return Poll::Ready(asked);
+                }
+            }
+        })),
+        Err(error) => {
+            tracing::debug!(%error, "signals are heard by their thread alone");
+            None
         }
-    };
-    workers.spawn(hearing).abort_handle()
+    }
 }

@@ -12,6 +12,8 @@ use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 use super::attend::attend;
+#[cfg(unix)]
+use super::beside;
 use super::builder::{OnEnd, ReloadOn};
 use super::configuration::{Configuration, News};
 use super::heartbeat::Heartbeat;
@@ -123,7 +125,7 @@ async fn try_govern(
     if let Some(wish) = orders.wish() {
         return Ok(not_begun(&tree.name, wish.reason));
     }
-    let begun = begin(tree, &workers, &orders)?;
+    let begun = begin(tree, (&workers, owns_workers), &orders)?;
     let running = begun.running().observer();
     program.watch(running.observer());
     news.watch(running.observer(), &*configuration);
@@ -137,8 +139,6 @@ async fn try_govern(
         news: &news,
         monitor: &monitor,
     };
-    // A runtime of the program's may have no I/O, without which tokio panics.
-    let hearing = owns_workers.then(|| edges.hear_beside(&workers));
     let admin = socket.serve(&edges);
     let watcher = Watcher {
         configuration: Arc::clone(&configuration),
@@ -155,15 +155,24 @@ async fn try_govern(
     };
     let ended = conduct(begun, up, (&orders, &configuration, &news)).await;
     // The socket closes before the probes do: nothing can be asked of a tree that has ended.
-    drop((own, reloads, admin, hearing));
+    drop((own, reloads, admin));
     tell_of_end(on_end, &ended, &*program, &orders).await;
     ended
 }
 
 /// Begins the tree on its threads.
-fn begin(tree: Supervisor, workers: &Handle, orders: &Orders) -> Result<Begun, StartError> {
+fn begin(
+    tree: Supervisor,
+    (workers, are_own): (&Handle, bool),
+    orders: &Arc<Orders>,
+) -> Result<Begun, StartError> {
     let _inside = workers.enter();
-    tree.begin_heard_by(orders.notice().clone())
+    // A runtime of the program's may have no I/O, without which tokio panics.
+    #[cfg(unix)]
+    let ear = are_own.then(|| beside::ear(orders)).flatten();
+    #[cfg(not(unix))]
+    let (ear, _) = (None, are_own);
+    tree.begin_heard_by(orders.notice().clone(), ear)
 }
 
 /// Tells the program of the end, and waits for it as long as there is time.

@@ -1,4 +1,4 @@
-//! What a daemon opens to the outside: probes and metrics, commands, and ears on the tree's own threads.
+//! What a daemon opens to the outside: probes and metrics, and commands.
 
 use std::sync::Arc;
 
@@ -26,18 +26,6 @@ pub(super) struct Edges<'a> {
     pub(super) configuration: &'a Arc<dyn Configuration>,
     pub(super) news: &'a Arc<News>,
     pub(super) monitor: &'a ResourceMonitor,
-}
-
-impl Edges<'_> {
-    /// Hears signals on these threads as well, which have I/O, until what is returned is dropped.
-    #[cfg(unix)]
-    pub(super) fn hear_beside(&self, workers: &Handle) -> AbortOnDrop {
-        AbortOnDrop(super::beside::hear(workers, self.orders, self.running))
-    }
-
-    /// There are no signals here.
-    #[cfg(not(unix))]
-    pub(super) fn hear_beside(&self, _workers: &Handle) {}
 }
 
 /// Makes the runtime of what is opened here. HTTP has one of its own.

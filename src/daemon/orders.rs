@@ -29,6 +29,8 @@ use crate::shutdown::ladder::Ladder;
 use crate::shutdown::report::readable;
 use crate::shutdown::{EarlyNotice, ShutdownReason};
 use crate::signals::{Listener, Signal, SignalAction, SignalMap, exit_at_once};
+#[cfg(unix)]
+use crate::supervisor::Asked;
 use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::sync::{Mutex, lock};
 use crate::time::later;
@@ -154,55 +156,52 @@ impl Orders {
         map.heard()
     }
 
-    /// Returns the signals that end the daemon.
+    /// Tells whether this signal ends the daemon.
     #[cfg(unix)]
-    pub(super) fn endings(&self) -> Vec<Signal> {
-        lock(&self.map).endings()
+    pub(super) fn ends(&self, signal: Signal) -> bool {
+        matches!(lock(&self.map).action(signal), SignalAction::Shutdown)
     }
 
-    /// Asks the tree to stop for a signal that the thread that hears all signals may not have come to yet.
-    /// That one wishes the end, arms the kill and counts, as always.
+    /// Returns why a tree is to stop, and in how much time, after a signal that the thread that hears all
+    /// signals may not have come to yet. That one wishes the end, arms the kill and counts, as always.
     ///
     /// A tree that goes on serving for a while is left to whoever waits for that.
     #[cfg(unix)]
-    pub(super) fn hear_beside(&self, signal: Signal, running: &Running) {
-        let reason = ShutdownReason::Signal(signal.number());
+    pub(super) fn hear_beside(&self, signal: Signal) -> Option<Asked> {
         let now = Instant::now();
-        // The first wish says since when the time counts: this thread may have stood still since.
-        let (at, drain, ladder) = match self.wish() {
-            Some(wish) => (wish.at, wish.drain, wish.ladder),
-            None => (now, self.drain(reason), self.ladder()),
-        };
-        if drain.is_zero() {
+        // The first wish says why, and since when the time counts: this thread may have stood still since.
+        let wish = self
+            .wish()
+            .unwrap_or_else(|| self.wish_at(now, ShutdownReason::Signal(signal.number())));
+        wish.drain.is_zero().then(|| {
             lock(&self.heard).note_uncounted(signal);
-            let by = ladder.from(at).graceful;
-            running.ask_to_stop(reason, by.saturating_duration_since(now));
-        }
+            let by = wish.ladder.from(wish.at).graceful;
+            (wish.reason, by.saturating_duration_since(now))
+        })
     }
 
-    /// Returns for how long a daemon that is asked to end now goes on serving.
-    fn drain(&self, reason: ShutdownReason) -> Duration {
-        let configuration = self.configuration.get();
+    /// Makes the wish that a daemon ends: for how long it goes on serving, and its steps from then on.
+    fn wish_at(&self, at: Instant, reason: ShutdownReason) -> Wish {
+        let shutdown = self
+            .configuration
+            .get()
+            .map(|configuration| configuration.shutdown());
         // Before it is up nobody was told to send anything here.
-        let is_up = self.running.get().is_some_and(Running::is_up);
-        match configuration {
-            Some(configuration) if is_up && !is_impatient(reason) => {
-                configuration.shutdown().drain_delay
-            }
-            _ => Duration::ZERO,
+        let is_up = || self.running.get().is_some_and(Running::is_up);
+        let drain = shutdown.as_ref().map(|shutdown| shutdown.drain_delay);
+        let drain = drain.filter(|drain| !drain.is_zero() && is_up() && !is_impatient(reason));
+        Wish {
+            reason,
+            at,
+            drain: drain.unwrap_or_default(),
+            ladder: shutdown.map_or_else(Ladder::default, |shutdown| shutdown.ladder()),
         }
     }
 
     /// Wishes that the daemon ends; only the first wish counts.
     pub(super) fn end(&self, reason: ShutdownReason) {
-        let (now, ladder) = (Instant::now(), self.ladder());
-        let drain = self.drain(reason);
-        let wish = Wish {
-            reason,
-            at: now,
-            drain,
-            ladder,
-        };
+        let wish = self.wish_at(Instant::now(), reason);
+        let ladder = wish.ladder;
         // Before there is a tree nobody could give up on it: whoever holds up the start is waited for so long.
         let patience = match self.configuration.get() {
             Some(_) => ladder.kill(),
@@ -212,7 +211,7 @@ impl Orders {
             let is_first = told.wish.is_none();
             if is_first {
                 // Before anybody is told: who hears of it asks how much time there is.
-                let at = later(later(now, drain), patience);
+                let at = later(later(wish.at, wish.drain), patience);
                 let code = DaemonExit::Late.exit_code();
                 self.switch.arm(at, ladder.last_words(), code);
                 told.wish = Some(wish);

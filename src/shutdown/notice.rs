@@ -22,6 +22,8 @@ struct NoticeShared {
     is_begun: AtomicBool,
     is_over: AtomicBool,
     notify: Notify,
+    /// For the edges of a daemon: on a thread of their own, and so roused after the tree.
+    outside: Notify,
     guards: Guards,
     wishes: Wishes,
 }
@@ -31,10 +33,12 @@ impl EarlyNotice {
     pub(crate) fn announce(&self, shutdown: Shutdown) -> bool {
         let first = self.note(shutdown);
         self.tell();
+        self.tell_outside();
         first
     }
 
-    /// The same for those who ask; those who wait hear of it by [`tell`](Self::tell), which is to follow.
+    /// The same for those who ask; those who wait hear of it by [`tell`](Self::tell) and
+    /// [`tell_outside`](Self::tell_outside), which are to follow.
     pub(crate) fn note(&self, shutdown: Shutdown) -> bool {
         let first = {
             let mut begun = lock(&self.shared.begun);
@@ -48,9 +52,14 @@ impl EarlyNotice {
         first
     }
 
-    /// Tells everybody who waits for it.
+    /// Tells everybody who waits for it, but for the edges of a daemon.
     pub(crate) fn tell(&self) {
         self.shared.notify.notify_waiters();
+    }
+
+    /// Tells the edges.
+    pub(crate) fn tell_outside(&self) {
+        self.shared.outside.notify_waiters();
     }
 
     /// Tells whether both speak of the same tree.
@@ -119,9 +128,19 @@ impl EarlyNotice {
 
     /// Waits until the shutdown begins.
     pub(crate) async fn begun(&self) -> Shutdown {
+        self.begun_as_told_by(&self.shared.notify).await
+    }
+
+    /// The same, for the edges of a daemon.
+    #[cfg(any(feature = "daemon", test))]
+    pub(crate) async fn begun_outside(&self) -> Shutdown {
+        self.begun_as_told_by(&self.shared.outside).await
+    }
+
+    async fn begun_as_told_by(&self, notify: &Notify) -> Shutdown {
         loop {
             // Registered before the check: an announcement between the two is not missed.
-            let notified = self.shared.notify.notified();
+            let notified = notify.notified();
             if let Some(shutdown) = self.get() {
                 return shutdown;
             }

@@ -1,4 +1,4 @@
-//! Signals as a task hears them.
+//! A signal as a task hears it.
 //!
 //! Beside the thread, not in its place: a task is heard of sooner, by the one thread that a runtime would
 //! have had to be roused from another for, and is not heard of at all while its runtime stands still.
@@ -12,35 +12,32 @@ use tokio::signal::unix::{Signal as Stream, SignalKind, signal};
 use super::Signal;
 use super::listen::default_until_heard;
 
-/// Hears signals on the runtime that it is made on, which needs its driver of I/O.
+/// Hears a signal on the runtime that it is made on, which needs its driver of I/O.
 #[derive(Debug)]
-pub(crate) struct Hearing(Vec<(Signal, Stream)>);
+pub(crate) struct Hearing(Stream);
 
 impl Hearing {
-    /// Lets tasks be roused before the thread for these signals, if this is called before the thread listens:
+    /// Lets tasks be roused before the thread for this signal, if this is called before the thread listens:
     /// handlers run in the order in which they came, and whoever one of them rouses takes the processor from
-    /// the next. Until the thread listens a signal does what it does by default, also where the program has a
+    /// the next. Until the thread listens the signal does what it does by default, also where the program has a
     /// handler of its own; so that is to follow at once.
     ///
     /// # Errors
     ///
     /// As [`begin`](Self::begin).
-    pub(crate) fn come_first(signals: &[Signal]) -> io::Result<()> {
-        if signals.is_empty() {
-            return Ok(());
-        }
+    pub(crate) fn come_first(signal: Signal) -> io::Result<()> {
         let driver = Builder::new_current_thread().enable_io().build()?;
-        // tokio's handlers can't be taken away again, and would swallow a signal that nobody listens for.
-        let begun = default_until_heard(signals).and_then(|()| {
+        // tokio's handler can't be taken away again, and would swallow a signal that nobody listens for.
+        let begun = default_until_heard(signal).and_then(|()| {
             let _inside = driver.enter();
-            Self::begin(signals)
+            Self::begin(signal)
         });
         // Inside another runtime it must not be waited for.
         driver.shutdown_background();
         begun.map(drop)
     }
 
-    /// Begins to hear these.
+    /// Begins to hear it.
     ///
     /// # Errors
     ///
@@ -49,36 +46,20 @@ impl Hearing {
     /// # Panics
     ///
     /// Outside a runtime with I/O.
-    pub(crate) fn begin(signals: &[Signal]) -> io::Result<Self> {
-        let stream = |heard: &Signal| {
-            let kind = SignalKind::from_raw(heard.number());
-            Ok((*heard, signal(kind)?))
-        };
-        let streams: io::Result<Vec<_>> = signals.iter().map(stream).collect();
-        Ok(Self(streams?))
+    pub(crate) fn begin(heard: Signal) -> io::Result<Self> {
+        signal(SignalKind::from_raw(heard.number())).map(Self)
     }
 
-    /// Waits for the next of them.
-    ///
-    /// # Cancel safety
-    ///
-    /// Nothing is lost when the future is dropped.
-    pub(crate) async fn next(&mut self) -> Signal {
-        std::future::poll_fn(|cx| self.poll_next(cx)).await
-    }
-
-    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Signal> {
-        for (heard, stream) in &mut self.0 {
-            if let Poll::Ready(Some(())) = stream.poll_recv(cx) {
-                return Poll::Ready(*heard);
-            }
-        }
-        Poll::Pending
+    /// Waits until it comes once more.
+    pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        // It has no end.
+        self.0.poll_recv(cx).map(|_one_more| ())
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::future::poll_fn;
     use std::os::unix::process::ExitStatusExt;
     use std::process::{Command, id};
 
@@ -103,16 +84,16 @@ mod tests {
         let alone = std::env::var(IS_BELOW);
         let number = Signal::USER_2.number();
         if let Ok(when) = alone {
-            Hearing::come_first(&[Signal::USER_2]).expect("it can be heard");
+            Hearing::come_first(Signal::USER_2).expect("it can be heard");
             if when == "before" {
                 return send("-USR2");
             }
             let (told, heard) = std::sync::mpsc::channel();
             let tell = move |signal| told.send(signal).expect("the test waits");
             let listener = Listener::start(&[Signal::USER_2], tell);
-            let mut hearing = Hearing::begin(&[Signal::USER_2]).expect("it can be heard");
+            let mut hearing = Hearing::begin(Signal::USER_2).expect("it can be heard");
             send("-USR2");
-            assert_eq!(hearing.next().await, Signal::USER_2);
+            poll_fn(|cx| hearing.poll(cx)).await;
             assert_eq!(heard.recv(), Ok(Signal::USER_2));
             drop(listener);
             eprintln!("{BOTH}");
@@ -131,15 +112,8 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_signal_is_heard_by_its_name_among_others() {
-        let mut hearing = Hearing::begin(&[Signal::new(28), Signal::new(23)]).expect("both can be");
-        send("-URG");
-        assert_eq!(hearing.next().await.name(), Some("SIGURG"));
-    }
-
-    #[tokio::test]
     async fn what_no_program_can_hear_is_refused() {
-        assert!(Hearing::begin(&[Signal::new(9)]).is_err());
-        assert!(Hearing::come_first(&[Signal::new(9)]).is_err());
+        assert!(Hearing::begin(Signal::new(9)).is_err());
+        assert!(Hearing::come_first(Signal::new(9)).is_err());
     }
 }

@@ -109,14 +109,12 @@ mod unix {
         }
     }
 
-    /// Sees to it that signals for which nobody listens yet do what they do by default, whatever handlers they
-    /// are given from now on.
+    /// Sees to it that a signal for which nobody listens yet does what it does by default, whatever handlers it
+    /// is given from now on.
     #[cfg(feature = "daemon")]
-    pub(in crate::signals) fn default_until_heard(signals: &[Signal]) -> io::Result<()> {
-        check(signals)?;
-        let mut all = lock(&HEARD);
-        let meet = |signal: &Signal| entry(&mut all, *signal, true).map(drop);
-        signals.iter().try_for_each(meet)
+    pub(in crate::signals) fn default_until_heard(signal: Signal) -> io::Result<()> {
+        check(&[signal])?;
+        entry(&mut lock(&HEARD), signal, true).map(drop)
     }
 
     fn begin(signal: Signal) -> io::Result<()> {

@@ -131,13 +131,6 @@ impl SignalMap {
         let is_heard = |signal: &Signal| !matches!(self.action(*signal), SignalAction::Default);
         named.into_iter().filter(is_heard).collect()
     }
-
-    /// Returns the signals that end the daemon.
-    #[cfg(all(unix, feature = "daemon"))]
-    pub(crate) fn endings(&self) -> Vec<Signal> {
-        let ends = |signal: &Signal| matches!(self.action(*signal), SignalAction::Shutdown);
-        self.heard().into_iter().filter(ends).collect()
-    }
 }
 
 #[cfg(all(test, unix))]

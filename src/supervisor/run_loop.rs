@@ -6,7 +6,7 @@
 //! # Invariants
 //!
 //! 1. Shutdown comes first, then what runs tell, starts and ends in the order in which they came, then
-//!    commands, then timers.
+//!    commands, then what an ear hears, which comes from above as well, then timers.
 //! 2. After [`ENDS_IN_A_ROW`] ends, starts and commands one command and all due timers are served, so
 //!    that neither a storm of crashes nor one of commands starves anything.
 //! 3. A child's acknowledged start is decided on before the end of the same run, and before a shutdown that
@@ -17,6 +17,7 @@ mod bury;
 mod commands;
 mod health;
 mod log;
+mod stop;
 mod timers;
 
 use std::cmp::Reverse;
@@ -29,6 +30,8 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use self::bury::{bury_elsewhere, forget_run_time_children};
+use self::stop::listen;
+pub(crate) use self::stop::{Asked, Ear};
 use super::cell::{Cell, Role};
 use super::children::{Children, Key, Policy, Ticket, restart_of};
 use super::decide::{Happened, Mode, Rules, Supervision, Timer};
@@ -36,7 +39,7 @@ use super::ends::Ends;
 use super::live::{Live, Lives};
 use super::names::Names;
 use super::reaper::Reaper;
-use super::{Node, NodeKind, Supervisor, Tree, spawn};
+use super::{Node, NodeKind, Supervisor, Tree};
 use crate::command::{COMMAND_QUEUE_CAPACITY, ChildAnswer, Command, StartAnswer};
 use crate::context::{Above, News, Notice, Run, StopShare, breakable, give_way};
 use crate::exit::{Exit, Panic, catch, catch_blocking};
@@ -67,6 +70,9 @@ pub(super) struct RunLoop {
     names: Names,
     next_key: Key,
     ends: Ends,
+    ear: Option<Ear>,
+    /// The shutdown that the ear heard of, and what was not said of it yet.
+    unsaid: Option<Asked>,
     timers: BinaryHeap<Reverse<(Instant, Timer)>>,
     /// Goes off when the first of them is due. Kept from one wait to the next: to register a timer
     /// wakes the thread that waits for timers, which then takes work away from this one.
@@ -99,6 +105,7 @@ enum Woken {
     StopOrdered(Instant),
     Told(Notice),
     Command(Command<Node>),
+    Asked(Asked),
     TimersDue,
 }
 
@@ -136,6 +143,8 @@ impl RunLoop {
             names: Names::default(),
             next_key: 0,
             ends: Ends::default(),
+            ear: None,
+            unsaid: None,
             timers: BinaryHeap::new(),
             alarm: Box::pin(sleep_until(Instant::now())),
             need: declared.stop_need(),
@@ -152,6 +161,12 @@ impl RunLoop {
             new.admit(node.share(), node.name());
         }
         new
+    }
+
+    /// Hears with this as well, for the root alone.
+    pub(super) fn hearing(mut self, ear: Option<Ear>) -> Self {
+        self.ear = ear;
+        self
     }
 
     /// Gives a child a place at the end of the order.
@@ -220,9 +235,10 @@ impl RunLoop {
             }
             give_way().await;
             let woken = self.wake().await;
+            self.say_what_is_unsaid();
             in_a_row = match woken {
                 Woken::Told(_) | Woken::Command(_) => in_a_row + 1,
-                Woken::StopOrdered(_) | Woken::TimersDue => 0,
+                Woken::StopOrdered(_) | Woken::Asked(_) | Woken::TimersDue => 0,
             };
             self.react(woken);
         }
@@ -253,6 +269,7 @@ impl RunLoop {
             self.alarm.as_mut().reset(at);
         }
         let told = self.told;
+        let may_ask = self.asked.is_none();
         tokio::select! {
             biased;
             deadline = self.run.stop().earlier_than(told) => {
@@ -260,6 +277,7 @@ impl RunLoop {
             }
             notice = self.above.notices().next() => Woken::Told(notice),
             Some(command) = self.commands.recv() => Woken::Command(command),
+            asked = listen(&mut self.ear), if may_ask => Woken::Asked(asked),
             () = self.alarm.as_mut(), if next_timer.is_some() => Woken::TimersDue,
         }
     }
@@ -269,6 +287,7 @@ impl RunLoop {
             Woken::StopOrdered(deadline) => self.stop_ordered(deadline),
             Woken::Told(notice) => self.told(notice),
             Woken::Command(command) => self.command(command),
+            Woken::Asked(asked) => self.shut_down(asked),
             Woken::TimersDue => self.fire_due_timers(),
         }
     }
@@ -300,30 +319,6 @@ impl RunLoop {
         if need != self.need {
             self.need = need;
             self.run.tell(News::StopNeed(need));
-        }
-    }
-
-    fn stop_ordered(&mut self, deadline: Instant) {
-        let now = Instant::now();
-        self.told = Some(deadline);
-        let first = self.asked.map_or(now, |(first, _)| first);
-        self.asked = Some((first, deadline));
-        let deadline = spawn::deadline_of_children(now, deadline);
-        self.hear_who_is_up();
-        self.happened(Happened::StopOrdered { deadline });
-    }
-
-    /// The shutdown has overtaken their word. What is up is asked to stop; what still starts is killed.
-    fn hear_who_is_up(&mut self) {
-        // Else what follows from it would be started first.
-        if self.tree.early_notice().get().is_none() {
-            return;
-        }
-        for (key, incarnation) in self.supervision.starting() {
-            let run = self.lives.get(&key).and_then(|live| live.run.as_ref());
-            if run.is_some_and(|run| run.is_acknowledged()) {
-                self.happened(Happened::Started { key, incarnation });
-            }
         }
     }
 
@@ -426,6 +421,7 @@ impl RunLoop {
 
     /// Refuses what is still queued, and leaves word of how this run ended.
     fn leave(&mut self) {
+        self.say_what_is_unsaid();
         self.declared.door.close();
         self.commands.close();
         while let Ok(command) = self.commands.try_recv() {

@@ -6,7 +6,7 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use super::cell::{Cell, Role};
-use super::run_loop::RunLoop;
+use super::run_loop::{Ear, RunLoop};
 use super::{Supervisor, Tree};
 use crate::child::Kind;
 use crate::context::{Above, Identity, Run};
@@ -24,7 +24,7 @@ pub(crate) struct Root {
 }
 
 /// Begins a tree at its root.
-pub(crate) fn root(tree: &Arc<Tree>, declared: &Arc<Supervisor>) -> Root {
+pub(crate) fn root(tree: &Arc<Tree>, declared: &Arc<Supervisor>, ear: Option<Ear>) -> Root {
     let path = Path::root(&declared.name);
     let role = Role {
         kind: Kind::Supervisor,
@@ -44,7 +44,8 @@ pub(crate) fn root(tree: &Arc<Tree>, declared: &Arc<Supervisor>) -> Root {
     let run = Run::new(identity, &above);
     cell.set_run(&run, None);
     tree.set_root(&cell, &run);
-    let task = supervisor(tree, declared, &cell, &run);
+    let run_loop = RunLoop::new(tree, declared, &cell, &run).hearing(ear);
+    let task = tokio::spawn(run_loop.run());
     Root {
         cell,
         run,

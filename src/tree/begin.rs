@@ -12,7 +12,7 @@ use super::watchdog;
 use crate::exit::install_panic_hook;
 use crate::shutdown::{EarlyNotice, ShutdownReason};
 use crate::supervisor::spawn;
-use crate::supervisor::{self, Node, NodeKind, Supervisor, Tree};
+use crate::supervisor::{self, Ear, Node, NodeKind, Supervisor, Tree};
 
 impl Supervisor {
     /// Validates the tree, starts it in order, and returns once every child's start was
@@ -33,11 +33,15 @@ impl Supervisor {
 
     /// Validates the tree and begins to start it. The start goes on in the background.
     pub(crate) fn begin(self) -> Result<Begun, StartError> {
-        self.begin_heard_by(EarlyNotice::default())
+        self.begin_heard_by(EarlyNotice::default(), None)
     }
 
     /// The same, with what tells of its shutdown made before.
-    pub(crate) fn begin_heard_by(self, notice: EarlyNotice) -> Result<Begun, StartError> {
+    pub(crate) fn begin_heard_by(
+        self,
+        notice: EarlyNotice,
+        ear: Option<Ear>,
+    ) -> Result<Begun, StartError> {
         let declared = Arc::new(self);
         if let Err(refused) = check(&declared) {
             Node(NodeKind::Supervisor(declared)).retire();
@@ -57,7 +61,7 @@ impl Supervisor {
             }
         });
         let budget = declared.shutdown_budget;
-        let mut root = spawn::root(&tree, &declared);
+        let mut root = spawn::root(&tree, &declared, ear);
         let (is_up, up) = watch::channel(false);
         let (published, report) = watch::channel(None);
         let (nothing_is_left, settled) = watch::channel(false);

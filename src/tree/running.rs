@@ -64,17 +64,11 @@ impl Running {
         self.shared.tree.shut_down(reason, budget);
     }
 
-    /// As [`shutdown`](Self::shutdown), but does not rouse the pulse, which could take the processor from the
-    /// tree. [`quicken`](Self::quicken) is to follow on another thread.
-    #[cfg(all(unix, feature = "daemon"))]
-    pub(crate) fn ask_to_stop(&self, reason: ShutdownReason, budget: Duration) {
-        self.shared.tree.ask_to_stop(reason, budget, || {});
-    }
-
-    /// Lets timers go off in time although threads are blocked, as they do in a shutdown.
+    /// Tells the edges of a shutdown that has begun, if one has, and lets timers go off in time although threads
+    /// are blocked.
     #[cfg(feature = "daemon")]
-    pub(crate) fn quicken(&self) {
-        self.shared.tree.quicken();
+    pub(crate) fn tell_outside(&self) {
+        self.shared.tree.tell_outside();
     }
 
     /// Returns what tells work outside of the tree of its shutdown, and lets it hold the end.
@@ -96,10 +90,10 @@ impl Running {
         self.shared.tree.health_interval().set(interval);
     }
 
-    /// Waits until somebody shuts the whole tree down.
+    /// Waits until somebody shuts the whole tree down. For the edges.
     #[cfg(feature = "daemon")]
     pub(crate) async fn shutdown_began(&self) -> crate::shutdown::Shutdown {
-        self.shared.tree.early_notice().begun().await
+        self.shared.tree.early_notice().begun_outside().await
     }
 
     /// Tells whether the whole tree is up: the root's own state says so, which readiness goes by as well.

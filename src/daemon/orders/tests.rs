@@ -10,39 +10,34 @@ use std::time::Duration;
 use super::Orders;
 use crate::shutdown::{DEFAULT_SHUTDOWN_BUDGET, EarlyNotice, ShutdownReason};
 use crate::signals::{Listener, Signal, SignalMap};
-use crate::supervisor::Supervisor;
-use crate::tree::Running;
 
 /// How long the threads of the tree stood still.
 const STILL: Duration = Duration::from_secs(2);
 
-/// Begins to listen, to no signal, beside a tree that is up.
-async fn begin() -> (Arc<Orders>, Listener, Running) {
-    let tree = Supervisor::one_for_one("app").start().await;
+const TERMINATED: ShutdownReason = ShutdownReason::Signal(15);
+
+/// Begins to listen, to no signal.
+fn begin() -> (Arc<Orders>, Listener) {
     let orders = Orders::new("app", &SignalMap::none(), EarlyNotice::default()).expect("a thread");
     let listener = orders.listen().expect("another");
-    (orders, listener, tree.expect("it starts"))
+    (orders, listener)
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_tree_whose_threads_hear_late_of_a_signal_has_no_more_time_for_that() {
-    let (orders, _listener, tree) = begin().await;
-    let began = tokio::time::Instant::now();
-    orders.end(ShutdownReason::Signal(Signal::TERMINATE.number()));
+    let (orders, _listener) = begin();
+    orders.end(TERMINATED);
     tokio::time::advance(STILL).await;
-    orders.hear_beside(Signal::TERMINATE, &tree);
+    let asked = orders.hear_beside(Signal::TERMINATE);
     // Nothing ends the process of the tests.
     orders.let_go();
-    let shutdown = tree.snapshot().shutdown.expect("it has begun");
-    assert_eq!(shutdown.deadline, began + DEFAULT_SHUTDOWN_BUDGET);
+    assert_eq!(asked, Some((TERMINATED, DEFAULT_SHUTDOWN_BUDGET - STILL)));
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_tree_whose_threads_hear_first_of_a_signal_stops_at_once() {
-    let (orders, _listener, tree) = begin().await;
-    let began = tokio::time::Instant::now();
-    orders.hear_beside(Signal::TERMINATE, &tree);
-    let shutdown = tree.snapshot().shutdown.expect("it has begun");
-    assert_eq!(shutdown.deadline, began + DEFAULT_SHUTDOWN_BUDGET);
+    let (orders, _listener) = begin();
+    let asked = orders.hear_beside(Signal::TERMINATE);
+    assert_eq!(asked, Some((TERMINATED, DEFAULT_SHUTDOWN_BUDGET)));
     assert_eq!(orders.wish(), None, "that is for the thread that counts");
 }

@@ -57,28 +57,22 @@ impl Tree {
 
     /// Begins the shutdown of the whole tree, or brings its deadline forward.
     pub(crate) fn shut_down(&self, reason: ShutdownReason, budget: Duration) {
-        self.ask_to_stop(reason, budget, || self.quicken());
-    }
-
-    /// Lets the pulse beat faster, as it does in a shutdown.
-    pub(crate) fn quicken(&self) {
-        if let Some(pulse) = self.pulse.get() {
-            pulse.unpark();
+        let is_first = self.ask_to_stop(reason, budget);
+        self.tell_outside();
+        if is_first {
+            self.say_that_it_stops(reason, budget);
         }
     }
 
-    /// As [`shut_down`](Self::shut_down), with `quicken` in place of what lets the pulse beat faster.
-    pub(crate) fn ask_to_stop(
-        &self,
-        reason: ShutdownReason,
-        budget: Duration,
-        quicken: impl FnOnce(),
-    ) {
+    /// As [`shut_down`](Self::shut_down), without what takes long or rouses other threads: to be followed by
+    /// [`tell_outside`](Self::tell_outside), and by [`say_that_it_stops`](Self::say_that_it_stops) if this
+    /// returns that it is the first to ask.
+    pub(crate) fn ask_to_stop(&self, reason: ShutdownReason, budget: Duration) -> bool {
         let Some((cell, run)) = self.root.get() else {
-            return;
+            return false;
         };
         if cell.has_ended() {
-            return;
+            return false;
         }
         let deadline = later(Instant::now(), budget);
         let began = {
@@ -95,12 +89,28 @@ impl Tree {
         run.stop().request(deadline, deadline);
         self.early_notice.tell();
         began.into_iter().for_each(Pushed::tell);
-        quicken();
-        if is_first {
-            let say = || tracing::info!(path = %cell.path(), %reason, ?budget, "shutdown began");
-            // Last, and caught: it may be the host's subscriber.
-            drop(catch_blocking(say));
+        is_first
+    }
+
+    /// Tells the edges of a daemon of a shutdown that has begun, if one has, and lets the pulse beat faster.
+    pub(crate) fn tell_outside(&self) {
+        if self.early_notice.get().is_none() {
+            return;
         }
+        self.early_notice.tell_outside();
+        if let Some(pulse) = self.pulse.get() {
+            pulse.unpark();
+        }
+    }
+
+    /// Writes the beginning of the shutdown into the log.
+    pub(crate) fn say_that_it_stops(&self, reason: ShutdownReason, budget: Duration) {
+        let Some((cell, _)) = self.root.get() else {
+            return;
+        };
+        let say = || tracing::info!(path = %cell.path(), %reason, ?budget, "shutdown began");
+        // It may be the host's subscriber.
+        drop(catch_blocking(say));
     }
 
     /// Notes that a supervisor ends by itself, if it is the root.
