@@ -18,6 +18,13 @@ struct Manager {
     address: String,
 }
 
+impl Drop for Manager {
+    fn drop(&mut self) {
+        // An abstract name is no file.
+        drop(std::fs::remove_file(&self.address));
+    }
+}
+
 impl Manager {
     fn with_abstract_name(name: &str) -> Self {
         let name = format!("perennial-tests-{name}-{}", std::process::id());

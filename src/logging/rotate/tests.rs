@@ -1,20 +1,44 @@
 //! Rotation by size and age, what is kept, and what happens when it can't be done.
 
 use std::fs;
-use std::path::PathBuf;
+use std::ops::Deref;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::{FileOptions, RotatingFile};
 
-fn path(name: &str) -> PathBuf {
+/// A log in a folder of its own, which is removed with it.
+struct Log(PathBuf);
+
+impl Deref for Log {
+    type Target = PathBuf;
+
+    fn deref(&self) -> &PathBuf {
+        &self.0
+    }
+}
+
+impl AsRef<Path> for Log {
+    fn as_ref(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl Drop for Log {
+    fn drop(&mut self) {
+        drop(self.0.parent().map(fs::remove_dir_all));
+    }
+}
+
+fn path(name: &str) -> Log {
     let folder =
         std::env::temp_dir().join(format!("perennial-rotate-{name}-{}", std::process::id()));
     drop(fs::remove_dir_all(&folder));
     fs::create_dir_all(&folder).expect("a folder");
-    folder.join("app.log")
+    Log(folder.join("app.log"))
 }
 
-fn files(path: &std::path::Path) -> Vec<(String, String)> {
+fn files(path: &Path) -> Vec<(String, String)> {
     let folder = fs::read_dir(path.parent().expect("a folder")).expect("it is there");
     let mut found: Vec<_> = folder
         .map(|entry| {
@@ -42,7 +66,7 @@ fn named(expected: &[(&str, &str)]) -> Vec<(String, String)> {
 fn a_full_file_is_put_aside_and_only_so_many_are_kept() {
     let path = path("size");
     let mut file =
-        RotatingFile::open(FileOptions::new(&path).max_bytes(4).max_files(3)).expect("it opens");
+        RotatingFile::open(FileOptions::new(&*path).max_bytes(4).max_files(3)).expect("it opens");
     for line in ["1\n", "2\n", "3\n", "4\n", "5\n", "6\n", "7\n"] {
         file.write(line.as_bytes()).expect("there is room");
     }
@@ -60,7 +84,7 @@ fn a_full_file_is_put_aside_and_only_so_many_are_kept() {
 fn what_was_there_before_counts() {
     let path = path("append");
     fs::write(&path, "old\n").expect("a file");
-    let mut file = RotatingFile::open(FileOptions::new(&path).max_bytes(6)).expect("it opens");
+    let mut file = RotatingFile::open(FileOptions::new(&*path).max_bytes(6)).expect("it opens");
     file.write(b"new\n").expect("there is room");
     assert_eq!(
         files(&path),
@@ -71,7 +95,7 @@ fn what_was_there_before_counts() {
 #[test]
 fn an_old_file_is_put_aside() {
     let path = path("age");
-    let options = FileOptions::new(&path).max_age(Some(Duration::from_nanos(1)));
+    let options = FileOptions::new(&*path).max_age(Some(Duration::from_nanos(1)));
     let mut file = RotatingFile::open(options).expect("it opens");
     file.write(b"1\n").expect("there is room");
     file.write(b"2\n").expect("there is room");
@@ -85,7 +109,7 @@ fn an_old_file_is_put_aside() {
 fn one_file_alone_begins_anew() {
     let path = path("one");
     let mut file =
-        RotatingFile::open(FileOptions::new(&path).max_bytes(2).max_files(1)).expect("it opens");
+        RotatingFile::open(FileOptions::new(&*path).max_bytes(2).max_files(1)).expect("it opens");
     file.write(b"1\n").expect("there is room");
     file.write(b"2\n").expect("there is room");
     assert_eq!(files(&path), named(&[("app.log", "2\n")]));
@@ -94,7 +118,7 @@ fn one_file_alone_begins_anew() {
 #[test]
 fn a_line_larger_than_a_file_is_whole_in_one() {
     let path = path("large");
-    let mut file = RotatingFile::open(FileOptions::new(&path).max_bytes(4)).expect("it opens");
+    let mut file = RotatingFile::open(FileOptions::new(&*path).max_bytes(4)).expect("it opens");
     file.write(b"longer than that\n").expect("there is room");
     assert_eq!(files(&path), named(&[("app.log", "longer than that\n")]));
 }
@@ -102,7 +126,7 @@ fn a_line_larger_than_a_file_is_whole_in_one() {
 #[test]
 fn a_file_that_was_moved_away_is_written_on_until_it_is_opened_again() {
     let path = path("reopen");
-    let mut file = RotatingFile::open(FileOptions::new(&path)).expect("it opens");
+    let mut file = RotatingFile::open(FileOptions::new(&*path)).expect("it opens");
     file.write(b"1\n").expect("there is room");
     fs::rename(&path, path.with_extension("old")).expect("it is there");
     file.write(b"2\n").expect("there is room");
@@ -117,7 +141,7 @@ fn a_file_that_was_moved_away_is_written_on_until_it_is_opened_again() {
 #[tokio::test(start_paused = true)]
 async fn a_removed_file_is_made_again_within_a_second() {
     let path = path("removed");
-    let mut file = RotatingFile::open(FileOptions::new(&path)).expect("it opens");
+    let mut file = RotatingFile::open(FileOptions::new(&*path)).expect("it opens");
     file.write(b"1\n").expect("there is room");
     fs::remove_file(&path).expect("it is there");
     tokio::time::sleep(super::CHECK_PERIOD).await;
@@ -132,7 +156,7 @@ async fn a_file_that_can_t_be_put_aside_is_written_on_and_tried_again() {
     let obstacle = path.with_extension("log.1");
     fs::create_dir_all(obstacle.join("x")).expect("a folder");
     let mut file =
-        RotatingFile::open(FileOptions::new(&path).max_bytes(2).max_files(2)).expect("it opens");
+        RotatingFile::open(FileOptions::new(&*path).max_bytes(2).max_files(2)).expect("it opens");
     file.write(b"1\n").expect("there is room");
     file.write(b"2\n").expect("it is written on");
     assert_eq!(fs::read_to_string(&path).expect("text"), "1\n2\n");
@@ -197,7 +221,7 @@ async fn rotations_that_fail_lose_neither_a_line_nor_a_file_that_is_kept() {
     fs::write(path.with_extension("log.1"), "1\n").expect("a file");
     fs::write(path.with_extension("log.2"), "2\n").expect("a file");
     let mut file =
-        RotatingFile::open(FileOptions::new(&path).max_bytes(2).max_files(3)).expect("it opens");
+        RotatingFile::open(FileOptions::new(&*path).max_bytes(2).max_files(3)).expect("it opens");
     let open = || fs::File::open("/dev/null");
     let held: Vec<_> = std::iter::from_fn(|| open().ok()).collect();
     for _ in 0..5 {
@@ -233,7 +257,7 @@ async fn a_gap_among_the_files_that_are_kept_is_filled_before_one_is_lost() {
         fs::write(aside, format!("{number}\n")).expect("a file");
     }
     let mut file =
-        RotatingFile::open(FileOptions::new(&path).max_bytes(2).max_files(4)).expect("it opens");
+        RotatingFile::open(FileOptions::new(&*path).max_bytes(2).max_files(4)).expect("it opens");
     file.write(b"a\n").expect("there is room");
     file.write(b"b\n").expect("there is room");
     assert_eq!(
@@ -250,7 +274,7 @@ async fn a_gap_among_the_files_that_are_kept_is_filled_before_one_is_lost() {
 #[tokio::test(start_paused = true)]
 async fn a_line_is_written_to_the_file_that_was_moved_when_no_other_can_be_opened() {
     let path = path("no-other");
-    let mut file = RotatingFile::open(FileOptions::new(&path)).expect("it opens");
+    let mut file = RotatingFile::open(FileOptions::new(&*path)).expect("it opens");
     file.write(b"1\n").expect("there is room");
     let moved = path.with_extension("old");
     fs::rename(&path, &moved).expect("it is there");
@@ -286,7 +310,7 @@ fn a_line_of_which_there_is_room_for_half_is_taken_back_and_the_next_is_whole() 
         return;
     }
     let path = path("half");
-    let mut file = RotatingFile::open(FileOptions::new(&path).max_bytes(0)).expect("it opens");
+    let mut file = RotatingFile::open(FileOptions::new(&*path).max_bytes(0)).expect("it opens");
     let line = [&[b'x'; 2_999][..], b"\n"].concat();
     file.write(&line).expect("there is room");
     assert!(file.write(&line).is_err(), "the limit is 4 KiB");
@@ -297,7 +321,7 @@ fn a_line_of_which_there_is_room_for_half_is_taken_back_and_the_next_is_whole() 
 }
 
 #[cfg(unix)]
-fn make_pipe(path: &std::path::Path) {
+fn make_pipe(path: &Path) {
     let made = std::process::Command::new("mkfifo").arg(path).status();
     assert!(made.expect("mkfifo is there").success());
 }
@@ -312,7 +336,7 @@ fn behind_a_link_the_file_is_put_aside_and_the_link_stays() {
     for line in ["first\n", "second\n"] {
         file.write(line.as_bytes()).expect("there is room");
     }
-    assert_eq!(fs::read_link(&link).expect("it is a link"), target);
+    assert_eq!(fs::read_link(&link).expect("it is a link"), *target);
     assert_eq!(
         files(&target),
         named(&[
@@ -331,7 +355,7 @@ async fn a_pipe_is_never_put_aside_and_nobody_waits_for_its_reader() {
 
     let path = path("pipe");
     make_pipe(&path);
-    let options = FileOptions::new(&path).max_bytes(8);
+    let options = FileOptions::new(&*path).max_bytes(8);
     let open = fs::File::options().read(true).write(true).open(&path);
     let mut reader = open.expect("a pipe");
     let mut file = RotatingFile::open(options).expect("somebody reads");
@@ -348,14 +372,14 @@ async fn a_pipe_is_never_put_aside_and_nobody_waits_for_its_reader() {
     // Not the same one: a process that another test starts has our descriptors until its own program begins.
     let unread = self::path("unread-pipe");
     make_pipe(&unread);
-    RotatingFile::open(FileOptions::new(&unread)).expect_err("nobody reads");
+    RotatingFile::open(FileOptions::new(&*unread)).expect_err("nobody reads");
 }
 
 #[cfg(unix)]
 #[tokio::test(start_paused = true)]
 async fn a_link_that_takes_the_file_s_place_is_not_followed() {
     let path = path("swapped");
-    let mut file = RotatingFile::open(FileOptions::new(&path)).expect("it opens");
+    let mut file = RotatingFile::open(FileOptions::new(&*path)).expect("it opens");
     file.write(b"1\n").expect("there is room");
     let (moved, precious) = (path.with_extension("old"), path.with_extension("secret"));
     fs::write(&precious, "precious").expect("a file");
@@ -376,7 +400,7 @@ fn a_new_file_may_be_read_by_whom_the_old_one_could() {
 
     let path = path("mode");
     for max_files in [1, 2] {
-        let options = FileOptions::new(&path).max_bytes(2).max_files(max_files);
+        let options = FileOptions::new(&*path).max_bytes(2).max_files(max_files);
         let mut file = RotatingFile::open(options).expect("it opens");
         file.write(b"1\n").expect("there is room");
         let odd = fs::Permissions::from_mode(0o640);
@@ -396,7 +420,7 @@ fn one_file_alone_is_another_so_that_its_age_begins_anew_for_the_next_process_to
     let path = path("one-age");
     let number = || fs::metadata(&path).expect("it is there").ino();
     let mut file =
-        RotatingFile::open(FileOptions::new(&path).max_bytes(2).max_files(1)).expect("it opens");
+        RotatingFile::open(FileOptions::new(&*path).max_bytes(2).max_files(1)).expect("it opens");
     file.write(b"1\n").expect("there is room");
     let before = number();
     file.write(b"2\n").expect("there is room");
