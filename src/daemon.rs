@@ -233,7 +233,7 @@ impl<C: Config> Daemon<C> {
             return (name, failed(DaemonError::InsideRuntime), None);
         }
         let ears = self.orders().and_then(|orders| {
-            // The root of the tree will hear it as well, and sooner.
+            // The root of the tree will hear SIGTERM as well, and sooner.
             #[cfg(unix)]
             beside::come_first(&self.signals);
             Ears::open(orders)

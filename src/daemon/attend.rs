@@ -48,6 +48,7 @@ pub(super) async fn attend(
             shutdown = &mut begun, if !course.has_begun() => {
                 let steps = course.tree_began(shutdown, orders.ladder());
                 orders.end_by(steps.kill, course.given_up());
+                // Where it began without a word to those who wait here.
                 running.tell_outside();
             }
             leaving = &mut left, if !course.is_left() => {

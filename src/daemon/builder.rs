@@ -222,8 +222,8 @@ impl<C: Config> Daemon<C> {
         self
     }
 
-    /// Calls `told` with the address that was bound, before the tree starts. Default: it is logged
-    /// and nobody is told.
+    /// Calls `told` with the address that was bound, before the tree starts, inside the runtime of the tree.
+    /// Default: it is logged and nobody is told.
     pub fn on_http_bound(mut self, told: impl FnOnce(SocketAddr) + Send + 'static) -> Self {
         self.on_http_bound = Some(Box::new(told));
         self

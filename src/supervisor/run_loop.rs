@@ -71,8 +71,8 @@ pub(super) struct RunLoop {
     next_key: Key,
     ends: Ends,
     ear: Option<Ear>,
-    /// The shutdown that the ear heard of, and what was not said of it yet.
-    unsaid: Option<Asked>,
+    /// Whether the edges and the log were not told yet of what the ear heard.
+    is_untold: bool,
     timers: BinaryHeap<Reverse<(Instant, Timer)>>,
     /// Goes off when the first of them is due. Kept from one wait to the next: to register a timer
     /// wakes the thread that waits for timers, which then takes work away from this one.
@@ -144,7 +144,7 @@ impl RunLoop {
             next_key: 0,
             ends: Ends::default(),
             ear: None,
-            unsaid: None,
+            is_untold: false,
             timers: BinaryHeap::new(),
             alarm: Box::pin(sleep_until(Instant::now())),
             need: declared.stop_need(),
@@ -235,7 +235,7 @@ impl RunLoop {
             }
             give_way().await;
             let woken = self.wake().await;
-            self.say_what_is_unsaid();
+            self.tell_the_rest();
             in_a_row = match woken {
                 Woken::Told(_) | Woken::Command(_) => in_a_row + 1,
                 Woken::StopOrdered(_) | Woken::Asked(_) | Woken::TimersDue => 0,
@@ -247,6 +247,7 @@ impl RunLoop {
     /// A mistake in here, or in a subscriber of the host's that is called from here: nothing can be
     /// decided any more, but everything that runs is stopped in order.
     async fn panicked(&mut self, panic: Panic) {
+        self.tell_the_rest();
         let said = || tracing::error!(path = %self.cell.path(), %panic, "the supervisor panicked");
         // It may be the subscriber of that very line that panics.
         drop(catch_blocking(said));
@@ -421,7 +422,7 @@ impl RunLoop {
 
     /// Refuses what is still queued, and leaves word of how this run ended.
     fn leave(&mut self) {
-        self.say_what_is_unsaid();
+        self.tell_the_rest();
         self.declared.door.close();
         self.commands.close();
         while let Ok(command) = self.commands.try_recv() {

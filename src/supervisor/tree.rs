@@ -19,7 +19,7 @@ use crate::context::Run;
 use crate::event::Events;
 use crate::path::Path;
 use crate::policy::backoff::{Jitter, random_seed};
-use crate::shutdown::EarlyNotice;
+use crate::shutdown::{EarlyNotice, ShutdownReason};
 use crate::sync::atomic::{AtomicU64, Ordering};
 use crate::sync::{Mutex, lock};
 use crate::time::WallClock;
@@ -46,6 +46,8 @@ pub(crate) struct Tree {
     /// How many runs were killed.
     killed: AtomicU64,
     ending: Mutex<Option<ShutdownProgress>>,
+    /// The shutdown whose beginning is not in the log yet.
+    unsaid: Mutex<Option<(ShutdownReason, Duration)>>,
     leaving: watch::Sender<Option<Leaving>>,
     health_interval: Arc<Interval>,
 }
@@ -72,6 +74,7 @@ impl Tree {
             begun: AtomicU64::new(0),
             killed: AtomicU64::new(0),
             ending: Mutex::default(),
+            unsaid: Mutex::default(),
             leaving: watch::Sender::new(None),
             health_interval,
         })

@@ -65,10 +65,17 @@ impl Running {
     }
 
     /// Tells the edges of a shutdown that has begun, if one has, and lets timers go off in time although threads
-    /// are blocked.
+    /// are blocked. The log is told on a thread where that may block.
     #[cfg(feature = "daemon")]
     pub(crate) fn tell_outside(&self) {
-        self.shared.tree.tell_outside();
+        let tree = &self.shared.tree;
+        tree.tell_outside();
+        if tree.has_unsaid() {
+            let tree = Arc::clone(tree);
+            drop(tokio::task::spawn_blocking(move || {
+                tree.say_what_is_unsaid()
+            }));
+        }
     }
 
     /// Returns what tells work outside of the tree of its shutdown, and lets it hold the end.

@@ -35,6 +35,23 @@ fn json_lines_go_to_a_file_that_is_opened_anew_on_sigusr1_and_is_whole_at_the_en
 }
 
 #[test]
+fn the_log_says_that_a_shutdown_began_before_the_first_child_has_stopped() {
+    let folder = Folder::new("began");
+    let mut running = Running::start(&folder, &[]);
+    running.hears("pair 0");
+    let (running, _started) = running.log_until("the tree is up");
+    running.signal("TERM");
+    // Its turn is first, and it goes on until nobody writes to its stdin any more.
+    let (running, before) = running.log_until("shutdown began");
+    assert!(before.contains("reason=SIGTERM"), "{before}");
+    let (status, _said, log) = running.end_by_itself();
+    assert!(status.success(), "{log}");
+    // It had the time that it is given to hear of that.
+    assert!(log.contains("killed=0 hung=0"), "{log}");
+    assert!(!log.contains("shutdown began path=/app"), "{log}");
+}
+
+#[test]
 fn a_full_file_is_put_aside() {
     let folder = Folder::new("rotate");
     folder.write(

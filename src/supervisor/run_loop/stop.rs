@@ -28,22 +28,20 @@ pub(super) async fn listen(ear: &mut Option<Ear>) -> Asked {
 }
 
 impl RunLoop {
-    /// Begins the shutdown of the whole tree. What would hold up the children is left for the next time that
-    /// the loop is roused, if nobody was faster.
-    pub(super) fn shut_down(&mut self, asked: Asked) {
-        let (reason, budget) = asked;
-        if self.tree.ask_to_stop(reason, budget) {
-            self.unsaid = Some(asked);
-        }
+    /// Begins the shutdown of the whole tree. The edges and the log hear of it when the loop is roused next,
+    /// and sooner if somebody else tells them: the children come first.
+    pub(super) fn shut_down(&mut self, (reason, budget): Asked) {
+        self.is_untold = true;
+        self.tree.ask_to_stop(reason, budget);
         if let Some(deadline) = self.run.stop().deadline_before(self.told) {
             self.stop_ordered(deadline);
         }
     }
 
-    pub(super) fn say_what_is_unsaid(&mut self) {
-        if let Some((reason, budget)) = self.unsaid.take() {
+    pub(super) fn tell_the_rest(&mut self) {
+        if std::mem::take(&mut self.is_untold) {
             self.tree.tell_outside();
-            self.tree.say_that_it_stops(reason, budget);
+            self.tree.say_what_is_unsaid();
         }
     }
 

@@ -57,39 +57,39 @@ impl Tree {
 
     /// Begins the shutdown of the whole tree, or brings its deadline forward.
     pub(crate) fn shut_down(&self, reason: ShutdownReason, budget: Duration) {
-        let is_first = self.ask_to_stop(reason, budget);
+        self.ask_to_stop(reason, budget);
         self.tell_outside();
-        if is_first {
-            self.say_that_it_stops(reason, budget);
-        }
+        self.say_what_is_unsaid();
     }
 
-    /// As [`shut_down`](Self::shut_down), without what takes long or rouses other threads: to be followed by
-    /// [`tell_outside`](Self::tell_outside), and by [`say_that_it_stops`](Self::say_that_it_stops) if this
-    /// returns that it is the first to ask.
-    pub(crate) fn ask_to_stop(&self, reason: ShutdownReason, budget: Duration) -> bool {
+    /// As [`shut_down`](Self::shut_down), but the edges of a daemon are told by [`tell_outside`](Self::tell_outside)
+    /// and the log by [`say_what_is_unsaid`](Self::say_what_is_unsaid), which are to follow: the one rouses a
+    /// thread, the other may take long.
+    pub(crate) fn ask_to_stop(&self, reason: ShutdownReason, budget: Duration) {
         let Some((cell, run)) = self.root.get() else {
-            return false;
+            return;
         };
         if cell.has_ended() {
-            return false;
+            return;
         }
         let deadline = later(Instant::now(), budget);
         let began = {
             let mut ending = lock(&self.ending);
             let is_first = ending.is_none() && self.early_notice.get().is_none();
             note_shutdown(&mut ending, budget);
+            if is_first {
+                *lock(&self.unsaid) = Some((reason, budget));
+            }
             // Under the lock and before anybody hears of it: what it makes children do comes after it,
             // also when a second caller is faster from here on.
             let kind = EventKind::ShutdownBegan { reason, deadline };
             is_first.then(|| cell.push(&self.events, kind)).flatten()
         };
-        let is_first = self.early_notice.note(Shutdown { reason, deadline });
+        self.early_notice.note(Shutdown { reason, deadline });
         // Before anybody else: whoever is roused first has the processor first.
         run.stop().request(deadline, deadline);
         self.early_notice.tell();
         began.into_iter().for_each(Pushed::tell);
-        is_first
     }
 
     /// Tells the edges of a daemon of a shutdown that has begun, if one has, and lets the pulse beat faster.
@@ -103,14 +103,20 @@ impl Tree {
         }
     }
 
-    /// Writes the beginning of the shutdown into the log.
-    pub(crate) fn say_that_it_stops(&self, reason: ShutdownReason, budget: Duration) {
-        let Some((cell, _)) = self.root.get() else {
-            return;
-        };
-        let say = || tracing::info!(path = %cell.path(), %reason, ?budget, "shutdown began");
-        // It may be the host's subscriber.
-        drop(catch_blocking(say));
+    /// Tells whether the log does not say yet that the shutdown has begun.
+    #[cfg(feature = "daemon")]
+    pub(crate) fn has_unsaid(&self) -> bool {
+        lock(&self.unsaid).is_some()
+    }
+
+    /// Lets the log say that the shutdown has begun, if it does not yet.
+    pub(crate) fn say_what_is_unsaid(&self) {
+        let unsaid = lock(&self.unsaid).take();
+        if let (Some((reason, budget)), Some((cell, _))) = (unsaid, self.root.get()) {
+            let say = || tracing::info!(path = %cell.path(), %reason, ?budget, "shutdown began");
+            // It may be the host's subscriber.
+            drop(catch_blocking(say));
+        }
     }
 
     /// Notes that a supervisor ends by itself, if it is the root.
