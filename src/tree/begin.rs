@@ -36,7 +36,7 @@ impl Supervisor {
         self.begin_heard_by(EarlyNotice::default(), None)
     }
 
-    /// The same, with what tells of its shutdown made before.
+    /// The same, with what tells of its shutdown made before, and with what asks the root for one.
     pub(crate) fn begin_heard_by(
         self,
         notice: EarlyNotice,
