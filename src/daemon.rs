@@ -15,7 +15,6 @@
 //! 4. Nothing is opened, locked or started before the whole configuration is valid.
 
 mod attend;
-#[cfg(unix)]
 mod beside;
 mod builder;
 #[cfg(unix)]
@@ -61,7 +60,7 @@ use crate::lock::InstanceLock;
 use crate::metrics::Registry;
 use crate::shutdown::report::StopReport;
 use crate::shutdown::{EarlyNotice, ShutdownReason};
-use crate::signals::{Listener, SignalMap};
+use crate::signals::{Hearing, Listener, SignalMap};
 
 /// Where probes and metrics are served when nothing was set: loopback, and a port in the range that
 /// Prometheus' exporters use.
@@ -175,12 +174,12 @@ impl<C: Config> Daemon<C> {
     /// pid file stays locked and the probes are served.
     pub async fn run_async(self) -> Result<(StopReport, DaemonExit), DaemonError> {
         let workers = Handle::try_current().map_err(|_outside| DaemonError::OutsideRuntime)?;
-        let mut ears = Ears::open(self.orders()?)?;
+        let mut ears = Ears::open(self.orders()?, None)?;
         let name = self.loader.name().to_owned();
         let Some(Prepared { plan, log, .. }) = self.prepare(&mut ears)? else {
             return Ok(govern::not_begun(&name, ears.reason()));
         };
-        let edges = open::edges(&plan.admin)?;
+        let edges = open::edges()?;
         let (mut told, ended) = oneshot::channel();
         let (news, configuration) = (Arc::clone(&plan.news), Arc::clone(&plan.configuration));
         let conduct = move || {
@@ -233,10 +232,9 @@ impl<C: Config> Daemon<C> {
             return (name, failed(DaemonError::InsideRuntime), None);
         }
         let ears = self.orders().and_then(|orders| {
-            // The root of the tree will hear SIGTERM as well, and sooner.
-            #[cfg(unix)]
-            beside::come_first(&self.signals);
-            Ears::open(orders)
+            // Comes first, so that the tree is roused before the thread that hears all signals.
+            let beside = beside::begin(&self.signals);
+            Ears::open(orders, beside)
         });
         let mut ears = match ears {
             Ok(ears) => ears,
@@ -259,7 +257,7 @@ impl<C: Config> Daemon<C> {
         };
         let Prepared { plan, runtime, log } = prepared;
         name.clone_from(&plan.name);
-        let edges = open::edges(&plan.admin)?;
+        let edges = open::edges()?;
         let workers = workers::build(&runtime).map_err(DaemonError::Runtime)?;
         log.hand_over();
         let ended = edges.block_on(Box::pin(govern(plan, workers.handle().clone())));
@@ -281,15 +279,18 @@ impl<C: Config> Daemon<C> {
 struct Ears {
     orders: Arc<Orders>,
     listener: Option<Listener>,
+    /// For the root of the tree, until that is there; only where the threads that it runs on are the daemon's own.
+    beside: Option<Hearing>,
 }
 
 impl Ears {
     /// Begins to hear signals, before anything that may take long.
-    fn open(orders: Arc<Orders>) -> Result<Self, DaemonError> {
+    fn open(orders: Arc<Orders>, beside: Option<Hearing>) -> Result<Self, DaemonError> {
         let listener = orders.listen().map_err(DaemonError::Signals)?;
         Ok(Self {
             orders,
             listener: Some(listener),
+            beside,
         })
     }
 

@@ -10,12 +10,12 @@
 //! 1. From the moment a [`Listener`] is there until it is dropped somebody hears each of its signals.
 //!    After that a signal does again what it does by default.
 
-#[cfg(all(unix, feature = "daemon"))]
+#[cfg(feature = "daemon")]
 mod hearing;
 mod listen;
 mod map;
 
-#[cfg(all(unix, feature = "daemon"))]
+#[cfg(feature = "daemon")]
 pub(crate) use self::hearing::Hearing;
 pub use self::listen::Listener;
 pub use self::map::{SignalAction, SignalMap};

@@ -7,6 +7,7 @@
 //! Whoever is roused on the way takes a processor from those whom the tree waits for, and an idle one that is
 //! roused gets it at once. So these threads come before the other one, and the edges are told last.
 
+use std::io;
 use std::sync::Arc;
 use std::task::{Poll, ready};
 
@@ -17,35 +18,40 @@ use crate::supervisor::Ear;
 /// What service managers send. Each signal more would be asked for whenever the root looks for what is new.
 const HEARD: Signal = Signal::TERMINATE;
 
-/// Sees to it that the tree's threads are roused before the one that hears all signals, which is not there yet.
-pub(super) fn come_first(map: &SignalMap) {
+/// Begins to take SIGTERM in for a tree, before the thread that hears all signals is there.
+pub(super) fn begin(map: &SignalMap) -> Option<Hearing> {
     if !matches!(map.action(HEARD), SignalAction::Shutdown) {
-        return;
+        return None;
     }
-    if let Err(error) = Hearing::come_first(HEARD) {
-        // The daemon's own log is not there yet.
-        tracing::debug!(%error, "signals are heard by their thread first");
-    }
+    by_both(Hearing::begin(HEARD))
 }
 
-/// Begins to hear, for the root of a tree. To be called on its threads, which have I/O.
-pub(super) fn ear(orders: &Arc<Orders>) -> Option<Ear> {
+/// Hands it to the root of a tree. To be called on its threads, which have I/O.
+pub(super) fn ear(hearing: Hearing, orders: &Arc<Orders>) -> Option<Ear> {
     if !orders.ends(HEARD) {
         return None;
     }
     let orders = Arc::clone(orders);
-    match Hearing::begin(HEARD) {
-        Ok(mut hearing) => Some(Box::new(move |cx| {
-            loop {
-                ready!(hearing.poll(cx));
-                if let Some(asked) = orders.hear_beside(HEARD) {
-                    return Poll::Ready(asked);
-                }
+    let mut hearing = Some(by_both(hearing.in_task())?);
+    Some(Box::new(move |cx| {
+        let Some(heard) = &hearing else {
+            return Poll::Pending;
+        };
+        ready!(heard.poll(cx));
+        match orders.hear_beside(HEARD) {
+            Some(asked) => Poll::Ready(asked),
+            // The thread has that, and every one to come.
+            None => {
+                hearing = None;
+                Poll::Pending
             }
-        })),
-        Err(error) => {
-            tracing::debug!(%error, "signals are heard by their thread alone");
-            None
         }
-    }
+    }))
+}
+
+/// Nothing is missed without it, so that nobody has to hear of that but whoever looks for it.
+fn by_both<T>(heard: io::Result<T>) -> Option<T> {
+    heard
+        .inspect_err(|error| tracing::debug!(%error, "signals are heard by their thread alone"))
+        .ok()
 }

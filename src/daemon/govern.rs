@@ -12,7 +12,6 @@ use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 use super::attend::attend;
-#[cfg(unix)]
 use super::beside;
 use super::builder::{OnEnd, ReloadOn};
 use super::configuration::{Configuration, News};
@@ -23,7 +22,7 @@ use super::orders::{Orders, Told};
 use super::service::tell_manager;
 use super::source::Program;
 use super::{DaemonError, DaemonExit, LOG_FLUSH_PATIENCE};
-use crate::config::{AdminSettings, Cause, ReloadError, ReloadThread};
+use crate::config::{Cause, ReloadError, ReloadThread};
 use crate::exit::{Exit, chain_panics};
 use crate::http::{Server, Source};
 use crate::lock::InstanceLock;
@@ -32,6 +31,7 @@ use crate::notify::Notifier;
 use crate::path::Path;
 use crate::shutdown::ShutdownReason;
 use crate::shutdown::report::{Outcome, StopReport, Stopped};
+use crate::signals::Hearing;
 use crate::supervisor::Supervisor;
 use crate::tree::{Begun, Running, StartError};
 
@@ -42,8 +42,6 @@ const ON_END_PATIENCE: Duration = LOG_FLUSH_PATIENCE;
 pub(super) struct Plan {
     pub(super) name: String,
     pub(super) tree: Supervisor,
-    /// As it was when the runtime was made that serves it.
-    pub(super) admin: AdminSettings,
     pub(super) configuration: Arc<dyn Configuration>,
     pub(super) reloads: ReloadThread,
     pub(super) reload_on: Vec<Box<ReloadOn>>,
@@ -55,8 +53,8 @@ pub(super) struct Plan {
     pub(super) on_end: Option<Box<OnEnd>>,
     pub(super) lock: Option<InstanceLock>,
     pub(super) orders: Arc<Orders>,
-    /// Whether the threads that the tree runs on are the daemon's own.
-    pub(super) owns_workers: bool,
+    /// What the root of the tree hears with as well.
+    pub(super) beside: Option<Hearing>,
 }
 
 /// A daemon that has ended but for its server, which closes when this is dropped, and its lock.
@@ -105,7 +103,7 @@ async fn try_govern(
     let program = Arc::new(Program::new(&plan.tree.name, heartbeat, &plan.news, told));
     *server = open_http(&mut plan, &program, &workers)?;
     // Before the tree starts: a socket that can't be had must not cost it a start.
-    let socket = AdminSocket::open(&plan.admin)?;
+    let socket = AdminSocket::open(&plan.configuration.settings().admin)?;
     // Each supervisor logs the panics of its children; twice is once too often.
     chain_panics(false);
     let Plan {
@@ -119,13 +117,13 @@ async fn try_govern(
         monitor,
         on_limit,
         on_end,
-        owns_workers,
+        beside,
         ..
     } = plan;
     if let Some(wish) = orders.wish() {
         return Ok(not_begun(&tree.name, wish.reason));
     }
-    let begun = begin(tree, (&workers, owns_workers), &orders)?;
+    let begun = begin(tree, (&workers, beside), &orders)?;
     let running = begun.running().observer();
     program.watch(running.observer());
     news.watch(running.observer(), &*configuration);
@@ -163,15 +161,11 @@ async fn try_govern(
 /// Begins the tree on its threads.
 fn begin(
     tree: Supervisor,
-    (workers, are_own): (&Handle, bool),
+    (workers, hearing): (&Handle, Option<Hearing>),
     orders: &Arc<Orders>,
 ) -> Result<Begun, StartError> {
     let _inside = workers.enter();
-    // A runtime of the program's may have no I/O, without which tokio panics.
-    #[cfg(unix)]
-    let ear = are_own.then(|| beside::ear(orders)).flatten();
-    #[cfg(not(unix))]
-    let (ear, _) = (None, are_own);
+    let ear = hearing.and_then(|hearing| beside::ear(hearing, orders));
     tree.begin_heard_by(orders.notice().clone(), ear)
 }
 

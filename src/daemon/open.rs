@@ -29,14 +29,9 @@ pub(super) struct Edges<'a> {
 }
 
 /// Makes the runtime of what is opened here. HTTP has one of its own.
-pub(super) fn edges(admin: &AdminSettings) -> Result<Runtime, DaemonError> {
+pub(super) fn edges() -> Result<Runtime, DaemonError> {
     let mut edges = Builder::new_current_thread();
-    edges.enable_time();
-    // Not without need: sockets come with ears, and this would be roused by each signal that the tree waits for.
-    if admin.socket.is_some() {
-        edges.enable_io();
-    }
-    edges.build().map_err(DaemonError::Runtime)
+    edges.enable_all().build().map_err(DaemonError::Runtime)
 }
 
 /// The socket for commands, if the configuration says where.

@@ -29,7 +29,6 @@ use crate::shutdown::ladder::Ladder;
 use crate::shutdown::report::readable;
 use crate::shutdown::{EarlyNotice, ShutdownReason};
 use crate::signals::{Listener, Signal, SignalAction, SignalMap, exit_at_once};
-#[cfg(unix)]
 use crate::supervisor::Asked;
 use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::sync::{Mutex, lock};
@@ -157,7 +156,6 @@ impl Orders {
     }
 
     /// Tells whether this signal ends the daemon.
-    #[cfg(unix)]
     pub(super) fn ends(&self, signal: Signal) -> bool {
         matches!(lock(&self.map).action(signal), SignalAction::Shutdown)
     }
@@ -166,7 +164,6 @@ impl Orders {
     /// signals may not have come to yet. That one wishes the end, arms the kill and counts, as always.
     ///
     /// A tree that goes on serving for a while is left to whoever waits for that.
-    #[cfg(unix)]
     pub(super) fn hear_beside(&self, signal: Signal) -> Option<Asked> {
         let now = Instant::now();
         // The first wish says why, and since when the time counts: this thread may have stood still since.

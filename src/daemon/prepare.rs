@@ -123,7 +123,6 @@ impl<C: Config> Daemon<C> {
             plan: Plan {
                 name: settings.daemon.name.clone().map_or(name, Cow::into_owned),
                 tree,
-                admin: settings.admin.clone(),
                 configuration,
                 reloads,
                 reload_on: self.reloads,
@@ -135,7 +134,7 @@ impl<C: Config> Daemon<C> {
                 on_end: self.on_end,
                 lock,
                 orders: Arc::clone(orders),
-                owns_workers: threads == Threads::OfTheDaemon,
+                beside: ears.beside.take(),
             },
         }))
     }

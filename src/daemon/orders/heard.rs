@@ -34,7 +34,6 @@ impl Heard {
 
     /// Takes in that the tree was asked to stop for a signal, always of the same kind. It counts as the first, also
     /// where another was sent a moment before that nobody had heard of yet.
-    #[cfg(any(unix, test))]
     pub(super) fn note_uncounted(&mut self, signal: Signal) {
         if self.count == 0 {
             self.uncounted = Some(signal);
