@@ -30,6 +30,7 @@ mod monitor;
 mod open;
 mod orders;
 mod prepare;
+#[cfg(unix)]
 mod profiles;
 mod service;
 mod source;

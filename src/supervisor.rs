@@ -31,7 +31,7 @@ pub(crate) use self::door::Door;
 pub use self::door::SupervisorHandle;
 pub use self::node::Node;
 pub(crate) use self::node::NodeKind;
-#[cfg(all(unix, feature = "daemon"))]
+#[cfg(feature = "daemon")]
 pub(crate) use self::run_loop::Asked;
 pub(crate) use self::run_loop::Ear;
 pub use self::stop_plan::{ImpossiblePlan, PlannedStop, StopPlan};
