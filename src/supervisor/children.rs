@@ -14,7 +14,7 @@ use crate::policy::intensity::{Intensity, Window};
 use crate::policy::limit::OnLimit;
 use crate::policy::restart::{Restart, Strategy};
 use crate::policy::stop::{DEFAULT_STOP_RESERVE, OnHung, Stop};
-use crate::shutdown::plan::{self, Floors};
+use crate::shutdown::plan::{self, Floors, Turn};
 
 /// A child's place in the start order; unique for the life of its supervisor.
 pub(super) type Key = u64;
@@ -200,6 +200,8 @@ pub(super) struct Stopping {
     pub(super) deadline: Instant,
     /// To when the child may put that off.
     pub(super) latest: Instant,
+    /// What it was allotted by, if its turn in a shutdown has come.
+    pub(super) turn: Option<Turn>,
     /// When a drain becomes a stop.
     pub(super) drain_until: Option<Instant>,
     /// When it is killed; `None` once it has been, and for what can't be.

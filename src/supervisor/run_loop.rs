@@ -5,8 +5,8 @@
 //!
 //! # Invariants
 //!
-//! 1. Shutdown comes first, then what runs tell, starts and ends in the order in which they came, then
-//!    commands, then what an ear hears, which comes from above as well, then timers.
+//! 1. Shutdown comes first, by an ear or from above, then what runs tell, starts and ends in the order in
+//!    which they came, then commands, then timers.
 //! 2. After [`ENDS_IN_A_ROW`] ends, starts and commands one command and all due timers are served, so
 //!    that neither a storm of crashes nor one of commands starves anything.
 //! 3. A child's acknowledged start is decided on before the end of the same run, and before a shutdown that
@@ -273,12 +273,12 @@ impl RunLoop {
         let may_ask = self.asked.is_none();
         tokio::select! {
             biased;
+            asked = listen(&mut self.ear), if may_ask => Woken::Asked(asked),
             deadline = self.run.stop().earlier_than(told) => {
                 Woken::StopOrdered(deadline)
             }
             notice = self.above.notices().next() => Woken::Told(notice),
             Some(command) = self.commands.recv() => Woken::Command(command),
-            asked = listen(&mut self.ear), if may_ask => Woken::Asked(asked),
             () = self.alarm.as_mut(), if next_timer.is_some() => Woken::TimersDue,
         }
     }
@@ -397,7 +397,8 @@ impl RunLoop {
             self.stop_ordered(deadline);
         }
         if !self.supervision.is_quiet() && self.tree.early_notice().get().is_some() {
-            self.supervision.decide(Happened::ShutdownBegan, now);
+            let nothing = self.supervision.decide(Happened::ShutdownBegan, now);
+            self.supervision.take_back(nothing);
         }
         self.supervision.set_bound(self.run.stop().bound());
         let mut actions = self.supervision.decide(happened, now);

@@ -1,7 +1,5 @@
 //! Stopping one child: it is asked, it is killed, it is given up.
 
-use std::time::Duration;
-
 use tokio::time::Instant;
 
 use super::{Action, Mode, StopTimes, Supervision, Timer};
@@ -32,6 +30,7 @@ impl Supervision {
             asked: now,
             deadline,
             latest,
+            turn: None,
             drain_until: drains.then(|| drain_until(child, now, deadline)),
             kill_at: (can_be_killed && !is_brutal).then(|| plan::kill_at(now, deadline)),
         };
@@ -214,8 +213,7 @@ impl Supervision {
         };
         child.phase = Phase::Hung { then };
         child.end_run(now);
-        let times = (stopping.deadline - stopping.asked, now - stopping.asked);
-        self.stop_over(key, Outcome::Hung, times);
+        self.stop_over(key, Outcome::Hung, stopping);
         self.end_process_if_declared(key);
     }
 
@@ -233,13 +231,13 @@ impl Supervision {
             Exit::Killed => Outcome::Killed,
             failed => Outcome::CleanupFailed(failed),
         };
-        let times = (stopping.deadline - stopping.asked, now - stopping.asked);
-        self.stop_over(key, outcome, times);
+        self.stop_over(key, outcome, stopping);
     }
 
-    fn stop_over(&mut self, key: Key, outcome: Outcome, times: (Duration, Duration)) {
+    fn stop_over(&mut self, key: Key, outcome: Outcome, stopping: Stopping) {
         let is_hung = outcome == Outcome::Hung;
-        let spent = times.1;
+        let allotted = stopping.deadline - stopping.asked;
+        let spent = self.now - stopping.asked;
         let kind = EventKind::Stopped {
             outcome: outcome.clone(),
             spent,
@@ -247,13 +245,14 @@ impl Supervision {
         self.note(key, kind);
         if let Mode::Leaving { walk, .. } = &mut self.mode {
             // One whose turn has not come is reported when it comes, as down already.
-            let was_its_turn = walk.end_turn(key);
-            if !was_its_turn {
-                walk.release(key);
+            let was_its_turn = stopping.turn.is_some();
+            match was_its_turn {
+                true => walk.end_turn(),
+                false => walk.release(key),
             }
             self.answer_stop(key, is_hung);
             if was_its_turn {
-                self.report(key, outcome, times);
+                self.report(key, outcome, (allotted, spent));
                 self.advance();
             }
             return;

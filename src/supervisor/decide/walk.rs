@@ -1,6 +1,5 @@
 //! Stopping all children: in reverse order, inside a deadline.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -24,16 +23,16 @@ pub(in crate::supervisor) struct Walk {
     deadline: Instant,
     /// Whose turn has not come, in start order, with what is reserved for it: the last one is next.
     queue: Vec<(Key, Duration)>,
-    /// Whose turn it is, asked and not ended yet, and what it was allotted by.
-    active: BTreeMap<Key, Turn>,
+    /// How many were asked in their turn and have not ended yet.
+    active: usize,
     /// The sum of what is reserved for the queue.
     reserved: Duration,
 }
 
 impl Walk {
-    /// Ends a child's turn; false says that its turn had not come.
-    pub(super) fn end_turn(&mut self, key: Key) -> bool {
-        self.active.remove(&key).is_some()
+    /// A child whose turn had come has ended.
+    pub(super) fn end_turn(&mut self) {
+        self.active -= 1;
     }
 
     /// Gives back what was reserved for a child that ended before its turn.
@@ -71,11 +70,11 @@ impl Supervision {
             return;
         };
         let (now, deadline) = (self.now, walk.deadline);
-        let turns: Vec<_> = walk
-            .active
-            .iter()
-            .map(|(key, turn)| (*key, *turn))
-            .collect();
+        let turn = |(key, child): (&Key, &ChildState)| match &child.phase {
+            Phase::Stopping(stopping) => stopping.turn.map(|turn| (*key, turn)),
+            _ => None,
+        };
+        let turns: Vec<_> = self.children.iter().filter_map(turn).collect();
         for (key, turn) in turns {
             // Its stop timeout counts from when it was asked, and was put off if it asked for that.
             let turn = Turn {
@@ -102,7 +101,7 @@ impl Supervision {
         let walk = Walk {
             deadline,
             queue,
-            active: BTreeMap::new(),
+            active: 0,
             reserved,
         };
         self.bound_early_stops(&walk);
@@ -144,11 +143,11 @@ impl Supervision {
             };
             walk.deadline = bound.map_or(walk.deadline, |bound| walk.deadline.min(bound));
             let all_at_once = self.rules.strategy == Strategy::Dynamic || self.now >= walk.deadline;
-            if !walk.active.is_empty() && !all_at_once {
+            if walk.active > 0 && !all_at_once {
                 return;
             }
             let Some((key, reserve)) = walk.queue.pop() else {
-                if walk.active.is_empty() {
+                if walk.active == 0 {
                     let exit = exit.clone();
                     self.mode = Mode::Ended;
                     self.actions.push(Action::Finish { exit });
@@ -174,11 +173,15 @@ impl Supervision {
                 _ => walk.reserved,
             },
         };
-        if child.is_alive() {
-            walk.active.insert(key, turn);
-        }
         let times = times(self.now, walk.deadline, turn);
         self.stop_in_turn(key, times);
+        if let (Mode::Leaving { walk, .. }, Some(child)) =
+            (&mut self.mode, self.children.get_mut(&key))
+            && let Phase::Stopping(stopping) = &mut child.phase
+        {
+            stopping.turn = Some(turn);
+            walk.active += 1;
+        }
     }
 
     fn stop_in_turn(&mut self, key: Key, times: StopTimes) {
@@ -231,6 +234,7 @@ impl Supervision {
             asked,
             deadline: times.deadline,
             latest: times.deadline,
+            turn: None,
             drain_until: None,
             kill_at: None,
         }));
