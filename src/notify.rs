@@ -39,10 +39,9 @@ impl Notifier {
         let number = |name| variable(name)?.to_str()?.parse::<u64>().ok();
         let is_ours = number("WATCHDOG_PID").is_none_or(|pid| pid == u64::from(std::process::id()));
         let interval = number("WATCHDOG_USEC").filter(|micros| *micros > 0 && is_ours);
-        Ok(Self {
-            watchdog: interval.map(Duration::from_micros),
-            ..Self::to(&address)?
-        })
+        let mut named = Self::to(&address)?;
+        named.watchdog = interval.map(Duration::from_micros);
+        Ok(named)
     }
 
     /// Makes one that sends to this socket: a path, or `@` and an abstract name (Linux).

@@ -90,6 +90,7 @@ pub(super) struct News {
     /// The configuration as text, which the program's own code writes.
     pub(super) written: Written,
     /// The place of the one tree that is being shown on the admin socket.
+    #[cfg_attr(not(unix), expect(dead_code, reason = "there is no admin socket"))]
     pub(super) trees: Arc<Semaphore>,
 }
 

@@ -46,6 +46,7 @@ pub(super) enum LaneError {
 
 impl LaneError {
     /// Returns the cause as a stable lower-case word.
+    #[cfg_attr(not(unix), expect(dead_code, reason = "there is no admin socket"))]
     pub(super) fn code(&self) -> &'static str {
         match self {
             Self::Taken => "in_progress",

@@ -79,7 +79,9 @@ impl AdminSocket {
     }
 
     /// Takes no commands.
-    pub(super) fn serve(self, _edges: &Edges<'_>) {}
+    pub(super) fn serve(self, _edges: &Edges<'_>) -> Self {
+        self
+    }
 }
 
 /// A task that ends with this.

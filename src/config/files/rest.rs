@@ -26,6 +26,10 @@ const LONGEST_TRUST: Duration = Duration::from_secs(30);
 
 /// What a file system says of one path, without its bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(
+    not(target_os = "linux"),
+    expect(dead_code, reason = "nothing has a mark")
+)]
 pub(in crate::config) enum Mark {
     /// There is nothing.
     Absent,
