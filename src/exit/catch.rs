@@ -27,6 +27,9 @@ static CHAIN: AtomicBool = AtomicBool::new(true);
 
 thread_local! {
     static SUPERVISED: Cell<bool> = const { Cell::new(false) };
+    /// Whether there is a place. What has a destructor is registered for it when a thread first touches it,
+    /// which costs a thread without a panic more than all the rest here.
+    static HAS_PLACE: Cell<bool> = const { Cell::new(false) };
     static PLACE: Cell<Option<Location>> = const { Cell::new(None) };
 }
 
@@ -62,6 +65,7 @@ fn remember(info: &PanicHookInfo<'_>) {
         column: location.column(),
     });
     // The last one counts: those before it were caught by the child itself.
+    HAS_PLACE.set(place.is_some());
     PLACE.set(place);
 }
 
@@ -69,7 +73,7 @@ fn remember(info: &PanicHookInfo<'_>) {
 pub(crate) fn catch_blocking<T>(body: impl FnOnce() -> T) -> Result<T, Panic> {
     let outer = SUPERVISED.replace(true);
     // What the child caught in an earlier poll is not where this one fails.
-    PLACE.set(None);
+    HAS_PLACE.set(false);
     let caught = catch_unwind(AssertUnwindSafe(body));
     SUPERVISED.set(outer);
     caught.map_err(into_panic)
@@ -83,7 +87,10 @@ fn into_panic(payload: Box<dyn Any + Send>) -> Panic {
     } else {
         "a panic whose payload is not text".into()
     };
-    let location = PLACE.take();
+    let location = match HAS_PLACE.replace(false) {
+        true => PLACE.take(),
+        false => None,
+    };
     // A payload whose own drop panics would escape the catch and take the task with it.
     if let Err(second) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
         std::mem::forget(second);
