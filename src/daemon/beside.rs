@@ -5,7 +5,8 @@
 //! hears of the signal as always.
 //!
 //! Whoever is roused on the way takes a processor from those whom the tree waits for, and an idle one that is
-//! roused gets it at once. So these threads come before the other one, and the edges are told last.
+//! roused gets it at once. So the tree's threads are roused before the one that hears signals, and the edges are
+//! told last.
 
 use std::io;
 use std::sync::Arc;
@@ -18,12 +19,13 @@ use crate::supervisor::Ear;
 /// What service managers send. Each signal more would be asked for whenever the root looks for what is new.
 const HEARD: Signal = Signal::TERMINATE;
 
-/// Begins to take SIGTERM in for a tree, before the thread that hears all signals is there.
+/// Begins to take SIGTERM in for a tree, before the thread that hears all signals is there. `None` where the
+/// program's code gives it another meaning, whatever the configuration says later.
 pub(super) fn begin(map: &SignalMap) -> Option<Hearing> {
     if !matches!(map.action(HEARD), SignalAction::Shutdown) {
         return None;
     }
-    by_both(Hearing::begin(HEARD))
+    or_by_thread_alone(Hearing::begin(HEARD))
 }
 
 /// Hands it to the root of a tree. To be called on its threads, which have I/O.
@@ -32,7 +34,7 @@ pub(super) fn ear(hearing: Hearing, orders: &Arc<Orders>) -> Option<Ear> {
         return None;
     }
     let orders = Arc::clone(orders);
-    let mut hearing = Some(by_both(hearing.in_task())?);
+    let mut hearing = Some(or_by_thread_alone(hearing.in_task())?);
     Some(Box::new(move |cx| {
         let Some(heard) = &hearing else {
             return Poll::Pending;
@@ -50,7 +52,7 @@ pub(super) fn ear(hearing: Hearing, orders: &Arc<Orders>) -> Option<Ear> {
 }
 
 /// Nothing is missed without it, so that nobody has to hear of that but whoever looks for it.
-fn by_both<T>(heard: io::Result<T>) -> Option<T> {
+fn or_by_thread_alone<T>(heard: io::Result<T>) -> Option<T> {
     heard
         .inspect_err(|error| tracing::debug!(%error, "signals are heard by their thread alone"))
         .ok()

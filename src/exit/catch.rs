@@ -8,7 +8,7 @@
 //!
 //! 1. The hook is installed once and never removed: another library's hook that is chained above it
 //!    stays valid.
-//! 2. What the hook keeps is thread-local and taken by the catch that set the mark: a panic on one
+//! 2. What the hook keeps is thread-local and counts for the catch that set the mark alone: a panic on one
 //!    thread never shows up as another's.
 
 use std::any::Any;

@@ -1,7 +1,7 @@
 //! A signal as a task hears it.
 //!
-//! Beside the thread, not in its place: a task is heard of sooner, by the one thread that a runtime would
-//! have had to be roused from another for, and is not heard of at all while its runtime stands still.
+//! Beside the thread, not in its place: a task hears of it sooner, because the thread would first have to rouse
+//! the one that the task runs on, and does not hear of it at all while its runtime stands still.
 
 #[cfg(not(unix))]
 pub(crate) use self::other::Hearing;
@@ -11,9 +11,11 @@ use super::Signal;
 
 #[cfg(unix)]
 mod unix {
-    use std::io::{self, PipeReader};
+    use std::io::{self, PipeReader, PipeWriter};
     use std::os::fd::OwnedFd;
-    use std::task::{Context, Poll};
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::task::{Context, Poll, ready};
 
     use signal_hook::SigId;
     use signal_hook::low_level::{pipe, unregister};
@@ -25,11 +27,33 @@ mod unix {
     /// Takes in a signal for a task that is not there yet.
     #[derive(Debug)]
     pub(crate) struct Hearing {
-        handler: Handler,
+        heard: Heard,
         pipe: PipeReader,
     }
 
-    /// Writes into the pipe until it is dropped.
+    /// What handlers do until this is dropped. The pipe rouses the task, and the flag says why: a process that
+    /// was forked has the pipe in common with this one, and hears its own signals by the same handlers.
+    #[derive(Debug)]
+    struct Heard {
+        flag: Arc<AtomicBool>,
+        _rouses: Handler,
+        _notes: Handler,
+    }
+
+    impl Heard {
+        fn begin(signal: Signal, pipe: PipeWriter) -> io::Result<Self> {
+            let flag = Arc::new(AtomicBool::new(false));
+            let noted = Arc::clone(&flag);
+            let notes = Handler(signal_hook::flag::register(signal.number(), noted)?);
+            let rouses = Handler(pipe::register(signal.number(), pipe)?);
+            Ok(Self {
+                flag,
+                _rouses: rouses,
+                _notes: notes,
+            })
+        }
+    }
+
     #[derive(Debug)]
     struct Handler(SigId);
 
@@ -53,9 +77,18 @@ mod unix {
         pub(crate) fn begin(signal: Signal) -> io::Result<Self> {
             // A handler of this one alone would swallow the signal where nobody listens.
             default_until_heard(signal)?;
-            let (pipe, heard) = io::pipe()?;
-            let handler = Handler(pipe::register(signal.number(), heard)?);
-            Ok(Self { handler, pipe })
+            let (pipe, written) = io::pipe()?;
+            Self::reading(signal, pipe, written)
+        }
+
+        /// The same, with a pipe that is there.
+        pub(super) fn reading(
+            signal: Signal,
+            pipe: PipeReader,
+            written: PipeWriter,
+        ) -> io::Result<Self> {
+            let heard = Heard::begin(signal, written)?;
+            Ok(Self { heard, pipe })
         }
 
         /// Leaves it to a task of the runtime on which this is called, which needs its driver of I/O.
@@ -69,7 +102,7 @@ mod unix {
         /// Outside a runtime with I/O.
         pub(crate) fn in_task(self) -> io::Result<InTask> {
             Ok(InTask {
-                _handler: self.handler,
+                heard: self.heard,
                 pipe: Receiver::from_owned_fd(OwnedFd::from(self.pipe))?,
             })
         }
@@ -78,18 +111,28 @@ mod unix {
     /// A signal for a task.
     #[derive(Debug)]
     pub(crate) struct InTask {
-        // Goes first: nobody is to write into a pipe that nobody can read.
-        _handler: Handler,
+        heard: Heard,
         pipe: Receiver,
     }
 
     impl InTask {
         /// Waits until it has come since [`Hearing::begin`]. Once it has, it always has.
         pub(crate) fn poll(&self, cx: &mut Context<'_>) -> Poll<()> {
-            match self.pipe.poll_read_ready(cx) {
-                Poll::Ready(Ok(())) => Poll::Ready(()),
-                // The runtime ends.
-                Poll::Ready(Err(_)) | Poll::Pending => Poll::Pending,
+            loop {
+                if ready!(self.pipe.poll_read_ready(cx)).is_err() {
+                    // The runtime ends.
+                    return Poll::Pending;
+                }
+                if self.heard.flag.load(Ordering::SeqCst) {
+                    return Poll::Ready(());
+                }
+                match self.pipe.try_read(&mut [0; 64]) {
+                    // Somebody took the handler away.
+                    Ok(0) => return Poll::Pending,
+                    Ok(_foreign) => {}
+                    Err(empty) if empty.kind() == io::ErrorKind::WouldBlock => {}
+                    Err(_) => return Poll::Pending,
+                }
             }
         }
     }
@@ -130,8 +173,10 @@ mod other {
 #[cfg(all(test, unix))]
 mod tests {
     use std::future::poll_fn;
+    use std::io::{Write, pipe};
     use std::os::unix::process::ExitStatusExt;
     use std::process::{Command, id};
+    use std::task::Poll;
 
     use super::{Hearing, Signal};
     use crate::signals::Listener;
@@ -188,7 +233,7 @@ mod tests {
     #[tokio::test]
     async fn a_task_is_roused_by_a_signal_and_not_before() {
         let ready = Signal::new(signal_hook::consts::SIGIO);
-        let listener = Listener::start(&[ready], |_| {});
+        let listener = Listener::start(&[ready], |_| {}).expect("it can be heard");
         let hearing = Hearing::begin(ready).expect("it can be heard");
         let hearing = hearing.in_task().expect("a runtime with I/O");
         let mut is_heard = false;
@@ -203,6 +248,35 @@ mod tests {
             polled
         })
         .await;
+        assert!(sender.is_some_and(|sender| sender.join().is_ok()));
+        drop(listener);
+    }
+
+    #[tokio::test]
+    async fn what_a_forked_process_writes_is_no_signal_to_this_one() {
+        let ready = Signal::new(signal_hook::consts::SIGVTALRM);
+        let listener = Listener::start(&[ready], |_| {}).expect("it can be heard");
+        let (pipe, mut written) = pipe().expect("a pipe");
+        let also_written = written.try_clone().expect("one more end");
+        let hearing = Hearing::reading(ready, pipe, also_written).expect("it can be heard");
+        let hearing = hearing.in_task().expect("a runtime with I/O");
+        let mut polls = 0;
+        let mut sender = None;
+        poll_fn(|cx| {
+            polls += 1;
+            let polled = hearing.poll(cx);
+            match polls {
+                1 => written.write_all(b"foreign").expect("there is room"),
+                2 => {
+                    assert_eq!(polled, Poll::Pending, "nobody has sent it");
+                    sender = Some(std::thread::spawn(|| send("-VTALRM")));
+                }
+                _ => {}
+            }
+            polled
+        })
+        .await;
+        assert!(polls > 2, "it was roused twice");
         assert!(sender.is_some_and(|sender| sender.join().is_ok()));
         drop(listener);
     }

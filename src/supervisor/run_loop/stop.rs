@@ -40,6 +40,8 @@ impl RunLoop {
 
     pub(super) fn tell_the_rest(&mut self) {
         if std::mem::take(&mut self.is_untold) {
+            // It has said all that it can.
+            self.ear = None;
             self.tree.tell_outside();
             self.tree.say_what_is_unsaid();
         }
