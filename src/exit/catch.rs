@@ -27,8 +27,8 @@ static CHAIN: AtomicBool = AtomicBool::new(true);
 
 thread_local! {
     static SUPERVISED: Cell<bool> = const { Cell::new(false) };
-    /// Whether there is a place. What has a destructor is registered for it when a thread first touches it,
-    /// which costs a thread without a panic more than all the rest here.
+    /// Whether there is a place. What has a destructor is registered for it when a thread first touches it, and
+    /// most threads never see a panic.
     static HAS_PLACE: Cell<bool> = const { Cell::new(false) };
     static PLACE: Cell<Option<Location>> = const { Cell::new(None) };
 }
