@@ -14,6 +14,10 @@
 mod hearing;
 mod listen;
 mod map;
+#[cfg(not(unix))]
+mod other;
+#[cfg(unix)]
+mod unix;
 
 #[cfg(feature = "daemon")]
 pub(crate) use self::hearing::Hearing;

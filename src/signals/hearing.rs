@@ -22,7 +22,7 @@ mod unix {
     use tokio::net::unix::pipe::Receiver;
 
     use super::Signal;
-    use crate::signals::listen::default_until_heard;
+    use crate::signals::unix::default_until_heard;
 
     /// Takes in a signal for a task that is not there yet.
     #[derive(Debug)]
