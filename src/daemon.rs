@@ -61,7 +61,7 @@ use crate::lock::InstanceLock;
 use crate::metrics::Registry;
 use crate::shutdown::report::StopReport;
 use crate::shutdown::{EarlyNotice, ShutdownReason};
-use crate::signals::{Hearing, Listener, SignalMap};
+use crate::signals::{Lender, Listener, SignalMap};
 
 /// Where probes and metrics are served when nothing was set: loopback, and a port in the range that
 /// Prometheus' exporters use.
@@ -175,7 +175,7 @@ impl<C: Config> Daemon<C> {
     /// pid file stays locked and the probes are served.
     pub async fn run_async(self) -> Result<(StopReport, DaemonExit), DaemonError> {
         let workers = Handle::try_current().map_err(|_outside| DaemonError::OutsideRuntime)?;
-        let mut ears = Ears::open(self.orders()?, None)?;
+        let mut ears = Ears::open(self.orders()?)?;
         let name = self.loader.name().to_owned();
         let Some(Prepared { plan, log, .. }) = self.prepare(&mut ears)? else {
             return Ok(govern::not_begun(&name, ears.reason()));
@@ -232,12 +232,7 @@ impl<C: Config> Daemon<C> {
         if Handle::try_current().is_ok() {
             return (name, failed(DaemonError::InsideRuntime), None);
         }
-        let ears = self.orders().and_then(|orders| {
-            // Comes first, so that the tree is roused before the thread that hears all signals.
-            let beside = beside::begin(&self.signals);
-            Ears::open(orders, beside)
-        });
-        let mut ears = match ears {
+        let mut ears = match self.orders().and_then(Ears::open) {
             Ok(ears) => ears,
             Err(error) => return (name, failed(error), None),
         };
@@ -280,18 +275,15 @@ impl<C: Config> Daemon<C> {
 struct Ears {
     orders: Arc<Orders>,
     listener: Option<Listener>,
-    /// For the root of the tree, until that is there; only where the threads that it runs on are the daemon's own.
-    beside: Option<Hearing>,
 }
 
 impl Ears {
     /// Begins to hear signals, before anything that may take long.
-    fn open(orders: Arc<Orders>, beside: Option<Hearing>) -> Result<Self, DaemonError> {
+    fn open(orders: Arc<Orders>) -> Result<Self, DaemonError> {
         let listener = orders.listen().map_err(DaemonError::Signals)?;
         Ok(Self {
             orders,
             listener: Some(listener),
-            beside,
         })
     }
 
@@ -302,6 +294,11 @@ impl Ears {
             Some(listener) => listener.change(&heard).map_err(DaemonError::Signals),
             None => Ok(()),
         }
+    }
+
+    /// Returns what lends a signal to the tree.
+    fn lender(&self) -> Option<Lender> {
+        self.listener.as_ref().map(Listener::lender)
     }
 
     /// Returns why a start was broken off.

@@ -10,8 +10,6 @@
 //! 1. From the moment a [`Listener`] is there until it is dropped somebody hears each of its signals.
 //!    After that a signal does again what it does by default.
 
-#[cfg(feature = "daemon")]
-mod hearing;
 mod listen;
 mod map;
 #[cfg(not(unix))]
@@ -19,10 +17,12 @@ mod other;
 #[cfg(unix)]
 mod unix;
 
-#[cfg(feature = "daemon")]
-pub(crate) use self::hearing::Hearing;
 pub use self::listen::Listener;
 pub use self::map::{SignalAction, SignalMap};
+#[cfg(all(feature = "daemon", not(unix)))]
+pub(crate) use self::other::Lender;
+#[cfg(all(feature = "daemon", unix))]
+pub(crate) use self::unix::Lender;
 
 use std::fmt;
 use std::str::FromStr;

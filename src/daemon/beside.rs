@@ -8,34 +8,30 @@
 //! roused gets it at once. So the tree's threads are roused before the one that hears signals, and the edges are
 //! told last.
 
-use std::io;
 use std::sync::Arc;
-use std::task::{Poll, ready};
+use std::task::{Context, Poll, ready};
 
 use super::orders::Orders;
-use crate::signals::{Hearing, Signal, SignalAction, SignalMap};
+use crate::signals::{Lender, Signal};
 use crate::supervisor::Ear;
 
 /// What service managers send. Each signal more would be asked for whenever the root looks for what is new.
 const HEARD: Signal = Signal::TERMINATE;
 
-/// Begins to take SIGTERM in for a tree, before the thread that hears all signals is there. `None` where the
-/// program's code gives it another meaning, whatever the configuration says later.
-pub(super) fn begin(map: &SignalMap) -> Option<Hearing> {
-    if !matches!(map.action(HEARD), SignalAction::Shutdown) {
-        return None;
-    }
-    or_by_thread_alone(Hearing::begin(HEARD))
-}
-
-/// Hands it to the root of a tree. To be called on its threads, which have I/O.
-pub(super) fn ear(hearing: Hearing, orders: &Arc<Orders>) -> Option<Ear> {
+/// Leaves SIGTERM to the root of a tree. To be called on its threads, which have I/O.
+pub(super) fn ear(lender: &Lender, orders: &Arc<Orders>) -> Option<Ear> {
     if !orders.ends(HEARD) {
         return None;
     }
+    // Nothing is missed without it, so that nobody has to hear of that but whoever looks for it.
+    let hearing = lender
+        .lend(HEARD)
+        .inspect_err(|error| tracing::debug!(%error, "signals are heard by their thread alone"))
+        .ok()?;
+    let lookout = hearing.lookout();
     let orders = Arc::clone(orders);
-    let mut hearing = Some(or_by_thread_alone(hearing.in_task())?);
-    Some(Box::new(move |cx| {
+    let mut hearing = Some(hearing);
+    let poll = move |cx: &mut Context<'_>| {
         let Some(heard) = &hearing else {
             return Poll::Pending;
         };
@@ -48,12 +44,9 @@ pub(super) fn ear(hearing: Hearing, orders: &Arc<Orders>) -> Option<Ear> {
                 Poll::Pending
             }
         }
-    }))
-}
-
-/// Nothing is missed without it, so that nobody has to hear of that but whoever looks for it.
-fn or_by_thread_alone<T>(heard: io::Result<T>) -> Option<T> {
-    heard
-        .inspect_err(|error| tracing::debug!(%error, "signals are heard by their thread alone"))
-        .ok()
+    };
+    Some(Ear {
+        poll: Box::new(poll),
+        look: Arc::new(move || lookout.look()),
+    })
 }

@@ -31,7 +31,7 @@ use crate::notify::Notifier;
 use crate::path::Path;
 use crate::shutdown::ShutdownReason;
 use crate::shutdown::report::{Outcome, StopReport, Stopped};
-use crate::signals::Hearing;
+use crate::signals::Lender;
 use crate::supervisor::Supervisor;
 use crate::tree::{Begun, Running, StartError};
 
@@ -53,8 +53,8 @@ pub(super) struct Plan {
     pub(super) on_end: Option<Box<OnEnd>>,
     pub(super) lock: Option<InstanceLock>,
     pub(super) orders: Arc<Orders>,
-    /// What the root of the tree hears with as well.
-    pub(super) beside: Option<Hearing>,
+    /// What the root of the tree may hear with.
+    pub(super) lender: Option<Lender>,
 }
 
 /// A daemon that has ended but for its server, which closes when this is dropped, and its lock.
@@ -117,13 +117,13 @@ async fn try_govern(
         monitor,
         on_limit,
         on_end,
-        beside,
+        lender,
         ..
     } = plan;
     if let Some(wish) = orders.wish() {
         return Ok(not_begun(&tree.name, wish.reason));
     }
-    let begun = begin(tree, (&workers, beside), &orders)?;
+    let begun = begin(tree, (&workers, lender), &orders)?;
     let running = begun.running().observer();
     program.watch(running.observer());
     news.watch(running.observer(), &*configuration);
@@ -161,11 +161,11 @@ async fn try_govern(
 /// Begins the tree on its threads.
 fn begin(
     tree: Supervisor,
-    (workers, hearing): (&Handle, Option<Hearing>),
+    (workers, lender): (&Handle, Option<Lender>),
     orders: &Arc<Orders>,
 ) -> Result<Begun, StartError> {
     let _inside = workers.enter();
-    let ear = hearing.and_then(|hearing| beside::ear(hearing, orders));
+    let ear = lender.and_then(|lender| beside::ear(&lender, orders));
     tree.begin_heard_by(orders.notice().clone(), ear)
 }
 

@@ -134,7 +134,7 @@ impl<C: Config> Daemon<C> {
                 on_end: self.on_end,
                 lock,
                 orders: Arc::clone(orders),
-                beside: ears.beside.take(),
+                lender: ears.lender().filter(|_| threads == Threads::OfTheDaemon),
             },
         }))
     }

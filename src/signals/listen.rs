@@ -39,6 +39,12 @@ impl Listener {
     pub fn change(&mut self, signals: &[Signal]) -> io::Result<()> {
         self.inner.change(signals)
     }
+
+    /// Returns what lends its signals to tasks.
+    #[cfg(feature = "daemon")]
+    pub(crate) fn lender(&self) -> system::Lender {
+        self.inner.lender()
+    }
 }
 
 #[cfg(all(test, unix))]

@@ -3,6 +3,8 @@
 use std::io;
 use std::sync::Arc;
 
+#[cfg(feature = "daemon")]
+pub(crate) use self::hearing::Lender;
 use super::Signal;
 use crate::sync::{Mutex, lock};
 
@@ -16,6 +18,12 @@ impl Inner {
     pub(super) fn change(&mut self, signals: &[Signal]) -> io::Result<()> {
         *lock(&self.wanted) = signals.to_vec();
         Ok(())
+    }
+
+    /// Returns what lends its signals.
+    #[cfg(feature = "daemon")]
+    pub(super) fn lender(&self) -> Lender {
+        Lender
     }
 }
 
@@ -102,6 +110,47 @@ impl Events {
         match tokio::signal::ctrl_c().await {
             Ok(()) => Signal::INTERRUPT,
             Err(_refused) => std::future::pending().await,
+        }
+    }
+}
+
+#[cfg(feature = "daemon")]
+mod hearing {
+    //! Nobody but the thread hears anything.
+
+    use std::io;
+    use std::task::{Context, Poll};
+
+    use crate::signals::Signal;
+
+    #[derive(Debug)]
+    pub(crate) struct Lender;
+
+    #[derive(Debug)]
+    pub(crate) enum Hearing {}
+
+    #[derive(Debug, Clone)]
+    pub(crate) enum Lookout {}
+
+    impl Lender {
+        pub(crate) fn lend(&self, _signal: Signal) -> io::Result<Hearing> {
+            Err(io::ErrorKind::Unsupported.into())
+        }
+    }
+
+    impl Hearing {
+        pub(crate) fn poll(&self, _cx: &mut Context<'_>) -> Poll<()> {
+            match *self {}
+        }
+
+        pub(crate) fn lookout(&self) -> Lookout {
+            match *self {}
+        }
+    }
+
+    impl Lookout {
+        pub(crate) fn look(&self) {
+            match *self {}
         }
     }
 }

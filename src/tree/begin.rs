@@ -61,6 +61,9 @@ impl Supervisor {
             }
         });
         let budget = declared.shutdown_budget;
+        let pulse = Pulse::begin(&tree, ear.as_ref());
+        // Without a pulse nobody would look where the root does not.
+        let ear = ear.filter(|_| pulse.is_some());
         let mut root = spawn::root(&tree, &declared, ear);
         let (is_up, up) = watch::channel(false);
         let (published, report) = watch::channel(None);
@@ -76,7 +79,6 @@ impl Supervisor {
             budget,
         };
         watchdog::watch(&tree);
-        let pulse = Pulse::begin(&tree);
         let watched = async move {
             let has_ended = watch_until_over(&tree, &mut root, &is_up).await;
             root.run.reaped().await;

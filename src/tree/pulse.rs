@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use tokio::runtime::{Handle, RuntimeFlavor};
 
-use crate::supervisor::Tree;
+use crate::supervisor::{Ear, Tree};
 
 /// How often, while the tree runs: by so much can a timer be late because of a blocked thread.
 ///
@@ -36,14 +36,15 @@ pub(super) struct Pulse {
 
 impl Pulse {
     /// Begins; `None` where it would be of no use.
-    pub(super) fn begin(tree: &Arc<Tree>) -> Option<Self> {
+    pub(super) fn begin(tree: &Arc<Tree>, ear: Option<&Ear>) -> Option<Self> {
         let runtime = Handle::current();
         if runtime.runtime_flavor() != RuntimeFlavor::MultiThread {
             return None;
         }
         let is_over = Arc::<AtomicBool>::default();
         let (beating_for, stops) = (Arc::clone(tree), Arc::clone(&is_over));
-        let body = move || beat(&runtime, &beating_for, &stops);
+        let look = ear.map(|ear| Arc::clone(&ear.look));
+        let body = move || beat(&runtime, (&beating_for, look.as_deref()), &stops);
         match thread::Builder::new()
             .name("perennial-pulse".to_owned())
             .spawn(body)
@@ -68,7 +69,10 @@ impl Drop for Pulse {
     }
 }
 
-fn beat(runtime: &Handle, tree: &Tree, is_over: &AtomicBool) {
+/// What an ear does while the root may stand still.
+type Look = dyn Fn() + Send + Sync;
+
+fn beat(runtime: &Handle, (tree, look): (&Tree, Option<&Look>), is_over: &AtomicBool) {
     let unanswered = Arc::<AtomicUsize>::default();
     loop {
         let shuts_down = tree.early_notice().get().is_some();
@@ -78,6 +82,9 @@ fn beat(runtime: &Handle, tree: &Tree, is_over: &AtomicBool) {
         });
         if is_over.load(Ordering::Acquire) {
             return;
+        }
+        if let Some(look) = look {
+            look();
         }
         if unanswered.load(Ordering::Relaxed) < MAX_UNANSWERED {
             unanswered.fetch_add(1, Ordering::Relaxed);

@@ -1,6 +1,7 @@
 //! How a supervisor hears that it is to stop: from above, or at the root by an ear of its own.
 
 use std::future::poll_fn;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -14,14 +15,20 @@ use crate::supervisor::spawn;
 /// Why a whole tree is to stop, and in how much time.
 pub(crate) type Asked = (ShutdownReason, Duration);
 
-/// What else asks a whole tree to stop. The root itself polls it, so that no other task has to be roused
-/// before.
-pub(crate) type Ear = Box<dyn FnMut(&mut Context<'_>) -> Poll<Asked> + Send>;
+type PollAsked = dyn FnMut(&mut Context<'_>) -> Poll<Asked> + Send;
+
+/// What else asks a whole tree to stop; dropped once the tree does.
+pub(crate) struct Ear {
+    /// Polled by the root itself, so that no other task has to be roused before.
+    pub(crate) poll: Box<PollAsked>,
+    /// Called now and then by a thread that runs nothing of the tree: the root may not come to it.
+    pub(crate) look: Arc<dyn Fn() + Send + Sync>,
+}
 
 /// Waits until somebody asks by an ear.
 pub(super) async fn listen(ear: &mut Option<Ear>) -> Asked {
     poll_fn(|cx| match ear {
-        Some(ear) => ear(cx),
+        Some(ear) => (ear.poll)(cx),
         None => Poll::Pending,
     })
     .await
@@ -39,9 +46,11 @@ impl RunLoop {
     }
 
     pub(super) fn tell_the_rest(&mut self) {
-        if std::mem::take(&mut self.is_untold) {
+        if self.asked.is_some() {
             // It has said all that it can.
             self.ear = None;
+        }
+        if std::mem::take(&mut self.is_untold) {
             self.tree.tell_outside();
             self.tree.say_what_is_unsaid();
         }
@@ -75,6 +84,7 @@ impl RunLoop {
 #[cfg(all(test, not(shuttle)))]
 mod tests {
     use std::pin::pin;
+    use std::sync::Arc;
     use std::time::Duration;
 
     use tokio::sync::mpsc::channel;
@@ -89,11 +99,13 @@ mod tests {
     const REASON: ShutdownReason = ShutdownReason::Signal(15);
     const BUDGET: Duration = Duration::from_secs(3);
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn a_root_shuts_the_tree_down_when_its_ear_is_asked_and_everybody_hears_of_it() {
         let (ask, mut asked) = channel(1);
-        let ear: Ear =
-            Box::new(move |cx| asked.poll_recv(cx).map(|asked| asked.expect("it is open")));
+        let ear = Ear {
+            poll: Box::new(move |cx| asked.poll_recv(cx).map(|asked| asked.expect("it is open"))),
+            look: Arc::new(|| {}),
+        };
         let below = Supervisor::one_for_one("below").child(Child::task("task", |cx| async move {
             let mut turn = pin!(cx.shutdown());
             tokio::select! {
