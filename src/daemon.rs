@@ -7,7 +7,8 @@
 //! # Invariants
 //!
 //! 1. Signals are heard from before the configuration is read until the process ends, on a thread that
-//!    runs nothing else: a blocked child, runtime or start delays nothing here.
+//!    runs nothing else: a blocked child, runtime or start delays nothing here, but for the first SIGTERM by the
+//!    50 ms at most in which nobody looks whether the tree has come to it.
 //! 2. The HTTP server is the first to open and the last to close; from the beginning of a shutdown
 //!    on it says that the program is not ready.
 //! 3. Once a shutdown has begun the daemon returns, whatever the children do; and should its own threads
@@ -46,15 +47,15 @@ use std::process::ExitCode;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use tokio::runtime::Handle;
+use tokio::runtime::{Handle, Runtime};
 use tokio::sync::oneshot;
 
 use self::builder::Make;
 pub use self::ending::{DaemonError, DaemonExit};
-use self::govern::{Ended, govern};
+use self::govern::{Ended, Plan, govern};
 pub use self::monitor::ResourceMonitor;
 use self::orders::Orders;
-use self::prepare::Prepared;
+use self::prepare::{Log, Prepared};
 use crate::config::{Config, Loader, NoConfig, SignalSettings};
 use crate::exit::ErrorChain;
 use crate::lock::InstanceLock;
@@ -210,8 +211,9 @@ impl<C: Config> Daemon<C> {
                 drop(told.send((outcome, lock)));
             }
         };
-        let named = std::thread::Builder::new().name("perennial-edges".to_owned());
-        let _detached = named.spawn(conduct).map_err(DaemonError::Runtime)?;
+        let _detached = edges_thread()
+            .spawn(conduct)
+            .map_err(DaemonError::Runtime)?;
         log.hand_over();
         let (outcome, lock) = ended.await.map_err(|_lost| DaemonError::Lost)?;
         // Not before nobody waits any more: who awaits this may begin another instance at once.
@@ -255,8 +257,7 @@ impl<C: Config> Daemon<C> {
         name.clone_from(&plan.name);
         let edges = open::edges()?;
         let workers = workers::build(&runtime).map_err(DaemonError::Runtime)?;
-        log.hand_over();
-        let ended = edges.block_on(Box::pin(govern(plan, workers.handle().clone())));
+        let ended = on_a_thread(&edges, (plan, log), workers.handle().clone())?;
         // Does not wait: a child that blocks its thread must not hold the process (invariant 3).
         workers.shutdown_background();
         // Neither does this, for an answer that is being written still.
@@ -269,6 +270,30 @@ impl<C: Config> Daemon<C> {
         let notice = self.notice.clone();
         Orders::new(self.loader.name(), &self.signals, notice).map_err(DaemonError::Signals)
     }
+}
+
+/// Conducts a daemon on a thread of its own, and waits for its end.
+///
+/// The kernel has the program's first thread run handlers while it can. There it waits in a call that goes on by itself
+/// after a handler, so that nothing else is run while the tree's threads are being roused.
+fn on_a_thread(
+    edges: &Runtime,
+    (plan, log): (Plan, Log),
+    workers: Handle,
+) -> Result<Ended, DaemonError> {
+    let conduct = || {
+        log.hand_over();
+        edges.block_on(Box::pin(govern(plan, workers)))
+    };
+    std::thread::scope(|scope| {
+        let conducting = edges_thread().spawn_scoped(scope, conduct);
+        let ended = conducting.map_err(DaemonError::Runtime)?.join();
+        Ok(ended.unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+    })
+}
+
+fn edges_thread() -> std::thread::Builder {
+    std::thread::Builder::new().name("perennial-edges".to_owned())
 }
 
 /// Hears signals until it is dropped; then the process is the program's own again.

@@ -2,13 +2,14 @@
 //! them.
 //!
 //! A thread and no task: it needs neither a runtime nor anybody's progress, so a signal is heard also
-//! while a runtime is not there yet, or stands still. What a signal means is a value, [`SignalMap`];
-//! what follows from it is not decided here.
+//! while a runtime is not there yet, or stands still. For a while it can lend a signal to a task, to whom it comes
+//! sooner. What a signal means is a value, [`SignalMap`]; what follows from it is not decided here.
 //!
 //! # Invariants
 //!
 //! 1. From the moment a [`Listener`] is there until it is dropped somebody hears each of its signals.
 //!    After that a signal does again what it does by default.
+//! 2. A signal is counted once, whoever was roused by it: the thread alone takes note of it.
 
 mod listen;
 mod map;

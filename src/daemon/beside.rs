@@ -1,12 +1,9 @@
-//! Hears SIGTERM once more, in the task of the tree's root.
+//! Leaves SIGTERM to the task of the tree's root, which hears it in place of the thread that hears signals.
 //!
-//! From the thread that hears signals to the tree it is two threads that have to be roused one after the
-//! other; from here to the tree it is none. While the tree's threads stand still nobody misses anything: then it
-//! hears of the signal as always.
-//!
-//! Whoever is roused on the way takes a processor from those whom the tree waits for, and an idle one that is
-//! roused gets it at once. So the tree's threads are roused before the one that hears signals, and the edges are
-//! told last.
+//! From that thread to the tree it is two threads that have to be roused one after the other; from here to the tree
+//! it is none. And whoever else is roused on the way takes a processor from those whom the tree waits for: so the
+//! thread, which counts signals and sets the instant of the kill, takes note of this one when the children have been
+//! told, and the edges are told last. Where the tree's threads stand still its pulse finds the note.
 
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};

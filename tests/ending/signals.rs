@@ -81,6 +81,28 @@ fn a_third_signal_ends_the_process_at_once_whatever_its_threads_do() {
 }
 
 #[test]
+fn a_sigterm_on_top_of_another_signal_forces_the_end_as_well() {
+    let daemon = Daemon::start("blocks", LONG).serves_and_says("up");
+    daemon.signal("INT");
+    daemon.until("/readyz", |answer| {
+        answer.contains("\"shutting_down\":true")
+    });
+    let end = daemon.end_by("TERM");
+    end.is(143, 400_000, &["blocks hung", "app: forced"]);
+}
+
+#[test]
+fn every_signal_counts_although_all_threads_of_the_tree_are_blocked() {
+    let set = &["runtime.worker_threads=2"];
+    let mut daemon = Daemon::start_with("blocks-on-order", LONG, set, &[]).serves_and_says("up");
+    daemon.until("/livez", |answer| answer.starts_with("HTTP/1.1 200"));
+    daemon.tell("block");
+    daemon.until("/livez", |answer| answer.starts_with("HTTP/1.1 503"));
+    let end = daemon.signal_until_end("TERM");
+    end.is(143, 400_000, &["/app/blocks0"]);
+}
+
+#[test]
 fn a_signal_can_be_given_another_meaning_or_none() {
     let mut daemon = Daemon::start("idle", LONG).serves_and_says("up");
     daemon.signal("QUIT");
