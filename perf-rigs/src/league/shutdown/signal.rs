@@ -1,11 +1,13 @@
 //! From a SIGTERM that another process sends until a daemon's task sees it, and until the process is gone.
 //!
-//! Each daemon is a process of its own that runs this program, is left alone until it is idle, and is
-//! sent one signal; so none has anything warm that another has not.
+//! Each daemon is a process of its own that runs a copy of this program, is left alone until it is idle, and is
+//! sent one signal; so none has anything warm that another has not. The copies change: where the pages of a file come
+//! to lie in memory makes the same program some percent faster or slower for as long as they lie there.
 
 mod daemons;
 
 use std::io::{BufRead, BufReader, Lines};
+use std::path::PathBuf;
 use std::process::{ChildStdout, Command, Stdio};
 use std::time::Duration;
 
@@ -21,6 +23,9 @@ pub(crate) const DAEMON: &str = "daemon for SIGTERM";
 
 /// How many daemons are sent one.
 const MANY: usize = 200;
+
+/// How many of them run the same copy of the program.
+const OF_ONE_COPY: usize = 10;
 
 /// How long a daemon that is up is left alone.
 const SETTLE: Duration = Duration::from_millis(20);
@@ -40,16 +45,43 @@ struct Signalled {
     gone: Duration,
 }
 
+/// A copy of this program, and a folder to run it in: a daemon of ours watches that for its configuration, so
+/// that it is none that others write to.
+struct Program {
+    folder: PathBuf,
+}
+
+impl Program {
+    fn copy() -> Self {
+        let folder = std::env::temp_dir().join(format!("perf-rigs-daemon-{}", std::process::id()));
+        let copy = Self { folder };
+        std::fs::create_dir_all(copy.place()).expect("a folder to run in");
+        let program = std::env::current_exe().expect("this program");
+        std::fs::copy(program, copy.path()).expect("there is room for it");
+        copy
+    }
+
+    fn path(&self) -> PathBuf {
+        self.folder.join("league")
+    }
+
+    fn place(&self) -> PathBuf {
+        self.folder.join("place")
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        std::fs::remove_dir_all(&self.folder).expect("the folder is removed");
+    }
+}
+
 /// Runs a daemon and ends it.
-fn once(contender: &str) -> Signalled {
-    let program = std::env::current_exe().expect("this program");
-    let mut command = Command::new(program);
-    command.args(daemons::arguments(contender));
-    // A daemon of ours watches the folder that it runs in for its configuration: none that others write to.
-    let folder = std::env::temp_dir().join(format!("perf-rigs-daemon-{}", std::process::id()));
-    std::fs::create_dir_all(&folder).expect("a folder to run in");
+fn once(program: &Program, contender: &str) -> Signalled {
+    let mut command = Command::new(program.path());
     command
-        .current_dir(&folder)
+        .args(daemons::arguments(contender))
+        .current_dir(program.place())
         .stdin(Stdio::null())
         .stdout(Stdio::piped());
     let mut daemon = command.spawn().expect("this program runs");
@@ -60,7 +92,6 @@ fn once(contender: &str) -> Signalled {
     kill_process(Pid::from_child(&daemon), Signal::TERM).expect("it is there");
     daemon.wait().expect("it ends");
     let gone = now();
-    std::fs::remove_dir_all(&folder).expect("the folder is removed");
     let seen = find(&mut lines, SEEN);
     let nanoseconds = seen.parse().expect("nanoseconds");
     Signalled {
@@ -82,7 +113,11 @@ fn tell_seen(at: Duration) {
 }
 
 fn many(effort: Effort, contender: &str) -> Option<Figures> {
-    let all: Vec<Signalled> = (0..effort.of(MANY)).map(|_| once(contender)).collect();
+    let mut all: Vec<Signalled> = Vec::new();
+    while all.len() < effort.of(MANY) {
+        let program = Program::copy();
+        all.extend((0..OF_ONE_COPY).map(|_| once(&program, contender)));
+    }
     let mut seen: Vec<Duration> = all.iter().map(|one| one.seen).collect();
     let mut gone: Vec<Duration> = all.iter().map(|one| one.gone).collect();
     Some(vec![
