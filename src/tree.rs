@@ -12,6 +12,8 @@ use thiserror::Error;
 
 #[cfg(feature = "daemon")]
 pub(crate) use self::begin::Begun;
+#[cfg(feature = "daemon")]
+pub(crate) use self::pulse::Look;
 pub use self::readiness::{Readiness, Requirement};
 #[cfg(feature = "daemon")]
 pub(crate) use self::reading::Level;

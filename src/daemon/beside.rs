@@ -11,12 +11,14 @@ use std::task::{Context, Poll, ready};
 use super::orders::Orders;
 use crate::signals::{Lender, Signal};
 use crate::supervisor::Ear;
+use crate::tree::Look;
 
 /// What service managers send. Each signal more would be asked for whenever the root looks for what is new.
 const HEARD: Signal = Signal::TERMINATE;
 
-/// Leaves SIGTERM to the root of a tree. To be called on its threads, which have I/O.
-pub(super) fn ear(lender: &Lender, orders: &Arc<Orders>) -> Option<Ear> {
+/// Leaves SIGTERM to the root of a tree: returns its ear, and what looks whether it comes to it. To be called on its
+/// threads, which have I/O.
+pub(super) fn ear(lender: &Lender, orders: &Arc<Orders>) -> Option<(Ear, Box<Look>)> {
     if !orders.ends(HEARD) {
         return None;
     }
@@ -42,8 +44,5 @@ pub(super) fn ear(lender: &Lender, orders: &Arc<Orders>) -> Option<Ear> {
             }
         }
     };
-    Some(Ear {
-        poll: Box::new(poll),
-        look: Arc::new(move || lookout.look()),
-    })
+    Some((Box::new(poll), lookout))
 }

@@ -129,9 +129,6 @@ mod hearing {
     #[derive(Debug)]
     pub(crate) enum Hearing {}
 
-    #[derive(Debug, Clone)]
-    pub(crate) enum Lookout {}
-
     impl Lender {
         pub(crate) fn lend(&self, _signal: Signal) -> io::Result<Hearing> {
             Err(io::ErrorKind::Unsupported.into())
@@ -143,13 +140,7 @@ mod hearing {
             match *self {}
         }
 
-        pub(crate) fn lookout(&self) -> Lookout {
-            match *self {}
-        }
-    }
-
-    impl Lookout {
-        pub(crate) fn look(&self) {
+        pub(crate) fn lookout(&self) -> Box<dyn Fn() + Send> {
             match *self {}
         }
     }

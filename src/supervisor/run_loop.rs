@@ -424,6 +424,7 @@ impl RunLoop {
     /// Refuses what is still queued, and leaves word of how this run ended.
     fn leave(&mut self) {
         self.tell_the_rest();
+        self.ear = None;
         self.declared.door.close();
         self.commands.close();
         while let Ok(command) = self.commands.try_recv() {

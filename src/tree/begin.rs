@@ -6,7 +6,7 @@ use tokio::sync::watch;
 
 use super::StartError;
 use super::end::{conclude, retire, watch_until_over};
-use super::pulse::Pulse;
+use super::pulse::{Look, Pulse};
 use super::running::{Running, Shared};
 use super::watchdog;
 use crate::exit::install_panic_hook;
@@ -36,11 +36,12 @@ impl Supervisor {
         self.begin_heard_by(EarlyNotice::default(), None)
     }
 
-    /// The same, with what tells of its shutdown made before, and with what asks the root for one.
+    /// The same, with what tells of its shutdown made before, and with what asks the root for one, also where the
+    /// root does not come to it.
     pub(crate) fn begin_heard_by(
         self,
         notice: EarlyNotice,
-        ear: Option<Ear>,
+        ear: Option<(Ear, Box<Look>)>,
     ) -> Result<Begun, StartError> {
         let declared = Arc::new(self);
         if let Err(refused) = check(&declared) {
@@ -61,7 +62,8 @@ impl Supervisor {
             }
         });
         let budget = declared.shutdown_budget;
-        let pulse = Pulse::begin(&tree, ear.as_ref());
+        let (ear, look) = ear.unzip();
+        let pulse = Pulse::begin(&tree, look);
         // Without a pulse nobody would look where the root does not.
         let ear = ear.filter(|_| pulse.is_some());
         let mut root = spawn::root(&tree, &declared, ear);

@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use tokio::runtime::{Handle, RuntimeFlavor};
 
-use crate::supervisor::{Ear, Tree};
+use crate::supervisor::Tree;
 
 /// How often, while the tree runs: by so much can a timer be late because of a blocked thread.
 ///
@@ -28,6 +28,9 @@ const PULSE_IN_SHUTDOWN: Duration = Duration::from_millis(2);
 /// How many beats may be unanswered before no more are sent: the runtime is blocked as a whole.
 const MAX_UNANSWERED: usize = 1_024;
 
+/// What is done at each beat for those who wait for a root that may stand still. Dropped after the last one.
+pub(crate) type Look = dyn Fn() + Send;
+
 /// Beats until it is dropped.
 pub(super) struct Pulse {
     thread: Thread,
@@ -36,14 +39,13 @@ pub(super) struct Pulse {
 
 impl Pulse {
     /// Begins; `None` where it would be of no use.
-    pub(super) fn begin(tree: &Arc<Tree>, ear: Option<&Ear>) -> Option<Self> {
+    pub(super) fn begin(tree: &Arc<Tree>, look: Option<Box<Look>>) -> Option<Self> {
         let runtime = Handle::current();
         if runtime.runtime_flavor() != RuntimeFlavor::MultiThread {
             return None;
         }
         let is_over = Arc::<AtomicBool>::default();
         let (beating_for, stops) = (Arc::clone(tree), Arc::clone(&is_over));
-        let look = ear.map(|ear| Arc::clone(&ear.look));
         let body = move || beat(&runtime, (&beating_for, look.as_deref()), &stops);
         match thread::Builder::new()
             .name("perennial-pulse".to_owned())
@@ -68,9 +70,6 @@ impl Drop for Pulse {
         self.thread.unpark();
     }
 }
-
-/// What an ear does while the root may stand still.
-type Look = dyn Fn() + Send + Sync;
 
 fn beat(runtime: &Handle, (tree, look): (&Tree, Option<&Look>), is_over: &AtomicBool) {
     let unanswered = Arc::<AtomicUsize>::default();

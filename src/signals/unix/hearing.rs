@@ -10,7 +10,7 @@ use std::task::{Context, Poll, ready};
 
 use tokio::net::unix::pipe::Receiver;
 
-use super::notes::{Loan, Lookout, Notes};
+use super::notes::{Loan, Notes};
 use crate::signals::Signal;
 
 /// Lends what a thread hears.
@@ -73,9 +73,11 @@ impl Hearing {
         }
     }
 
-    /// Returns what sees to it that the thread hears of the signal although the task does not come to it.
-    pub(crate) fn lookout(&self) -> Lookout {
-        self.loan.lookout()
+    /// Returns what is to be called now and then, so that the thread hears of the signal although the task does not come
+    /// to it. When it is dropped the thread is roused again.
+    pub(crate) fn lookout(&self) -> Box<dyn Fn() + Send> {
+        let lookout = self.loan.lookout();
+        Box::new(move || lookout.look())
     }
 }
 
@@ -138,10 +140,17 @@ mod tests {
         let (_listener, hearing, heard) = lend(signal);
         let lookout = hearing.lookout();
         send("-IO");
-        lookout.look();
+        lookout();
         assert_eq!(heard.recv(), Ok(signal));
         let polled = poll_fn(|cx| Poll::Ready(hearing.poll(cx))).await;
         assert_eq!(polled, Poll::Pending, "it is counted");
+        drop(lookout);
+        send("-IO");
+        assert_eq!(
+            heard.recv(),
+            Ok(signal),
+            "nobody looks, so the thread is roused"
+        );
     }
 
     #[tokio::test]

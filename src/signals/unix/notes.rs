@@ -34,7 +34,14 @@ struct Handlers {
     _ear: Ear,
     note: Arc<AtomicBool>,
     /// `None` while a task is roused.
+    #[cfg_attr(
+        not(feature = "daemon"),
+        expect(dead_code, reason = "it is never lent")
+    )]
     rouses: Option<Handler>,
+    /// What the thread is roused by again after that: there may be no descriptor to be had then.
+    #[cfg(feature = "daemon")]
+    back: Option<PipeWriter>,
     _notes: Handler,
 }
 
@@ -87,6 +94,8 @@ impl Notes {
             _ear: Ear::open(signal)?,
             note,
             rouses: Some(rouses),
+            #[cfg(feature = "daemon")]
+            back: None,
             _notes: notes,
         })
     }
@@ -113,36 +122,34 @@ impl Notes {
         let _is_full = (&self.pipe).write(&[0]);
     }
 
-    /// Has somebody else roused by a signal, in place of the thread and until the loan is dropped: who reads from
-    /// this pipe. `NotFound` where the thread is not roused by it.
+    /// Has a task roused by a signal in place of the thread, until the loan is dropped: the one that reads from this
+    /// pipe. `NotFound` where the thread is not roused by it.
     #[cfg(feature = "daemon")]
     pub(super) fn lend(self: &Arc<Self>, signal: Signal, pipe: PipeWriter) -> io::Result<Loan> {
-        // Made now, because later there may be no descriptor to be had.
-        let returned = self.pipe.try_clone()?;
+        let back = self.pipe.try_clone()?;
         let mut handlers = lock(&self.handlers);
         let lent = handlers.as_mut().and_then(|all| all.get_mut(&signal));
-        let lent = lent.filter(|lent| lent.rouses.is_some());
-        let Some(lent) = lent else {
+        let Some(lent) = lent.filter(|lent| lent.rouses.is_some()) else {
             return Err(io::ErrorKind::NotFound.into());
         };
         let rouses = Handler::rousing(signal, pipe)?;
         // Not before the other is there.
         lent.rouses = None;
+        lent.back = Some(back);
         Ok(Loan {
             signal,
-            lookout: Lookout {
-                note: Arc::clone(&lent.note),
-                notes: Arc::clone(self),
-            },
-            returned: Some(returned),
+            note: Arc::clone(&lent.note),
+            notes: Arc::clone(self),
             _rouses: rouses,
         })
     }
 
+    /// Has the thread roused again.
     #[cfg(feature = "daemon")]
-    fn take_back(&self, signal: Signal, pipe: PipeWriter) {
+    fn take_back(&self, signal: Signal) {
         if let Some(handlers) = &mut *lock(&self.handlers)
             && let Some(lent) = handlers.get_mut(&signal)
+            && let Some(pipe) = lent.back.take()
         {
             // Can't be refused: the process has handlers of this signal.
             lent.rouses = Handler::rousing(signal, pipe).ok();
@@ -152,13 +159,13 @@ impl Notes {
     }
 }
 
-/// Somebody else is roused in place of the thread.
+/// A task is roused in place of the thread.
 #[cfg(feature = "daemon")]
 #[derive(Debug)]
 pub(super) struct Loan {
     signal: Signal,
-    lookout: Lookout,
-    returned: Option<PipeWriter>,
+    note: Arc<AtomicBool>,
+    notes: Arc<Notes>,
     _rouses: Handler,
 }
 
@@ -166,41 +173,47 @@ pub(super) struct Loan {
 impl Loan {
     /// Tells whether the signal has come and the thread has not taken the note of it.
     pub(super) fn is_noted(&self) -> bool {
-        self.lookout.is_noted()
+        self.note.load(Ordering::SeqCst)
     }
 
     pub(super) fn lookout(&self) -> Lookout {
-        self.lookout.clone()
+        Lookout {
+            signal: self.signal,
+            note: Arc::clone(&self.note),
+            notes: Arc::clone(&self.notes),
+        }
     }
 }
 
 #[cfg(feature = "daemon")]
 impl Drop for Loan {
     fn drop(&mut self) {
-        if let Some(pipe) = self.returned.take() {
-            self.lookout.notes.take_back(self.signal, pipe);
-        }
+        self.notes.take_back(self.signal);
     }
 }
 
-/// Sees to it that the thread takes a note also where the one who is roused in its place does not come to it.
+/// Sees to it that the thread takes a note also where the task does not come to it; when nobody looks any more, and this is
+/// dropped, the thread is roused again.
 #[cfg(feature = "daemon")]
-#[derive(Debug, Clone)]
-pub(crate) struct Lookout {
+#[derive(Debug)]
+pub(super) struct Lookout {
+    signal: Signal,
     note: Arc<AtomicBool>,
     notes: Arc<Notes>,
 }
 
 #[cfg(feature = "daemon")]
 impl Lookout {
-    fn is_noted(&self) -> bool {
-        self.note.load(Ordering::SeqCst)
-    }
-
-    /// To be called now and then.
-    pub(crate) fn look(&self) {
-        if self.is_noted() {
+    pub(super) fn look(&self) {
+        if self.note.load(Ordering::SeqCst) {
             self.notes.rouse();
         }
+    }
+}
+
+#[cfg(feature = "daemon")]
+impl Drop for Lookout {
+    fn drop(&mut self) {
+        self.notes.take_back(self.signal);
     }
 }

@@ -1,7 +1,6 @@
 //! How a supervisor hears that it is to stop: from above, or at the root by an ear of its own.
 
 use std::future::poll_fn;
-use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -15,20 +14,14 @@ use crate::supervisor::spawn;
 /// Why a whole tree is to stop, and in how much time.
 pub(crate) type Asked = (ShutdownReason, Duration);
 
-type PollAsked = dyn FnMut(&mut Context<'_>) -> Poll<Asked> + Send;
-
-/// What else asks a whole tree to stop; dropped once the tree does.
-pub(crate) struct Ear {
-    /// Polled by the root itself, so that no other task has to be roused before.
-    pub(crate) poll: Box<PollAsked>,
-    /// Called now and then by a thread that runs nothing of the tree: the root may not come to it.
-    pub(crate) look: Arc<dyn Fn() + Send + Sync>,
-}
+/// What else asks a whole tree to stop. The root itself polls it, so that no other task has to be roused
+/// before, and drops it once the tree stops.
+pub(crate) type Ear = Box<dyn FnMut(&mut Context<'_>) -> Poll<Asked> + Send>;
 
 /// Waits until somebody asks by an ear.
 pub(super) async fn listen(ear: &mut Option<Ear>) -> Asked {
     poll_fn(|cx| match ear {
-        Some(ear) => (ear.poll)(cx),
+        Some(ear) => ear(cx),
         None => Poll::Pending,
     })
     .await
@@ -84,7 +77,6 @@ impl RunLoop {
 #[cfg(all(test, not(shuttle)))]
 mod tests {
     use std::pin::pin;
-    use std::sync::Arc;
     use std::time::Duration;
 
     use tokio::sync::mpsc::channel;
@@ -102,10 +94,8 @@ mod tests {
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn a_root_shuts_the_tree_down_when_its_ear_is_asked_and_everybody_hears_of_it() {
         let (ask, mut asked) = channel(1);
-        let ear = Ear {
-            poll: Box::new(move |cx| asked.poll_recv(cx).map(|asked| asked.expect("it is open"))),
-            look: Arc::new(|| {}),
-        };
+        let ear: Ear =
+            Box::new(move |cx| asked.poll_recv(cx).map(|asked| asked.expect("it is open")));
         let below = Supervisor::one_for_one("below").child(Child::task("task", |cx| async move {
             let mut turn = pin!(cx.shutdown());
             tokio::select! {
@@ -118,7 +108,7 @@ mod tests {
         }));
         let tree = Supervisor::one_for_one("app").child(below);
         let notice = EarlyNotice::default();
-        let begun = tree.begin_heard_by(notice.clone(), Some(ear));
+        let begun = tree.begin_heard_by(notice.clone(), Some((ear, Box::new(|| {}))));
         let running = begun.expect("valid").wait_until_up().await.expect("up");
         let edges = tokio::spawn(async move { notice.begun_outside().await });
         yield_now().await;
