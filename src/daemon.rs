@@ -104,7 +104,8 @@ pub struct Daemon<C = NoConfig> {
 impl<C: Config> Daemon<C> {
     /// Runs the daemon to its end, prints the stop report on stderr and returns the exit code.
     ///
-    /// For a plain `fn main() -> ExitCode`. The codes are those of [`DaemonExit::exit_code`] and
+    /// For a plain `fn main() -> ExitCode`. It waits here for a thread that conducts the daemon: what holds for the
+    /// calling thread alone, such as a subscriber set with `tracing::subscriber::set_default`, does not hold there. The codes are those of [`DaemonExit::exit_code`] and
     /// [`DaemonError::exit_code`]. What `--print-config`, `--check-config` and `--help` ask for is printed
     /// on stdout.
     pub fn run(self) -> ExitCode {

@@ -1,7 +1,7 @@
 //! Ends the process at an instant, whatever it is doing.
 //!
 //! A plain thread: it needs no runtime, no lock of anybody's and nobody who reads what it writes. It is
-//! made at the beginning, because at the end there may be none to be had, and because whoever arms it is
+//! made at the beginning, because at the end there may be none to be had, and because whoever arms it may be
 //! on the way from a signal to those who are to hear of it. What is to be said is made and written by a
 //! second thread, and the first one ends the process when that is done or takes too long: a pipe that
 //! nobody reads, or a lock that is held, keeps nothing alive.

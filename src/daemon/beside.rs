@@ -3,7 +3,7 @@
 //! From that thread to the tree it is two threads that have to be roused one after the other; from here to the tree
 //! it is none. And whoever else is roused on the way takes a processor from those whom the tree waits for: so the
 //! thread, which counts signals and sets the instant of the kill, takes note of this one when the children have been
-//! told, and the edges are told last. Where the tree's threads stand still its pulse finds the note.
+//! told, two milliseconds later at most, and the edges are told last. Where the tree's threads stand still its pulse finds the note.
 
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};

@@ -2,7 +2,8 @@
 //!
 //! The thread that hears signals writes it down here; whoever conducts the daemon reads it when it gets
 //! there. What must not wait for anybody happens here at once: the instant at which the process ends is
-//! set with the first wish to end, and the third signal ends it.
+//! set with the first wish to end, and the third signal ends it. A SIGTERM that is lent to the tree's root comes
+//! here when its children have been told, a moment later.
 //!
 //! # Invariants
 //!

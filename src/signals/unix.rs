@@ -33,12 +33,15 @@ pub(super) fn start(
     };
     inner.notes.change(signals)?;
     let named = std::thread::Builder::new().name("perennial-signals".to_owned());
-    let _detached = named.spawn(move || listen(&notes, pipe, heard))?;
+    let listening = Inner { notes };
+    let _detached = named.spawn(move || listen(pipe, listening, heard))?;
     Ok(inner)
 }
 
-fn listen(notes: &Notes, mut pipe: PipeReader, mut heard: impl FnMut(Signal)) {
-    while let Some(noted) = notes.take() {
+/// Hands on what is noted. Without the thread signals do again what they do by default, why ever it ends; so it has
+/// `inner`, and drops it before the pipe.
+fn listen(mut pipe: PipeReader, inner: Inner, mut heard: impl FnMut(Signal)) {
+    while let Some(noted) = inner.notes.take() {
         noted.into_iter().for_each(&mut heard);
         match pipe.read(&mut [0; 64]) {
             Ok(_) => {}

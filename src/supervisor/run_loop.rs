@@ -248,6 +248,7 @@ impl RunLoop {
     /// decided any more, but everything that runs is stopped in order.
     async fn panicked(&mut self, panic: Panic) {
         self.tell_the_rest();
+        self.ear = None;
         let said = || tracing::error!(path = %self.cell.path(), %panic, "the supervisor panicked");
         // It may be the subscriber of that very line that panics.
         drop(catch_blocking(said));
@@ -264,7 +265,8 @@ impl RunLoop {
 
     async fn wake(&mut self) -> Woken {
         let next_timer = self.timers.peek().map(|Reverse((at, _))| *at);
-        if let Some(at) = next_timer
+        let next_alarm = self.tells_by().into_iter().chain(next_timer).min();
+        if let Some(at) = next_alarm
             && at != self.alarm.deadline()
         {
             self.alarm.as_mut().reset(at);
@@ -279,7 +281,7 @@ impl RunLoop {
             }
             notice = self.above.notices().next() => Woken::Told(notice),
             Some(command) = self.commands.recv() => Woken::Command(command),
-            () = self.alarm.as_mut(), if next_timer.is_some() => Woken::TimersDue,
+            () = self.alarm.as_mut(), if next_alarm.is_some() => Woken::TimersDue,
         }
     }
 

@@ -6,7 +6,8 @@
 //! deadline because of one child. So a thread outside the runtime gives it something to do now and
 //! then; whichever worker takes that waits for timers afterwards.
 //!
-//! It can't help a runtime of one thread, or one whose threads are all blocked.
+//! It can't help a runtime of one thread, or one whose threads are all blocked; but on the way it looks for those
+//! outside who wait for the root to hear something.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};

@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use signal_hook::SigId;
 use signal_hook::low_level::{pipe, unregister};
 
-use super::default::Ear;
+use super::default::Claim;
 use crate::signals::Signal;
 use crate::sync::{Mutex, lock};
 
@@ -27,11 +27,11 @@ pub(super) struct Notes {
     pipe: PipeWriter,
 }
 
-/// What is done when a signal comes, until this is dropped: then it does what it does by default, so the ear goes
+/// What is done when a signal comes, until this is dropped: then it does what it does by default, so the claim goes
 /// first.
 #[derive(Debug)]
 struct Handlers {
-    _ear: Ear,
+    _claim: Claim,
     note: Arc<AtomicBool>,
     /// `None` while a task is roused.
     #[cfg_attr(
@@ -91,7 +91,7 @@ impl Notes {
         let notes = Handler(signal_hook::flag::register(signal.number(), noted)?);
         let rouses = Handler::rousing(signal, pipe)?;
         Ok(Handlers {
-            _ear: Ear::open(signal)?,
+            _claim: Claim::on(signal)?,
             note,
             rouses: Some(rouses),
             #[cfg(feature = "daemon")]
@@ -102,8 +102,11 @@ impl Notes {
 
     /// Takes no more notes, and lets the thread end.
     pub(super) fn close(&self) {
-        drop(lock(&self.handlers).take());
-        self.rouse();
+        let mut handlers = lock(&self.handlers);
+        self.write(&handlers);
+        let closed = handlers.take();
+        drop(handlers);
+        drop(closed);
     }
 
     /// Takes what was noted, in the order of the numbers; `None` once the thread is to end. Each signal once, so that
@@ -116,10 +119,18 @@ impl Notes {
         Some(come.map(|(signal, _)| *signal).collect())
     }
 
-    /// Rouses the thread.
+    /// Rouses the thread, if it is there.
     fn rouse(&self) {
-        // Fails when there is so much in the pipe that the thread is roused anyway.
-        let _is_full = (&self.pipe).write(&[0]);
+        self.write(&lock(&self.handlers));
+    }
+
+    /// The same, under the lock: a thread that has ended has closed its end of the pipe, and to write into that can end
+    /// the process.
+    fn write(&self, handlers: &Option<BTreeMap<Signal, Handlers>>) {
+        if handlers.is_some() {
+            // Fails when there is so much in the pipe that the thread is roused anyway.
+            let _is_full = (&self.pipe).write(&[0]);
+        }
     }
 
     /// Has a task roused by a signal in place of the thread, until the loan is dropped: the one that reads from this
@@ -137,9 +148,11 @@ impl Notes {
         lent.rouses = None;
         lent.back = Some(back);
         Ok(Loan {
-            signal,
-            note: Arc::clone(&lent.note),
-            notes: Arc::clone(self),
+            lookout: Lookout {
+                signal,
+                note: Arc::clone(&lent.note),
+                notes: Arc::clone(self),
+            },
             _rouses: rouses,
         })
     }
@@ -154,8 +167,6 @@ impl Notes {
             // Can't be refused: the process has handlers of this signal.
             lent.rouses = Handler::rousing(signal, pipe).ok();
         }
-        // For what was noted meanwhile.
-        self.rouse();
     }
 }
 
@@ -163,9 +174,8 @@ impl Notes {
 #[cfg(feature = "daemon")]
 #[derive(Debug)]
 pub(super) struct Loan {
-    signal: Signal,
-    note: Arc<AtomicBool>,
-    notes: Arc<Notes>,
+    /// Dropped first: somebody is roused at any time.
+    lookout: Lookout,
     _rouses: Handler,
 }
 
@@ -173,22 +183,15 @@ pub(super) struct Loan {
 impl Loan {
     /// Tells whether the signal has come and the thread has not taken the note of it.
     pub(super) fn is_noted(&self) -> bool {
-        self.note.load(Ordering::SeqCst)
+        self.lookout.is_noted()
     }
 
     pub(super) fn lookout(&self) -> Lookout {
         Lookout {
-            signal: self.signal,
-            note: Arc::clone(&self.note),
-            notes: Arc::clone(&self.notes),
+            signal: self.lookout.signal,
+            note: Arc::clone(&self.lookout.note),
+            notes: Arc::clone(&self.lookout.notes),
         }
-    }
-}
-
-#[cfg(feature = "daemon")]
-impl Drop for Loan {
-    fn drop(&mut self) {
-        self.notes.take_back(self.signal);
     }
 }
 
@@ -204,8 +207,12 @@ pub(super) struct Lookout {
 
 #[cfg(feature = "daemon")]
 impl Lookout {
+    fn is_noted(&self) -> bool {
+        self.note.load(Ordering::SeqCst)
+    }
+
     pub(super) fn look(&self) {
-        if self.note.load(Ordering::SeqCst) {
+        if self.is_noted() {
             self.notes.rouse();
         }
     }
@@ -215,5 +222,7 @@ impl Lookout {
 impl Drop for Lookout {
     fn drop(&mut self) {
         self.notes.take_back(self.signal);
+        // For what was noted before.
+        self.look();
     }
 }

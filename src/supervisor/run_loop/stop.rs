@@ -10,6 +10,7 @@ use super::RunLoop;
 use crate::shutdown::ShutdownReason;
 use crate::supervisor::decide::Happened;
 use crate::supervisor::spawn;
+use crate::time::later;
 
 /// Why a whole tree is to stop, and in how much time.
 pub(crate) type Asked = (ShutdownReason, Duration);
@@ -17,6 +18,9 @@ pub(crate) type Asked = (ShutdownReason, Duration);
 /// What else asks a whole tree to stop. The root itself polls it, so that no other task has to be roused
 /// before, and drops it once the tree stops.
 pub(crate) type Ear = Box<dyn FnMut(&mut Context<'_>) -> Poll<Asked> + Send>;
+
+/// How long the children come first: they need some tens of microseconds, and a timer is no finer.
+const SOON: Duration = Duration::from_millis(1);
 
 /// Waits until somebody asks by an ear.
 pub(super) async fn listen(ear: &mut Option<Ear>) -> Asked {
@@ -28,14 +32,19 @@ pub(super) async fn listen(ear: &mut Option<Ear>) -> Asked {
 }
 
 impl RunLoop {
-    /// Begins the shutdown of the whole tree. The edges and the log hear of it when the loop is roused next,
-    /// and sooner if somebody else tells them: the children come first.
+    /// Begins the shutdown of the whole tree. The edges, the log and whoever lent the ear hear of it when the loop is
+    /// roused next, at the latest after [`SOON`]: the children come first.
     pub(super) fn shut_down(&mut self, (reason, budget): Asked) {
         self.is_untold = true;
         self.tree.ask_to_stop(reason, budget);
         if let Some(deadline) = self.run.stop().deadline_before(self.told) {
             self.stop_ordered(deadline);
         }
+    }
+
+    /// Returns when the loop is to be roused although nothing happens, because somebody has to be told.
+    pub(super) fn tells_by(&self) -> Option<Instant> {
+        (self.asked.is_some() && self.ear.is_some()).then(|| later(Instant::now(), SOON))
     }
 
     pub(super) fn tell_the_rest(&mut self) {
@@ -76,7 +85,6 @@ impl RunLoop {
 
 #[cfg(all(test, not(shuttle)))]
 mod tests {
-    use std::pin::pin;
     use std::time::Duration;
 
     use tokio::sync::mpsc::channel;
@@ -97,13 +105,8 @@ mod tests {
         let ear: Ear =
             Box::new(move |cx| asked.poll_recv(cx).map(|asked| asked.expect("it is open")));
         let below = Supervisor::one_for_one("below").child(Child::task("task", |cx| async move {
-            let mut turn = pin!(cx.shutdown());
-            tokio::select! {
-                biased;
-                _turn = &mut turn => panic!("its turn comes after the beginning"),
-                _began = cx.shutdown_began() => {}
-            }
-            turn.await;
+            cx.shutdown_began().await;
+            cx.shutdown().await;
             Ok(())
         }));
         let tree = Supervisor::one_for_one("app").child(below);
@@ -116,6 +119,7 @@ mod tests {
         let report = running.wait().await;
         assert_eq!((report.reason, &report.exit), (REASON, &Exit::Shutdown));
         assert_eq!(report.lines().len(), 3);
+        assert!(report.is_clean(), "{report}");
         let told = edges.await.expect("they are told");
         assert_eq!(told.reason, REASON);
     }

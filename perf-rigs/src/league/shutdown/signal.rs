@@ -52,8 +52,9 @@ struct Program {
 }
 
 impl Program {
-    fn copy() -> Self {
-        let folder = std::env::temp_dir().join(format!("perf-rigs-daemon-{}", std::process::id()));
+    fn copy(number: usize) -> Self {
+        let name = format!("perf-rigs-daemon-{}-{number}", std::process::id());
+        let folder = std::env::temp_dir().join(name);
         let copy = Self { folder };
         std::fs::create_dir_all(copy.place()).expect("a folder to run in");
         let program = std::env::current_exe().expect("this program");
@@ -72,7 +73,8 @@ impl Program {
 
 impl Drop for Program {
     fn drop(&mut self) {
-        std::fs::remove_dir_all(&self.folder).expect("the folder is removed");
+        // Whoever looks into the folder finds out.
+        let _is_left = std::fs::remove_dir_all(&self.folder);
     }
 }
 
@@ -113,11 +115,13 @@ fn tell_seen(at: Duration) {
 }
 
 fn many(effort: Effort, contender: &str) -> Option<Figures> {
-    let mut all: Vec<Signalled> = Vec::new();
-    while all.len() < effort.of(MANY) {
-        let program = Program::copy();
-        all.extend((0..OF_ONE_COPY).map(|_| once(&program, contender)));
-    }
+    let copies = effort.of(MANY).div_ceil(OF_ONE_COPY);
+    // All of them until the end: else one may lie where the last one lay.
+    let programs: Vec<Program> = (0..copies).map(Program::copy).collect();
+    let all = programs
+        .iter()
+        .flat_map(|program| (0..OF_ONE_COPY).map(|_| once(program, contender)));
+    let all: Vec<Signalled> = all.collect();
     let mut seen: Vec<Duration> = all.iter().map(|one| one.seen).collect();
     let mut gone: Vec<Duration> = all.iter().map(|one| one.gone).collect();
     Some(vec![
