@@ -85,6 +85,7 @@ impl RunLoop {
 
 #[cfg(all(test, not(shuttle)))]
 mod tests {
+    use std::future::pending;
     use std::time::Duration;
 
     use tokio::sync::mpsc::channel;
@@ -98,6 +99,9 @@ mod tests {
 
     const REASON: ShutdownReason = ShutdownReason::Signal(15);
     const BUDGET: Duration = Duration::from_secs(3);
+
+    /// So long that no test gets there.
+    const LONG: Duration = Duration::from_secs(3_600);
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn a_root_shuts_the_tree_down_when_its_ear_is_asked_and_everybody_hears_of_it() {
@@ -122,5 +126,21 @@ mod tests {
         assert!(report.is_clean(), "{report}");
         let told = edges.await.expect("they are told");
         assert_eq!(told.reason, REASON);
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn everybody_hears_of_it_also_while_no_child_ends() {
+        let (ask, mut asked) = channel(1);
+        let ear: Ear =
+            Box::new(move |cx| asked.poll_recv(cx).map(|asked| asked.expect("it is open")));
+        let deaf = Child::task("deaf", |_cx| pending()).stop_timeout(LONG);
+        let tree = Supervisor::one_for_one("app").child(deaf);
+        let notice = EarlyNotice::default();
+        let begun = tree.begin_heard_by(notice.clone(), Some((ear, Box::new(|| {}))));
+        let _running = begun.expect("valid").wait_until_up().await.expect("up");
+        ask.try_send((REASON, LONG)).expect("the root has an ear");
+        let told = notice.begun_outside().await;
+        assert_eq!(told.reason, REASON);
+        ask.closed().await;
     }
 }
