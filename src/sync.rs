@@ -1,6 +1,6 @@
 //! The one way this crate locks, and what its threads share.
 //!
-//! A lock is held for a few loads and stores and never across user code, so a poisoned one can only
+//! A lock is held for a few loads and stores, or while a signal's handler is registered, and never across user code, so a poisoned one can only
 //! come from a bug here; what it protects is still whole, and a supervisor must go on. Every lock of
 //! the crate is taken through this file, which makes that decision once.
 //!
