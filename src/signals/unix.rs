@@ -47,6 +47,8 @@ fn listen(mut pipe: PipeReader, inner: Inner, mut heard: impl FnMut(Signal)) {
             Ok(_) => {}
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => {
+                // First: whoever writes the log may take long.
+                drop(inner);
                 return tracing::error!(%error, "signals are not heard any more");
             }
         }
