@@ -156,8 +156,13 @@ mod tests {
     #[tokio::test]
     async fn a_task_is_roused_by_a_signal_and_not_by_what_a_forked_process_writes() {
         let timer = Signal::new(signal_hook::consts::SIGVTALRM);
-        let (notes, _pipe_of_the_thread) = Notes::new().expect("a pipe");
+        let (notes, of_the_thread) = Notes::new().expect("a pipe");
+        let of_the_thread =
+            Receiver::from_owned_fd(of_the_thread.into()).expect("a runtime with I/O");
         notes.change(&[timer]).expect("it can be heard");
+        of_the_thread.readable().await.expect("it is open");
+        let told = of_the_thread.try_read(&mut [0; 64]);
+        assert_eq!(told.expect("it was told of the change"), 1);
         let (pipe, mut written) = pipe().expect("another");
         let also_written = written.try_clone().expect("one more end");
         let hearing = Hearing {
@@ -184,6 +189,11 @@ mod tests {
         })
         .await;
         assert!(polls > 2, "it was roused twice");
+        let not_roused = of_the_thread.try_read(&mut [0; 64]);
+        let not_roused = not_roused
+            .expect_err("the thread was not, in its place")
+            .kind();
+        assert_eq!(not_roused, std::io::ErrorKind::WouldBlock);
         assert!(sender.is_some_and(|sender| sender.join().is_ok()));
     }
 
